@@ -1,0 +1,28 @@
+PYTHON ?= .venv/bin/python
+
+.PHONY: install quickstart test test-slow lint format pretrain
+
+install:
+	python3 -m venv .venv
+	.venv/bin/pip install -e '.[dev]'
+
+quickstart:
+	$(PYTHON) configs/quickstart.py
+
+test:
+	$(PYTHON) -m pytest --cov --cov-fail-under=90
+
+test-slow:
+	$(PYTHON) -m pytest -m slow
+
+lint:
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+
+format:
+	$(PYTHON) -m ruff check --fix .
+	$(PYTHON) -m ruff format .
+
+pretrain:
+	$(PYTHON) configs/pretrain_letters.py

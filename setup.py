@@ -1,0 +1,55 @@
+"""Packaging of tlkeras."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+TEST = [
+    "coverage>=7.4",
+    "pytest>=8",
+    "pytest-cov>=5",
+    "jax>=0.4.30",
+]
+
+setup(
+    name="tlkeras",
+    version="0.1.0",
+    description="Transfer learning for image classification with Keras",
+    long_description=Path(__file__).with_name("README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.11",
+    packages=find_packages(include=["tlkeras", "tlkeras.*"]),
+    package_data={
+        "tlkeras": ["assets/*.h5", "py.typed"],
+        "tlkeras.report": ["page.html"],
+    },
+    install_requires=[
+        "absl-py>=2.1",
+        # tensorflow-datasets imports it without asking for it.
+        "importlib-resources>=6",
+        "jinja2>=3.1",
+        "keras>=3.15,<4",
+        "matplotlib>=3.8",
+        "ml-collections>=1.0",
+        "numpy>=1.26",
+        "pandas>=2.1",
+        "pillow>=10.1",
+        "pyarrow>=15",
+        "rich>=13.7",
+        "scikit-learn>=1.4",
+        "tensorboard>=2.18",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.7",
+    ],
+    extras_require={
+        "test": TEST,
+        "dev": [*TEST, "mypy>=1.10", "pre-commit>=3.7", "ruff>=0.6"],
+    },
+    entry_points={"console_scripts": ["tlkeras=tlkeras.cli.main:main"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

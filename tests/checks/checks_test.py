@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from tlkeras.checks.initial_loss import check_initial_loss
+from tlkeras.checks.split_leaks import check_class_counts, check_split_leaks
+from tlkeras.checks.suite import require_passed, run_checks
+from tlkeras.data.dataset import Dataset, Ledger, Split
+from tlkeras.errors import GateError
+
+TARGETS = np.eye(10, dtype=np.float32)
+
+
+def make_dataset(train, test, targets=None):
+    def split(digests):
+        rows = np.eye(2, dtype=np.float32)[[i % 2 for i in range(len(digests))]]
+        return Split(digests, rows if targets is None else targets, digests)
+
+    return Dataset(
+        "x",
+        ("a", "b"),
+        False,
+        {"train": split(train), "test": split(test)},
+        Ledger(),
+    )
+
+
+@pytest.mark.parametrize(
+    ("scale", "verdict"), [(0.0, "pass"), (3.0, "warn"), (100.0, "fail")]
+)
+def test_the_initial_loss_is_that_of_knowing_nothing(scale, verdict):
+    logits = np.random.default_rng(0).normal(0, 1, (10, 10)) * scale
+    result = check_initial_loss(TARGETS, logits, loss="softmax")
+    assert result.verdict == verdict
+    assert result.expected == pytest.approx(np.log(10), abs=1e-3)
+
+
+def test_a_shared_file_is_a_leak():
+    assert (
+        check_split_leaks(make_dataset(("1", "2"), ("3", "4"))).verdict
+        == "pass"
+    )
+    leak = check_split_leaks(make_dataset(("1", "2"), ("2", "3")))
+    assert leak.verdict == "fail"
+    assert leak.value == 1
+
+
+def test_an_absent_class_is_a_warning():
+    assert (
+        check_class_counts(make_dataset(("1", "2"), ("3", "4"))).verdict
+        == "pass"
+    )
+    result = check_class_counts(make_dataset(("1", "2"), ("3",)))
+    assert result.verdict == "warn"
+    assert "b (test)" in result.message
+
+
+def test_a_failed_check_stops_a_strict_run_only():
+    logits = np.random.default_rng(0).normal(0, 1000, (10, 10))
+    results = run_checks(
+        make_dataset(("1", "2"), ("3", "4")), TARGETS, logits, loss="softmax"
+    )
+    require_passed(results, strict=False)
+    with pytest.raises(GateError, match="check 'initial_loss' failed"):
+        require_passed(results, strict=True)

@@ -1,0 +1,101 @@
+"""Shared fixtures: real JPEGs made from scikit-learn's sample photos."""
+
+import os
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import pytest
+
+PROJECT = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True, scope="session")
+def cache_folder(tmp_path_factory):
+    """Keeps the tests away from the user's cache."""
+    folder = tmp_path_factory.mktemp("cache")
+    os.environ["TLKERAS_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def assets():
+    """The folder of real weights and photos."""
+    folder = os.environ.get("TLKERAS_ASSETS", "")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("TLKERAS_ASSETS names no folder of real weights and photos")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def photo_crops():
+    """Returns class name -> uint8 [40, 48, 64, 3] crops of a real photo."""
+    from sklearn.datasets import load_sample_image
+
+    rng = np.random.default_rng(0)
+    crops = {}
+    for name in ("china", "flower"):
+        photo = load_sample_image(f"{name}.jpg")
+        height, width, _ = photo.shape
+        corners = [
+            (rng.integers(height - 96), rng.integers(width - 128))
+            for _ in range(40)
+        ]
+        crops[name] = np.stack(
+            [photo[y : y + 96 : 2, x : x + 128 : 2] for y, x in corners]
+        )
+    return crops
+
+
+@pytest.fixture(scope="session")
+def photo_folder(tmp_path_factory, photo_crops):
+    """A folder china/ and flower/ of 40 JPEGs each."""
+    from PIL import Image
+
+    root = tmp_path_factory.mktemp("photos")
+    for name, crops in photo_crops.items():
+        (root / name).mkdir()
+        for number, crop in enumerate(crops):
+            path = root / name / f"{number:02d}.jpg"
+            Image.fromarray(crop).save(path, quality=90)
+    return root
+
+
+@pytest.fixture
+def small_config(photo_folder):
+    """A run that takes a second: narrow MobileNet at 32 px, two classes."""
+    from tlkeras.config import get_config
+
+    config = get_config()
+    config.data.source = str(photo_folder)
+    config.model.backbone = "MobileNet"
+    config.model.alpha = 0.25
+    config.model.image_size = 32
+    config.model.weights = "letters"
+    config.phases.fine_tune.epochs = 2
+    config.phases.fine_tune.batch_size = 16
+    config.evaluation.bootstrap_samples = 200
+    return config
+
+
+@pytest.fixture
+def small_classifier():
+    """A fresh narrow MobileNet for three classes at 32 px."""
+    from tlkeras.models.classifier import build_classifier
+
+    return build_classifier(
+        "MobileNet",
+        class_names=("a", "b", "c"),
+        weights="none",
+        image_size=32,
+        alpha=0.25,
+    )
+
+
+@pytest.fixture
+def batch():
+    """Sixteen random images in 0..255 and their one-hot targets."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (16, 32, 32, 3)).astype(np.float32)
+    return images, np.eye(3, dtype=np.float32)[rng.integers(0, 3, 16)]

@@ -1,0 +1,288 @@
+import importlib
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from tlkeras.errors import InputError
+from tlkeras.models.backbones import (
+    BACKBONES,
+    SMALLEST,
+    build_backbone,
+    check_image_size,
+)
+from tlkeras.models.batch_norm import adapt_batch_norm
+from tlkeras.models.classifier import build_classifier, freeze
+from tlkeras.models.graph import (
+    batch_norm_layers,
+    find_cutoff,
+    frontiers,
+    graph_nodes,
+    layer_stages,
+    num_parameters,
+    topological_layers,
+    truncate,
+)
+from tlkeras.models.layer_groups import group_layers, stage_group_starts
+from tlkeras.models.preprocessing import contract_values
+
+# Where the builders live, for their own preprocess_input.
+MODULES = {
+    "Xception": "xception",
+    "ResNet": "resnet",
+    "ResNetV2": "resnet_v2",
+    "InceptionV3": "inception_v3",
+    "InceptionResNetV2": "inception_resnet_v2",
+    "MobileNet": "mobilenet",
+    "MobileNetV2": "mobilenet_v2",
+    "MobileNetV3": "mobilenet_v3",
+    "DenseNet": "densenet",
+    "NASNet": "nasnet",
+    "EfficientNet": "efficientnet",
+    "EfficientNetV2": "efficientnet_v2",
+    "ConvNeXt": "convnext",
+}
+
+
+def test_the_table_is_complete():
+    builders = {
+        name
+        for name in dir(keras.applications)
+        if name[0].isupper() and callable(getattr(keras.applications, name))
+    }
+    assert set(BACKBONES) == builders
+    assert {spec.family for spec in BACKBONES.values()} == set(SMALLEST)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_the_contract_is_the_networks_own_preprocessing(name):
+    spec = BACKBONES[name]
+    module = importlib.import_module(
+        f"keras.applications.{MODULES.get(spec.family, name.lower())}"
+    )
+    rgb = np.random.default_rng(0).uniform(0, 255, (4, 4, 3)).astype(np.float32)
+    np.testing.assert_allclose(
+        contract_values(rgb, spec.contract),
+        module.preprocess_input(rgb.copy()),
+        atol=1e-4,
+    )
+
+
+def structure_size(spec):
+    return max(spec.min_size, 96)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_structure_of_every_backbone(name):
+    spec = BACKBONES[name]
+    backbone = build_backbone(name, image_size=structure_size(spec))
+    layers = topological_layers(backbone)
+    check_order(backbone, layers)
+    check_cutoffs(backbone, layers)
+    check_groups(name, backbone)
+    keras.backend.clear_session()
+
+
+def check_order(backbone, layers):
+    produced = {id(t) for t in backbone.inputs}
+    for node in graph_nodes(backbone):
+        known = (id(t) in produced for t in node.input_tensors)
+        assert all(known), node.operation.name
+        produced |= {id(t) for t in node.output_tensors}
+    assert layers == [x for x in backbone.operations if x in layers]
+    stages = layer_stages(backbone)
+    assert stages == sorted(stages)
+    assert stages[-1] == 5
+
+
+def check_cutoffs(backbone, layers):
+    total = sum(map(num_parameters, layers))
+    assert find_cutoff(backbone, "none") == len(layers)
+    assert find_cutoff(backbone, "all") == 0
+    for share in ("0.1", "0.5", "1"):
+        cutoff = find_cutoff(backbone, share)
+        held = sum(map(num_parameters, layers[cutoff:]))
+        less = held - num_parameters(layers[cutoff])
+        assert held >= float(share) * total > less - 1
+    owners = [layer for layer in layers if layer.weights]
+    cutoff = find_cutoff(backbone, "-5")
+    assert sum(bool(layer.weights) for layer in layers[cutoff:]) == 5
+    assert find_cutoff(backbone, f"-{len(owners)}") == layers.index(owners[0])
+    stages = layer_stages(backbone)
+    for stage in set(stages) - {0}:
+        assert find_cutoff(backbone, f"stage{stage}") == stages.index(stage)
+    middle = len(layers) // 2
+    assert find_cutoff(backbone, layers[middle].name) == middle
+
+
+def check_groups(name, backbone):
+    for batch_norm in (False, True):
+        for layer in batch_norm_layers(topological_layers(backbone)):
+            layer.trainable = batch_norm
+        for starts in (
+            {"head": "head", "upper": "auto", "lower": "auto"},
+            stage_group_starts(backbone),
+        ):
+            groups = group_layers(backbone, [], starts)[1:]
+            grouped = [v.path for g in groups for v in g.variables]
+            assert sorted(grouped) == sorted(
+                v.path for v in backbone.trainable_variables
+            )
+            assert len(set(grouped)) == len(grouped), name
+
+
+def small_size(spec):
+    return spec.min_size if spec.min_size > 32 else 32
+
+
+def check_training_step(name, tmp_path, *, least_moved):
+    """One step moves what trains, and nothing else; saving keeps it all."""
+    keras.utils.set_random_seed(0)
+    spec = BACKBONES[name]
+    classifier = build_classifier(
+        name, class_names="abc", weights="none", image_size=small_size(spec)
+    )
+    # Near the top: further down, much of a deep random network does not move.
+    counts = freeze(classifier, trainable_from="-8", batch_norm="frozen")
+    assert counts["frozen_layers"] > 0
+    model = classifier.model
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (4, *model.input_shape[1:])).astype(np.float32)
+    # Random weights let signals fade: normalise them, and let the head, which
+    # is nearly zero when fresh, carry a gradient.
+    adapt_batch_norm(classifier, [images])
+    size = np.linalg.norm(
+        classifier.code_model.predict_on_batch(images), axis=1
+    )
+    kernel = classifier.logits_layer.kernel
+    kernel.assign(rng.normal(0, 1 / size.mean(), kernel.shape))
+    before = {w.path: keras.ops.convert_to_numpy(w) for w in model.weights}
+    model.compile(
+        optimizer=keras.optimizers.Adam(1e-2, epsilon=1e-20),
+        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
+        run_eagerly=True,
+    )
+    model.train_on_batch(images, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
+    trainable = {v.path for v in model.trainable_variables}
+    frozen = 0
+    for weight in model.weights:
+        now = keras.ops.convert_to_numpy(weight)
+        if weight.path not in trainable:
+            frozen += math.prod(weight.shape)
+            np.testing.assert_array_equal(now, before[weight.path], weight.path)
+    assert frozen
+    moved = [
+        path
+        for path in trainable
+        if (
+            keras.ops.convert_to_numpy(
+                next(w for w in model.weights if w.path == path)
+            )
+            != before[path]
+        ).any()
+    ]
+    assert len(moved) >= least_moved * len(trainable), (moved, trainable)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
+    for saved, weight in zip(loaded.weights, model.weights, strict=True):
+        np.testing.assert_array_equal(saved, weight, weight.path)
+    # Both in the same mode: random networks amplify the last bits.
+    bare = keras.Model(model.inputs, model.outputs)
+    expected = bare.predict_on_batch(images)
+    scale = np.abs(expected[np.isfinite(expected)]).max(initial=0.0)
+    np.testing.assert_allclose(
+        loaded.predict_on_batch(images), expected, rtol=1e-3, atol=1e-3 * scale
+    )
+
+
+@pytest.mark.parametrize("name", sorted(SMALLEST.values()))
+def test_one_step_of_the_smallest_of_each_family(name, tmp_path):
+    check_training_step(name, tmp_path, least_moved=0.8)
+    keras.backend.clear_session()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", sorted(set(BACKBONES) - set(SMALLEST.values()))
+)
+def test_one_step_of_the_other_backbones(name, tmp_path):
+    # The deepest EfficientNets move 4 or 5 of 9 on random weights; their
+    # squeeze-and-excitation layers stay. Why was not measured.
+    check_training_step(name, tmp_path, least_moved=0.4)
+    keras.backend.clear_session()
+
+
+def test_a_size_below_the_minimum_is_refused():
+    with pytest.raises(InputError, match="at least 71 pixels"):
+        check_image_size(BACKBONES["Xception"], 64)
+
+
+def test_an_unknown_backbone_is_refused():
+    with pytest.raises(InputError, match="Did you mean 'MobileNetV2'"):
+        build_backbone("MobileNetv2")
+
+
+def test_alpha_is_refused_where_there_is_none():
+    with pytest.raises(InputError, match="VGG16 has no width multiplier"):
+        build_backbone("VGG16", alpha=0.5, image_size=32)
+
+
+def test_missing_weights_name_the_file_and_the_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    import tlkeras.models.backbones as module
+
+    def fail(**kwargs):
+        raise Exception(
+            "URL fetch failure on https://host.example/path/weights_x.h5: None"
+        )
+
+    monkeypatch.setattr(module.keras.applications, "VGG16", fail)
+    with pytest.raises(InputError, match=r"file 'weights_x.h5' in .*models'"):
+        build_backbone("VGG16", imagenet=True)
+
+
+def test_features_from_cuts_the_top_off():
+    backbone = build_backbone("MobileNet", image_size=32, alpha=0.25)
+    cut = truncate(backbone, "conv_pw_5_relu")
+    assert cut.output.shape[1:] == (4, 4, 64)
+    by_stage = truncate(backbone, "stage3")
+    assert by_stage.output.shape[1] == 4
+    assert truncate(backbone, "") is backbone
+    with pytest.raises(InputError, match="Did you mean 'conv_pw_5_relu'"):
+        truncate(backbone, "conv_pw5_relu")
+    with pytest.raises(InputError, match="'stage9' does not exist"):
+        truncate(backbone, "stage9")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("conv_pw_99", "is no layer of"),
+        ("stage7", "expected one of: stage1, stage2"),
+        ("-1000", "expected at most"),
+        ("1.5", "out of range"),
+        ("-0.5", "out of range"),
+        ("0", "out of range"),
+    ],
+)
+def test_impossible_cutoffs_are_refused(text, message):
+    backbone = build_backbone("MobileNet", image_size=32, alpha=0.25)
+    with pytest.raises(InputError, match=message):
+        find_cutoff(backbone, text)
+
+
+@pytest.mark.parametrize("name", ["InceptionV3", "NASNetMobile", "ResNet50"])
+def test_a_stage_ends_where_all_of_the_rest_depends_on_it(name):
+    size = max(96, BACKBONES[name].min_size)
+    backbone = build_backbone(name, image_size=size)
+    cut = truncate(backbone, "stage4")
+    last = cut.layers[-1].output
+    alive = frontiers(backbone)
+    index = [x.name for x in topological_layers(backbone)].index(
+        cut.layers[-1].name
+    )
+    if name != "NASNetMobile":  # its cells read two earlier ones
+        assert len(alive[index]) == 1
+        assert alive[index][0] is last
+    assert size / last.shape[1] == pytest.approx(16, rel=0.6)

@@ -1,0 +1,92 @@
+"""SIGKILL in each phase, and the same command again."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tlkeras import workdir
+
+CONFIG = """
+from tlkeras.config import defaults
+
+def get_config():
+    config = defaults.get_config()
+    config.model.backbone = "MobileNet"
+    config.model.alpha = 0.25
+    config.model.image_size = 32
+    config.model.weights = "letters"
+    config.evaluation.replace_p_value = 1.0
+    for name in config.phases.phase_order:
+        phase = config.phases[name]
+        phase.method = "fit"
+        phase.augment = True
+        phase.epochs = 4
+        phase.batch_size = 4
+    return config
+"""
+
+
+def start(folder, photo_folder, name):
+    (folder / "config.py").write_text(CONFIG)
+    command = [
+        sys.executable,
+        "-m",
+        "tlkeras.cli.main",
+        "train",
+        f"--config={folder / 'config.py'}",
+        f"--data={photo_folder}",
+        f"--workdir={folder / name}",
+        "--quiet",
+    ]
+    return subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL)
+
+
+def wait_for(directory, phase, epoch, process):
+    """Waits until an epoch's row is there."""
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "it ended before it could be killed"
+        rows = workdir.read_table(directory / workdir.HISTORY)
+        if (phase, str(epoch)) in {(r["phase"], r["epoch"]) for r in rows}:
+            return
+        time.sleep(0.002)
+    raise TimeoutError
+
+
+def weights(directory):
+    model = keras.saving.load_model(directory / workdir.MODEL, compile=False)
+    return {w.path: keras.ops.convert_to_numpy(w) for w in model.weights}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, photo_folder):
+    folder = tmp_path_factory.mktemp("whole")
+    assert start(folder, photo_folder, "run").wait(300) == 0
+    return folder / "run"
+
+
+@pytest.mark.parametrize("phase", ["linear_probe", "fine_tune"])
+def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
+    tmp_path, photo_folder, whole, phase
+):
+    process = start(tmp_path, photo_folder, "run")
+    wait_for(tmp_path / "run", phase, 2, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (tmp_path / "run" / workdir.RESULT).exists()
+    assert start(tmp_path, photo_folder, "run").wait(300) == 0
+    resumed, expected = weights(tmp_path / "run"), weights(whole)
+    for path, value in expected.items():
+        np.testing.assert_array_equal(resumed[path], value, path)
+    results = [
+        json.loads((d / workdir.RESULT).read_text())
+        for d in (tmp_path / "run", whole)
+    ]
+    assert results[0]["val/loss"] == results[1]["val/loss"]

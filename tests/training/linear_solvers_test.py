@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+
+from tlkeras.optim.losses import compute_losses
+from tlkeras.training.linear_solvers import SOLVERS, fit_linear_classifier
+
+
+@pytest.fixture
+def problem():
+    """Codes with very different scales, three classes apart on some of them."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 300)
+    codes = rng.normal(0, 1, (300, 20))
+    codes[:, :3] += 3 * np.eye(3)[labels]
+    codes = (codes + np.arange(20)) * np.logspace(-12, 3, 20)
+    return codes.astype(np.float64), np.eye(3, dtype=np.float32)[labels]
+
+
+def fit(problem, loss="softmax", **changes):
+    codes, targets = problem
+    train, val = slice(0, 200), slice(200, 300)
+
+    def score(kernel, bias):
+        predicted = (codes[val] @ kernel + bias).argmax(1)
+        return float((predicted == targets[val].argmax(1)).mean())
+
+    settings = {"log10_l2": (-2.0, 4.0), "num_strengths": 5}
+    return fit_linear_classifier(
+        codes[train],
+        targets[train],
+        score,
+        loss=loss,
+        **{**settings, **changes},
+    )
+
+
+@pytest.mark.parametrize("loss", SOLVERS)
+def test_a_separable_problem_is_solved_at_any_scale(problem, loss):
+    result = fit(problem, loss)
+    assert result.score > 0.9
+    assert result.kernel.shape == (20, 3)
+    assert result.kernel.dtype == np.float32
+    assert len(result.tried) == 5
+
+
+def test_the_coefficients_are_on_raw_codes(problem):
+    codes, targets = problem
+    result = fit(problem)
+    logits = codes[200:] @ result.kernel.astype(np.float64) + result.bias
+    accuracy = (logits.argmax(1) == targets[200:].argmax(1)).mean()
+    assert accuracy == pytest.approx(result.score)
+
+
+@pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
+def test_two_classes_get_two_columns(problem, loss):
+    codes, targets = problem
+    keep = targets[:, 2] == 0
+    codes, targets = codes[keep], targets[keep][:, :2]
+
+    def score(kernel, bias):
+        return float(
+            ((codes @ kernel + bias).argmax(1) == targets.argmax(1)).mean()
+        )
+
+    result = fit_linear_classifier(
+        codes, targets, score, loss=loss, log10_l2=(0.0, 0.0), num_strengths=1
+    )
+    assert result.kernel.shape[1] == 2
+    assert result.score > 0.9
+    if loss == "squared_hinge":  # each column is a margin of its own
+        logits = codes @ result.kernel + result.bias
+        own = compute_losses(targets, logits, loss).mean()
+        halved = compute_losses(targets, logits / 2, loss).mean()
+        assert own < halved
+
+
+def test_constant_labels_get_a_constant_answer():
+    codes = np.random.default_rng(0).normal(size=(20, 4))
+    targets = np.zeros((20, 2), np.float32)
+    targets[:, 0] = 1
+    kernel, bias = SOLVERS["binary"](codes, targets, 1.0, np.ones(20))
+    assert bias[0] > 0 > bias[1]
+    assert not kernel.any()
+
+
+def test_class_weights_move_the_boundary(problem):
+    codes, _ = problem
+    weights = np.array([1.0, 1.0, 50.0])
+    plain, weighted = fit(problem), fit(problem, class_weights=weights)
+
+    def share(result):
+        return ((codes @ result.kernel + result.bias).argmax(1) == 2).mean()
+
+    assert share(weighted) >= share(plain)

@@ -1,0 +1,1 @@
+"""Cheap checks before training; one check a file."""

@@ -1,0 +1,1 @@
+"""The command line: one file a command, flags and main(argv), no logic."""

@@ -1,0 +1,25 @@
+"""Versions, devices, weight cache; --layers lists a backbone's layers."""
+
+from absl import flags
+
+from tlkeras.cli import parsing
+
+USAGE = "tlkeras doctor [--layers=BACKBONE] [--image_size=PIXELS]"
+FLAG_NAMES = ("layers", "image_size")
+
+
+def define_flags(argv: list[str]) -> None:
+    """Defines the command's flags."""
+    flags.DEFINE_string("layers", None, "Backbone whose layers are listed.")
+    flags.DEFINE_integer("image_size", None, "Of that backbone, pixels.")
+
+
+def main(arguments: list[str]) -> int:
+    """Prints what the machine has."""
+    from tlkeras.report.doctor import describe_layers, describe_machine
+
+    if parsing.FLAGS.layers:
+        print(describe_layers(parsing.FLAGS.layers, parsing.FLAGS.image_size))
+    else:
+        print(describe_machine())
+    return 0

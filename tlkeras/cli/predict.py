@@ -1,0 +1,31 @@
+"""Label images with a finished run: CSV or JSON on standard output."""
+
+from absl import flags
+
+from tlkeras.cli import parsing
+
+USAGE = "tlkeras predict --workdir=RUN [--format=csv|json] IMAGE_OR_FOLDER ..."
+FLAG_NAMES = ("format",)
+TAKES_ARGUMENTS = True
+
+
+def define_flags(argv: list[str]) -> None:
+    """Defines the command's flags."""
+    parsing.define_run_flag()
+    flags.DEFINE_string("format", "csv", "csv, or json with all probabilities.")
+
+
+def main(arguments: list[str]) -> int:
+    """Predicts and prints; 1 if a file could not be read."""
+    import sys
+
+    from tlkeras.data.folder import list_inputs
+    from tlkeras.evaluation.run import load_run
+    from tlkeras.report.text import PREDICTION_WRITERS
+    from tlkeras.tables import lookup
+
+    write = lookup(PREDICTION_WRITERS, parsing.FLAGS.format, what="format")
+    paths = list_inputs(arguments)
+    run = load_run(parsing.require_workdir())
+    num_errors = write(run.predict(paths), run.class_names, sys.stdout)
+    return 1 if num_errors else 0

@@ -1,0 +1,42 @@
+"""Train a classifier, or go on with an unfinished run."""
+
+from tlkeras.cli import parsing
+
+USAGE = (
+    "tlkeras train --data=SOURCE [--config=FILE] "
+    "[--config.section.field=value ...] [--workdir=DIR] [--quiet]"
+)
+
+
+def define_flags(argv: list[str]) -> None:
+    """Defines the command's flags."""
+    parsing.define_config_flags(argv)
+
+
+def main(arguments: list[str]) -> int:
+    """Trains and prints the result; 1 if a phase diverged."""
+    import sys
+    from pathlib import Path
+
+    from tlkeras.console import Console
+    from tlkeras.report.text import format_result
+    from tlkeras.training.trainer import train_and_evaluate
+
+    config = parsing.resolve_config()
+    directory = Path(parsing.resolve_workdir(config))
+    console = Console(quiet=parsing.FLAGS.quiet)
+    result = train_and_evaluate(config, directory, console=console)
+    if config.report.enabled:
+        from tlkeras.report.page import write_report
+
+        write_report(directory)
+    console.result(format_result(result, directory))
+    diverged = [row for row in result["phases"] if row["stopped"]]
+    for row in diverged:
+        print(
+            f"tlkeras: the phase '{row['phase']}' diverged, {row['stopped']}; "
+            "the best weights before are kept: lower --config.phases."
+            f"{row['phase']}.learning_rate.",
+            file=sys.stderr,
+        )
+    return 1 if diverged else 0

@@ -1,0 +1,186 @@
+"""Every field of an experiment, with its default, unit and meaning.
+
+`tlkeras train --data=DIR` runs exactly this file. A file in `configs/` starts
+from `get_config()` here and changes what its experiment is about.
+"""
+
+from ml_collections import ConfigDict
+from ml_collections.config_dict import placeholder
+
+
+def data_section() -> ConfigDict:
+    """Returns where the images come from and how they are prepared."""
+    data = ConfigDict()
+    # Folder of class folders, .csv/.parquet manifest, tfds:NAME, or a built-in
+    # (digits, letters).
+    data.source = ""
+    # Shares of train, validation and test where the source has no splits.
+    data.split = (0.7, 0.15, 0.15)
+    data.split_seed = 0
+    data.split_file = ""  # split.csv of another run, to share its splits
+    data.images_per_class = placeholder(int)  # few-shot training; None = all
+    data.on_bad_image = "skip"  # skip | fail
+    data.class_weighting = "none"  # none | balanced
+    # On top of the backbone's own input contract, from the training split.
+    data.mean = "none"  # none | channel | image
+    data.divide_by_std = False
+    data.tfds_data_dir = ""  # "" = where TFDS keeps its data
+    # TFDS split expressions for train, validation, test; "" = no such split.
+    data.tfds_splits = ("train", "validation", "test")
+    # Decoded images of a phase are kept in memory up to this size.
+    data.max_decoded_bytes = 1024**3
+    data.augment = augment_section()
+    return data
+
+
+def augment_section() -> ConfigDict:
+    """Returns live augmentation; phases with `augment=True` use it."""
+    augment = ConfigDict()
+    # Images are loaded at load_scale x image_size and cropped to image_size.
+    augment.load_scale = 1.15
+    # Share of the image's area that a crop keeps, drawn in this range; (1, 1)
+    # takes crops of image_size itself (the lecture's 224 out of 256).
+    augment.crop_area = (0.5, 1.0)
+    augment.crop_aspect = (0.75, 1.3333)  # width / height of the crop
+    augment.horizontal_flip = True
+    augment.rotation_degrees = 0.0  # drawn in [-value, value]
+    augment.randaugment_layers = 0  # operations an image; 0 = off
+    augment.randaugment_magnitude = 9.0  # 0 .. 30
+    augment.erasing_probability = 0.0  # of blanking one rectangle
+    augment.mixup_alpha = 0.0  # Beta(alpha, alpha); 0 = off
+    augment.cutmix_alpha = 0.0  # Beta(alpha, alpha); 0 = off
+    return augment
+
+
+def model_section() -> ConfigDict:
+    """Returns the backbone and the head."""
+    model = ConfigDict()
+    model.backbone = "MobileNetV2"  # any network of keras.applications
+    model.alpha = 1.0  # width multiplier of MobileNet, V2 and V3
+    # imagenet | none | letters | a weights file | a run directory.
+    model.weights = "imagenet"
+    model.image_size = placeholder(int)  # pixels; None = the backbone's own
+    # Layer or stageN whose output feeds the head; "" = the top. A stage here
+    # means its last layer.
+    model.features_from = ""
+    model.pooling = "average"  # average | max | flatten
+    model.head = "linear"  # linear | mlp | svm | multi_label
+    model.hidden_units = (256,)  # adaptation layers of an mlp head, one or two
+    model.dropout = 0.2  # rate before the last layer
+    model.head_initializer = "small_normal"  # glorot_uniform | he_normal | ...
+    # Penalties and max-norm hold in phases that fit; a phase that solves
+    # chooses its own L2 strength on validation.
+    model.head_l1 = 0.0
+    model.head_l2 = 0.0  # lambda of lambda / 2 ||W||^2
+    model.head_max_norm = placeholder(float)  # of each unit's weights
+    return model
+
+
+def group_section(multiplier: float, starts_at: str) -> ConfigDict:
+    """Returns one layer group; None takes the phase's own value."""
+    group = ConfigDict()
+    # First layer of the group, as for trainable_from; the group ends where
+    # the next one starts. "auto" groups vanish when they hold no layer.
+    group.starts_at = starts_at
+    group.learning_rate_multiplier = multiplier
+    group.learning_rate = placeholder(float)  # wins over the multiplier
+    group.optimizer = placeholder(str)
+    group.weight_decay = placeholder(float)
+    group.clipnorm = placeholder(float)
+    return group
+
+
+def phase_section() -> ConfigDict:
+    """Returns one phase; its name is its key in `phases`."""
+    phase = ConfigDict()
+    # solve: fit the linear head on codes exactly; fit: Keras training;
+    # auto: solve where the head and the phase allow it.
+    phase.method = "fit"
+    phase.epochs = 0  # 0 skips the phase
+    # First layer that trains, with all after it: none | all | LAYER | stageN |
+    # -20 (last layers with weights) | 0.3 (share of parameters).
+    phase.trainable_from = "none"
+    phase.batch_norm = "frozen"  # frozen | adapt | train
+    phase.augment = False
+    phase.batch_size = 32
+    phase.label_smoothing = 0.0  # of softmax and sigmoid, not of svm heads
+    phase.optimizer = "adamw"
+    phase.learning_rate = 1e-3  # of the head; groups multiply it
+    phase.weight_decay = 0.0  # decoupled; never on biases and normalisation
+    phase.momentum = 0.9  # of sgd and rmsprop
+    phase.clipnorm = placeholder(float)  # of each variable's gradient
+    phase.global_clipnorm = placeholder(float)  # over all groups together
+    phase.schedule = "constant"
+    phase.schedule_args = schedule_section()
+    phase.layer_decay = placeholder(float)  # multiplier per stage downwards
+    phase.groups = ConfigDict()
+    phase.groups.head = group_section(1.0, "head")
+    phase.groups.upper = group_section(0.1, "auto")
+    phase.groups.lower = group_section(0.01, "auto")
+    phase.early_stopping_patience = placeholder(int)  # epochs
+    phase.reduce_on_plateau_patience = placeholder(int)  # epochs
+    phase.reduce_on_plateau_factor = 0.1
+    # Ends the phase when the loss passes this multiple of the initial loss.
+    phase.divergence_factor = 3.0
+    # Strengths tried by solve: 10**low .. 10**high, on standardised codes.
+    phase.solve_log10_l2 = (-1.0, 4.0)
+    phase.solve_num_strengths = 11
+    return phase
+
+
+def schedule_section() -> ConfigDict:
+    """Returns the constants of the schedules; each uses those it names."""
+    args = ConfigDict()
+    args.warmup_epochs = 1.0  # cosine
+    args.drop_every_epochs = 10.0  # step
+    args.drop_factor = 0.1  # step
+    args.decay_per_epoch = 0.97  # exponential
+    args.time_constant_epochs = 5.0  # inverse_time, natural_exp
+    args.final_fraction = 0.01  # cosine, one_cycle: of the peak rate
+    return args
+
+
+def get_config() -> ConfigDict:
+    """Returns the defaults, locked against unknown fields."""
+    config = ConfigDict()
+    config.seed = 0  # of weights, order, augmentation and dropout
+    config.data = data_section()
+    config.model = model_section()
+
+    config.phases = ConfigDict()
+    config.phases.phase_order = ("linear_probe", "fine_tune")
+    probe = phase_section()
+    probe.method = "auto"
+    probe.epochs = 20
+    fine_tune = phase_section()
+    fine_tune.epochs = 12
+    fine_tune.trainable_from = "stage3"
+    fine_tune.learning_rate = 3e-3
+    fine_tune.augment = True
+    fine_tune.label_smoothing = 0.1
+    fine_tune.schedule = "cosine"
+    config.phases.linear_probe = probe
+    config.phases.fine_tune = fine_tune
+
+    config.checks = ConfigDict()
+    config.checks.enabled = True
+    config.checks.strict = True  # a failed check stops the run
+
+    config.evaluation = ConfigDict()
+    config.evaluation.batch_size = 32
+    config.evaluation.bootstrap_samples = 1000
+    config.evaluation.calibration_bins = 15
+    # A later phase replaces an earlier one on validation at this one-sided p.
+    config.evaluation.replace_p_value = 0.05
+    config.evaluation.test_at_end = True
+
+    config.report = ConfigDict()
+    config.report.enabled = True
+
+    config.runtime = ConfigDict()
+    config.runtime.precision = "auto"
+    config.runtime.deterministic = True  # exact resuming
+    config.runtime.num_workers = placeholder(int)  # None = one per core
+    config.runtime.tensorboard = True
+    config.lock()
+    return config

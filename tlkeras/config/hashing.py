@@ -1,0 +1,60 @@
+"""The identity of an experiment, and the default work directory made of it."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+
+# Sections that change where or how a run is done, not what it computes.
+NOT_IDENTITY = ("runtime", "report")
+# Of a path only the last name counts, so that a moved folder is still the same
+# experiment; of a file that decides the result, its content counts.
+FOLDERS = (("data", "source"),)
+FILES = (("data", "split_file"), ("model", "weights"))
+LOCATIONS = (("data", "tfds_data_dir"),)
+
+
+def identity(config: ConfigDict) -> dict[str, Any]:
+    """Returns the part of a config that decides the result, as plain values."""
+    values = json.loads(config.to_json_best_effort())
+    for section in NOT_IDENTITY:
+        values.pop(section, None)
+    for section, field in FOLDERS:
+        values[section][field] = Path(values[section][field]).name
+    for section, field in FILES:
+        values[section][field] = _name_and_content(values[section][field])
+    for section, field in LOCATIONS:
+        values[section].pop(field)
+    return values
+
+
+def _name_and_content(text: str) -> str:
+    """Returns a file's name and the hash of its bytes; other texts as is."""
+    path = Path(text)
+    if path.is_dir():
+        path = path / workdir.MODEL
+    if not text or not path.is_file():
+        return text
+    with open(path, "rb") as file:
+        digest = hashlib.file_digest(
+            file, lambda: hashlib.blake2b(digest_size=8)
+        )
+    return f"{path.name}:{digest.hexdigest()}"
+
+
+def config_hash(config: ConfigDict) -> str:
+    """Returns 8 hex digits that change when the result may change."""
+    text = json.dumps(identity(config), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def default_workdir(config: ConfigDict) -> str:
+    """Returns `runs/SOURCE-HASH` for a config."""
+    name = Path(config.data.source.split(":")[-1]).name
+    source = re.sub(r"\W+", "_", name).strip("_")
+    return f"runs/{source or 'data'}-{config_hash(config)}"

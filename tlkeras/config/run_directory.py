@@ -1,0 +1,130 @@
+"""Opening a run directory: new, unfinished, finished, or somebody else's."""
+
+import json
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.defaults import get_config
+from tlkeras.config.hashing import config_hash, identity
+from tlkeras.errors import InputError
+
+FORMAT_VERSION = 1
+ABOUT = ("format_version", "config_hash")  # beside the config in its file
+STARTING_FILES = (
+    workdir.CONFIG,
+    workdir.LEDGER,
+    workdir.SPLIT,
+    workdir.CHECKS,
+    workdir.HISTORY,
+)
+
+
+def open_run_directory(directory: Path, config: ConfigDict) -> Path:
+    """Creates a run directory, or makes sure that it belongs to this config.
+
+    The resolved config is the first file written. A run that ended before it
+    committed anything, on a mistyped layer for example, leaves nothing worth
+    keeping: its directory may be used again.
+
+    Raises:
+        InputError: If the directory cannot be written, holds a corrupt
+            config.json, the run of another config, or files that are no run.
+    """
+    path = directory / workdir.CONFIG
+    if directory.is_dir() and not path.exists() and any(directory.iterdir()):
+        raise InputError(
+            f"The work directory '{directory}' holds other files; expected an "
+            "empty directory or a run: choose another --workdir."
+        )
+    if path.exists() and _holds_work(directory):
+        _require_same(path, config)
+    elif path.exists():
+        _clear(directory)
+    workdir.make_directory(directory, what="work directory")
+    workdir.make_directory(
+        directory / workdir.CHECKPOINTS, what="work directory"
+    )
+    if not path.exists():
+        values = json.loads(config.to_json_best_effort())
+        about = {
+            "format_version": FORMAT_VERSION,
+            "config_hash": config_hash(config),
+        }
+        workdir.write_json(path, {**values, **about})
+    return directory
+
+
+def _holds_work(directory: Path) -> bool:
+    """Says whether a run has committed or finished anything."""
+    state = directory / workdir.CHECKPOINTS / workdir.STATE
+    return state.exists() or (directory / workdir.RESULT).exists()
+
+
+def _clear(directory: Path) -> None:
+    """Removes what a run writes before its first commit, after checking it."""
+    read_config(directory)
+    for name in STARTING_FILES:
+        (directory / name).unlink(missing_ok=True)
+
+
+def read_config(directory: Path) -> ConfigDict:
+    """Reads the config of a run.
+
+    Raises:
+        InputError: If the directory is no run, or was written by a newer
+            version of the program.
+    """
+    path = directory / workdir.CONFIG
+    if not path.exists():
+        raise InputError(
+            f"'{directory}' is no run directory; expected one with a "
+            f"{workdir.CONFIG}, as tlkeras train writes it: check --workdir."
+        )
+    values = workdir.read_json(path)
+    version = values.get("format_version") if isinstance(values, dict) else None
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise InputError(
+            f"'{directory}' was written by a newer tlkeras (format {version}, "
+            f"this one reads up to {FORMAT_VERSION}): upgrade tlkeras."
+        )
+    missing = [name for name in get_config() if name not in (values or ())]
+    if not isinstance(version, int) or missing:
+        raise InputError(
+            f"'{path}' is corrupt (it lacks '{[*missing, 'format_version'][0]}'"
+            "); expected the config of a run: delete the directory and start "
+            "again."
+        )
+    for name in ABOUT:
+        values.pop(name, None)
+    return ConfigDict(values)
+
+
+def _require_same(path: Path, config: ConfigDict) -> None:
+    stored = read_config(path.parent)
+    hashed = workdir.read_json(path).get("config_hash")
+    here, there = Path(config.data.source), Path(stored.data.source)
+    is_moved = here.exists() and there.exists() and not here.samefile(there)
+    if hashed == config_hash(config) and not is_moved:
+        return
+    difference = (
+        f"its data is '{there}'"
+        if is_moved
+        else _first_difference(identity(stored), identity(config))
+    )
+    raise InputError(
+        f"The work directory '{path.parent}' belongs to another config "
+        f"({difference}); expected the same config or a new directory: choose "
+        "another --workdir."
+    )
+
+
+def _first_difference(theirs: dict, mine: dict, prefix: str = "") -> str:
+    for key in sorted({*theirs, *mine}):
+        a, b = theirs.get(key), mine.get(key)
+        if isinstance(a, dict) and isinstance(b, dict) and a != b:
+            return _first_difference(a, b, f"{prefix}{key}.")
+        if a != b:
+            return f"{prefix}{key} was {a!r} and is {b!r}"
+    return "its fields differ"

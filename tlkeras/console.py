@@ -1,0 +1,73 @@
+"""Lines for people, a progress bar on a terminal, and `log.txt`."""
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+LOGGER = logging.getLogger("tlkeras")
+
+
+class Console:
+    """Prints lines, keeps them in the log, and shows a bar on a terminal.
+
+    Args:
+        quiet: Whether to leave out the bar and epoch lines.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
+        self._progress: Any = None  # of rich, imported when first needed
+        self._task: Any = None
+
+    def line(self, text: str) -> None:
+        """Prints one line and logs it."""
+        LOGGER.info(text)
+        if not self.quiet:
+            if self._progress is not None:
+                self._progress.console.print(
+                    text, highlight=False, markup=False
+                )
+            else:
+                print(text, flush=True)
+
+    def result(self, text: str) -> None:
+        """Prints what the user asked for, quiet or not."""
+        LOGGER.info(text)
+        print(text, flush=True)
+
+    def start(self, title: str, total: int) -> None:
+        """Opens a bar; does nothing when quiet or not on a terminal."""
+        if self.quiet or not sys.stdout.isatty():
+            return
+        from rich import progress
+
+        self._progress = progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeRemainingColumn(),
+        )
+        self._task = self._progress.add_task(title, total=total)
+        self._progress.start()
+
+    def advance_to(self, completed: int) -> None:
+        """Moves the bar."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=completed)
+
+    def stop(self) -> None:
+        """Closes the bar."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = self._task = None
+
+
+def log_to_file(path: Path) -> logging.Handler:
+    """Appends the project's log records to a file; remove the handler after."""
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    LOGGER.addHandler(handler)
+    LOGGER.setLevel(logging.INFO)
+    LOGGER.propagate = False
+    return handler

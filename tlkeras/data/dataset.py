@@ -1,0 +1,138 @@
+"""The values that describe a data set: examples, splits, and the ledger."""
+
+import dataclasses
+import hashlib
+from collections import Counter
+from typing import Any
+
+import numpy as np
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One labelled image file.
+
+    Attributes:
+        path: Of the image file.
+        labels: Names of its classes; more than one if multi-label.
+        split: `train`, `validation` or `test` where the source says so.
+        digest: Hash of the file's bytes, once scanned.
+    """
+
+    path: str
+    labels: tuple[str, ...]
+    split: str | None = None
+    digest: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """One file that is not used, and why."""
+
+    path: str
+    reason: str
+
+
+@dataclasses.dataclass
+class Ledger:
+    """What was found, what was left out, and what was decided.
+
+    Attributes:
+        num_files: Files that the source named.
+        left_out: Unreadable, empty, duplicate and conflicting files.
+        moved: `(path, split)` of files moved so that no class lacks a split.
+        num_with_orientation: Files whose EXIF orientation is not upright;
+            orientation is applied nowhere (see `data/preprocess.py`).
+    """
+
+    num_files: int = 0
+    left_out: list[LeftOut] = dataclasses.field(default_factory=list)
+    moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    num_with_orientation: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the ledger as plain values for JSON."""
+        return dataclasses.asdict(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """The images of one split.
+
+    Attributes:
+        paths: [N] image files.
+        targets: [N, C] float32; one-hot, or multi-hot if multi-label.
+        digests: [N] hash of each file's bytes.
+    """
+
+    paths: tuple[str, ...]
+    targets: np.ndarray
+    digests: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Labelled images in splits.
+
+    Attributes:
+        source: As the user named it.
+        class_names: [C], sorted.
+        multi_label: Whether an image may have several classes.
+        splits: Split name -> `Split`; a split without images is absent.
+        ledger: What was left out and why.
+    """
+
+    source: str
+    class_names: tuple[str, ...]
+    multi_label: bool
+    splits: dict[str, Split]
+    ledger: Ledger
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes C."""
+        return len(self.class_names)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits of which image is where, with which labels."""
+        digest = hashlib.blake2b(digest_size=8)
+        for name, split in self.splits.items():
+            digest.update(f"{name}{split.digests}{self.class_names}".encode())
+            digest.update(split.targets.tobytes())
+        return digest.hexdigest()
+
+    def class_counts(self) -> dict[str, dict[str, int]]:
+        """Returns split -> class -> number of images."""
+        return {
+            name: {
+                label: int(count)
+                for label, count in zip(
+                    self.class_names, split.targets.sum(0), strict=True
+                )
+            }
+            for name, split in self.splits.items()
+        }
+
+
+def make_split(examples: list[Example], class_names: tuple[str, ...]) -> Split:
+    """Returns examples as a `Split` with multi-hot targets [N, C]."""
+    index = {name: i for i, name in enumerate(class_names)}
+    targets = np.zeros((len(examples), len(class_names)), np.float32)
+    for row, example in enumerate(examples):
+        targets[row, [index[label] for label in example.labels]] = 1.0
+    return Split(
+        paths=tuple(example.path for example in examples),
+        targets=targets,
+        digests=tuple(example.digest for example in examples),
+    )
+
+
+def count_labels(examples: list[Example]) -> Counter[str]:
+    """Returns class name -> number of examples that carry it."""
+    return Counter(label for e in examples for label in e.labels)

@@ -1,0 +1,143 @@
+"""Reads every file once: finds damaged, empty, duplicate and mislabelled ones.
+
+Needs neither TensorFlow nor Keras. Decoding here is a check only; the pixels
+that the networks see are defined in `preprocess.py`.
+"""
+
+import hashlib
+import io
+import warnings
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tlkeras.data.dataset import Example, Ledger, LeftOut
+from tlkeras.errors import InputError
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+MIN_SIDE = 2  # pixels; a single pixel shows nothing
+EXIF_ORIENTATION = 274
+
+
+@dataclass(frozen=True)
+class FileReport:
+    """What a scan found out about one file; `problem` is "" when it is fine."""
+
+    digest: str
+    problem: str = ""
+    is_rotated: bool = False
+
+
+def digest_of(content: bytes) -> str:
+    """Returns the hash of a file's bytes, 32 hex digits."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
+def inspect_bytes(content: bytes) -> FileReport:
+    """Decodes an image to find out whether it can be used.
+
+    JPEGs are decoded at an eighth of their size: all of the file is still
+    read, so that a truncated one is found, at a third of the time.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    digest = digest_of(content)
+    if not content:
+        return FileReport(digest, "empty file")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            image = Image.open(io.BytesIO(content), formats=FORMATS)
+            size = image.size
+            is_rotated = image.getexif().get(EXIF_ORIENTATION, 1) != 1
+            if image.format == "BMP" and image.mode in ("1", "P"):
+                return FileReport(digest, "palette BMP; save it as PNG")
+            if image.format == "WEBP" and getattr(image, "is_animated", False):
+                return FileReport(digest, "animated WebP; save one frame")
+            if image.format == "JPEG":
+                image.draft(None, (size[0] // 8, size[1] // 8))
+            image.load()
+    except UnidentifiedImageError:
+        return FileReport(digest, "not a JPEG, PNG, GIF, BMP or WebP image")
+    except Exception as error:  # decoders raise many kinds on damaged files
+        return FileReport(digest, f"damaged image ({error})")
+    if min(size) < MIN_SIDE:
+        return FileReport(digest, f"only {size[0]}x{size[1]} pixels")
+    return FileReport(digest, is_rotated=is_rotated)
+
+
+def inspect_file(path: str) -> FileReport:
+    """Reads and decodes one image file; see `inspect_bytes`."""
+    try:
+        return inspect_bytes(Path(path).read_bytes())
+    except OSError as error:
+        return FileReport("", f"cannot be read ({error.strerror})")
+
+
+def scan(
+    examples: Iterable[Example], *, on_bad_image: str, num_workers: int
+) -> tuple[list[Example], Ledger]:
+    """Returns the usable examples, with digests, and the ledger of the rest.
+
+    Identical bytes under two labels are all left out. Of identical bytes under
+    one label the first stays; in a source with splits, the one in the test or
+    else validation split stays, so that no image straddles two splits.
+
+    Args:
+        examples: As the source lists them.
+        on_bad_image: `skip`, or `fail` at the first damaged file.
+        num_workers: Threads that read and decode.
+
+    Raises:
+        InputError: If `on_bad_image="fail"` and a file is bad, or if no
+            readable image is left.
+    """
+    examples = list(examples)
+    ledger = Ledger(num_files=len(examples))
+    with ThreadPoolExecutor(num_workers) as pool:
+        reports = list(pool.map(inspect_file, (e.path for e in examples)))
+    readable = []
+    for example, report in zip(examples, reports, strict=True):
+        if report.problem and on_bad_image == "fail":
+            raise InputError(
+                f"'{example.path}' is unusable: {report.problem}; expected a "
+                "readable image: remove it, or pass "
+                "--config.data.on_bad_image=skip."
+            )
+        if report.problem:
+            ledger.left_out.append(LeftOut(example.path, report.problem))
+        else:
+            readable.append(replace(example, digest=report.digest))
+            ledger.num_with_orientation += report.is_rotated
+    if not readable:
+        raise InputError(
+            f"None of the {len(examples)} images can be read; the first, "
+            f"'{ledger.left_out[0].path}', is: {ledger.left_out[0].reason}. "
+            "Expected JPEG, PNG, GIF, BMP or WebP files."
+        )
+    return _drop_copies(readable, ledger), ledger
+
+
+def _drop_copies(examples: list[Example], ledger: Ledger) -> list[Example]:
+    by_digest = defaultdict(list)
+    for example in examples:
+        by_digest[example.digest].append(example)
+    dropped = set()
+    for copies in by_digest.values():
+        if len({frozenset(copy.labels) for copy in copies}) > 1:
+            names = " and ".join(sorted({"|".join(c.labels) for c in copies}))
+            reason, keeper = f"identical bytes under {names}", None
+        else:
+            keeper = max(copies, key=_held_out_first)
+            reason = f"duplicate of {keeper.path}"
+        for copy in copies:
+            if copy is not keeper:
+                ledger.left_out.append(LeftOut(copy.path, reason))
+                dropped.add(id(copy))
+    return [example for example in examples if id(example) not in dropped]
+
+
+def _held_out_first(example: Example) -> int:
+    return ("train", "validation", "test").index(example.split or "train")

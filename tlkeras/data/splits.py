@@ -1,0 +1,244 @@
+"""Which image goes into which split, decided by the image's own bytes.
+
+u = hash(seed, bytes) in [0, 1) decides, so that a file stays where it is when
+others are added, and identical bytes never straddle a split.
+"""
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Sequence, Set
+from dataclasses import replace
+from pathlib import Path
+
+from tlkeras import workdir
+from tlkeras.data.dataset import SPLITS, Example, count_labels
+from tlkeras.errors import InputError
+
+SPLIT_COLUMNS = ["digest", "path", "split", "moved"]
+
+
+def unit_interval(seed: int | str, digest: str) -> float:
+    """Returns a number in [0, 1) that depends on the seed and the bytes only.
+
+    Example:
+    >>> unit_interval(0, "a") == unit_interval(0, "a")
+    True
+    """
+    text = f"{seed}:{digest}".encode()
+    integer = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+    return (integer >> 11) / 2**53
+
+
+def boundaries(fractions: Sequence[float]) -> dict[str, tuple[float, float]]:
+    """Returns split -> [low, high) on the unit interval, for positive shares.
+
+    Example:
+    >>> boundaries((0.5, 0.25, 0.25))["validation"]
+    (0.5, 0.75)
+    """
+    ends = [sum(fractions[: i + 1]) for i in range(3)]
+    ends[-1] = 1.0
+    starts = [0.0, *ends[:-1]]
+    return {
+        name: (start, end)
+        for name, start, end, share in zip(
+            SPLITS, starts, ends, fractions, strict=True
+        )
+        if share > 0
+    }
+
+
+def assign_splits(
+    examples: Sequence[Example],
+    *,
+    stated: Set[str | None],
+    decided: Set[str],
+    fractions: Sequence[float],
+    seed: int,
+    moved_before: dict[str, str],
+) -> tuple[list[Example], list[Example]]:
+    """Gives every example without a split its split.
+
+    Where the source has only some splits, the examples of its train split are
+    divided for the missing ones: a source with train/ and test/ gets its
+    validation images out of train/.
+
+    Args:
+        examples: With digests; those that have a split keep it, train aside
+            where the source has no validation or test split.
+        stated: Splits that the source itself names.
+        decided: Digests of examples that a split file has placed.
+        fractions: Shares of train, validation and test; sum 1.
+        seed: Another seed gives another division.
+        moved_before: digest -> split of files moved by earlier runs.
+
+    Returns:
+        All examples with splits, and those that were moved so that every
+        class has an image in every split.
+    """
+    fixed: list[Example] = []
+    open_: list[Example] = []
+    for example in examples:
+        is_fixed = example.split in ("validation", "test")
+        is_fixed |= example.digest in decided
+        (fixed if is_fixed else open_).append(example)
+    fractions = [
+        0.0 if name != "train" and name in stated else share
+        for name, share in zip(SPLITS, fractions, strict=True)
+    ]
+    if stated & set(SPLITS) and "test" not in stated:
+        # A source that states its splits and has no test split stays so.
+        fractions[2] = 0.0
+    total = sum(fractions)
+    bounds = boundaries([share / total for share in fractions])
+    placed, moved = [], []
+    for example in open_:
+        u = unit_interval(seed, example.digest)
+        split = next(n for n, (low, high) in bounds.items() if low <= u < high)
+        if example.digest in moved_before:
+            split = moved_before[example.digest]
+            moved.append(replace(example, split=split))
+        placed.append(replace(example, split=split))
+    rescued = _rescue(placed, fixed, bounds, seed)
+    by_path = {example.path: example for example in rescued}
+    placed = [by_path.get(example.path, example) for example in placed]
+    return fixed + placed, moved + rescued
+
+
+def _rescue(
+    examples: list[Example],
+    fixed: list[Example],
+    bounds: dict[str, tuple[float, float]],
+    seed: int,
+) -> list[Example]:
+    """Moves, for a class without an image in a split, the nearest one there."""
+    rescued: dict[str, Example] = {}
+    present = {(label, e.split) for e in fixed for label in e.labels}
+    by_class = defaultdict(list)
+    for example in examples:
+        for label in example.labels:
+            by_class[label].append(example)
+    for name, members in by_class.items():
+        for split in ("train", "validation", "test"):
+            if split not in bounds or (name, split) in present:
+                continue
+            now = [rescued.get(m.path, m) for m in members]
+            if any(m.split == split for m in now):
+                continue
+            low, high = bounds[split]
+
+            def distance(
+                m: Example, low: float = low, high: float = high
+            ) -> float:
+                u = unit_interval(seed, m.digest)
+                return max(low - u, u - high)
+
+            sizes = {s: sum(m.split == s for m in now) for s in bounds}
+            donors = [m for m in now if sizes[m.split or ""] > 1]
+            if donors:
+                nearest = min(donors, key=distance)
+                rescued[nearest.path] = replace(nearest, split=split)
+    return list(rescued.values())
+
+
+def take_few(
+    examples: Sequence[Example], *, images_per_class: int, seed: int
+) -> list[Example]:
+    """Keeps at most so many training images of each class, others untouched."""
+    order = sorted(
+        (e for e in examples if e.split == "train"),
+        key=lambda e: unit_interval(f"few-{seed}", e.digest),
+    )
+    counts: dict[str, int] = defaultdict(int)
+    kept = set()
+    for example in order:
+        if any(counts[label] < images_per_class for label in example.labels):
+            kept.add(example.path)
+            for label in example.labels:
+                counts[label] += 1
+    return [e for e in examples if e.split != "train" or e.path in kept]
+
+
+def require_trainable(examples: Sequence[Example], source: str) -> None:
+    """Makes sure that there are two classes, each with images to train on.
+
+    Raises:
+        InputError: If there is one class only, or a class has one image, no
+            training image, or there is no validation image at all.
+    """
+    totals = count_labels(list(examples))
+    if len(totals) < 2:
+        raise InputError(
+            f"'{source}' has one class only, '{next(iter(totals))}'; expected "
+            "at least two: add a folder (or label) for each further class."
+        )
+    single = sorted(label for label, count in totals.items() if count < 2)
+    if single:
+        raise InputError(
+            f"The class '{single[0]}' of '{source}' has one usable image; "
+            "expected at least two, one to train and one to validate: add "
+            "images or remove the class."
+        )
+    train = count_labels([e for e in examples if e.split == "train"])
+    missing = sorted(set(totals) - set(train))
+    if missing:
+        raise InputError(
+            f"The class '{missing[0]}' of '{source}' has no training image; "
+            "expected at least one: add images to its train split."
+        )
+    if not any(e.split == "validation" for e in examples):
+        raise InputError(
+            f"'{source}' has no validation image; expected a validation split "
+            "or data.split with a positive second share: change "
+            "--config.data.split."
+        )
+
+
+def remembered_moves_path(
+    source: str, seed: int, fractions: Sequence[float]
+) -> Path:
+    """Returns where the moves of a source folder are kept between runs."""
+    place = Path(source)
+    key = digest_text(f"{place.resolve()}:{seed}:{tuple(fractions)}")
+    name = re.sub(r"\W+", "_", place.name)
+    return workdir.cache_directory() / "splits" / f"{name}-{key}.csv"
+
+
+def digest_text(text: str) -> str:
+    """Returns 12 hex digits for a text, for file names."""
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def remember_moves(path: Path, moved: Sequence[Example]) -> None:
+    """Adds moves to those that earlier runs made for the same source."""
+    known = read_split_file(path, moved_only=True)
+    known.update((e.digest, e.split or "") for e in moved)
+    workdir.make_directory(path.parent, what="cache folder")
+    workdir.write_table(
+        path,
+        SPLIT_COLUMNS,
+        (
+            {"digest": digest, "split": split, "moved": 1}
+            for digest, split in known.items()
+        ),
+    )
+
+
+def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
+    """Reads a `split.csv` as digest -> split.
+
+    Raises:
+        InputError: If the file lacks the columns of `SPLIT_COLUMNS`.
+    """
+    rows = workdir.read_table(path)
+    if rows and not {"digest", "split", "moved"} <= set(rows[0]):
+        raise InputError(
+            f"'{path}' is no split file; expected the columns "
+            f"{','.join(SPLIT_COLUMNS)}: take the split.csv of a run."
+        )
+    return {
+        row["digest"]: row["split"]
+        for row in rows
+        if row["moved"] == "1" or not moved_only
+    }

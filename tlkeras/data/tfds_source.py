@@ -1,0 +1,202 @@
+"""`tfds:NAME[:config]` through the TFDS API.
+
+The encoded images are written once as files below the cache folder, so that
+scan, splits, ledger and report treat them like any folder of photos.
+`tfds:ImageFolder:DIR` reads DIR/SPLIT/CLASS/* where it lies.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from tlkeras import workdir
+from tlkeras.data.builtin import publish_directory
+from tlkeras.data.dataset import SPLITS, Example
+from tlkeras.data.folder import SPLIT_FOLDERS, list_images
+from tlkeras.data.splits import digest_text
+from tlkeras.errors import InputError
+from tlkeras.tables import suggest
+
+IMAGE_FOLDER = "ImageFolder"
+LABELS_FILE = "examples.csv"
+
+
+def list_tfds(
+    name: str, *, data_dir: str, split_names: Sequence[str]
+) -> list[Example]:
+    """Lists a TFDS data set as examples.
+
+    Args:
+        name: `NAME`, `NAME:CONFIG` or `ImageFolder:DIR`, without `tfds:`.
+        data_dir: Where TFDS keeps prepared data; "" = its own default.
+        split_names: TFDS split expressions for train, validation and test,
+            e.g. `("train[:90%]", "train[90%:]", "test")`; "" = none. Plain
+            names that the data set lacks are passed over.
+
+    Raises:
+        InputError: If the data set is unknown, cannot be prepared, or has no
+            image and label features.
+    """
+    if name.split(":")[0] == IMAGE_FOLDER:
+        return _list_image_folder(name.partition(":")[2])
+    builder = _prepare(name, data_dir)
+    wanted = _existing_splits(builder, split_names)
+    key = digest_text(f"{wanted}:{builder.data_dir}")
+    parent = workdir.make_directory(
+        workdir.cache_directory() / "tfds", what="cache folder"
+    )
+    label = builder.info.full_name.replace("/", "-")
+    folder = parent / f"{label}-{key}"
+    if not folder.is_dir():
+        _write_files(builder, wanted, folder)
+    return [
+        Example(
+            str(folder / row["path"]),
+            tuple(row["label"].split("|")),
+            row["split"] or None,
+        )
+        for row in workdir.read_table(folder / LABELS_FILE)
+    ]
+
+
+def _prepare(name: str, data_dir: str) -> Any:
+    import tensorflow_datasets as tfds
+
+    from tlkeras.data import tfds_builders  # noqa: F401  registers two
+
+    base, _, config = name.partition(":")
+    try:
+        builder = tfds.builder(
+            base, data_dir=data_dir or None, config=config or None
+        )
+    except (tfds.core.registered.DatasetNotFoundError, ValueError) as error:
+        hint = suggest(base, tfds.list_builders(with_community_datasets=False))
+        raise InputError(
+            f"TFDS has no data set 'tfds:{name}'.{hint} Expected a name (and "
+            f"config) of its catalogue ({str(error).splitlines()[0]})."
+        ) from None
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # network, checksum, manual-download errors
+        reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+        raise InputError(
+            f"TFDS cannot prepare '{name}' in '{builder.data_dir}' "
+            f"({reason[0]}); expected prepared data or a reachable download: "
+            "prepare it on a machine with a network and pass its folder as "
+            "--config.data.tfds_data_dir."
+        ) from None
+    return builder
+
+
+def _existing_splits(
+    builder: Any, split_names: Sequence[str]
+) -> dict[str, str]:
+    """Returns our split -> TFDS split expression."""
+    known = set(builder.info.splits)
+    found = {
+        ours: theirs
+        for ours, theirs in zip(SPLITS, split_names, strict=True)
+        if theirs in known or "[" in theirs
+    }
+    if "train" not in found:
+        raise InputError(
+            f"TFDS data set '{builder.name}' has no split '{split_names[0]}'; "
+            f"it has {', '.join(sorted(known))}: set "
+            "--config.data.tfds_splits."
+        )
+    return found
+
+
+def _write_files(builder: Any, wanted: dict[str, str], folder: Path) -> None:
+    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+    partial.mkdir(parents=True)
+    rows = []
+    for ours, theirs in wanted.items():
+        # A data set with one split is divided like a folder without splits.
+        split = ours if len(wanted) > 1 else ""
+        for number, (content, labels) in enumerate(_read(builder, theirs)):
+            path = f"{ours}-{number:07d}.img"
+            (partial / path).write_bytes(content)
+            rows.append(
+                {"path": path, "label": "|".join(labels), "split": split}
+            )
+    workdir.write_table(partial / LABELS_FILE, ["path", "label", "split"], rows)
+    publish_directory(partial, folder)
+
+
+def _read(builder: Any, split: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
+    """Yields (encoded image, class names) of one split."""
+    import tensorflow_datasets as tfds
+
+    features = builder.info.features
+    image_key = _feature_key(features, tfds.features.Image, builder.name)
+    label_key, label_feature = _label_feature(features, builder.name)
+    try:
+        dataset = builder.as_dataset(
+            split=split,
+            decoders={image_key: tfds.decode.SkipDecoding()},
+            shuffle_files=False,
+        )
+    except (ValueError, AssertionError) as error:
+        raise InputError(
+            f"TFDS does not understand the split '{split}' of "
+            f"'{builder.name}' ({str(error).splitlines()[0]}); expected an "
+            "expression such as train[:80%]: set --config.data.tfds_splits."
+        ) from None
+    for element in tfds.as_numpy(dataset):
+        indices = element[label_key]
+        indices = [indices] if indices.ndim == 0 else indices
+        yield (
+            element[image_key],
+            tuple(label_feature.int2str(int(index)) for index in indices),
+        )
+
+
+def _feature_key(features: Any, kind: type, name: str) -> str:
+    for key, feature in features.items():
+        if isinstance(feature, kind):
+            return key
+    raise InputError(
+        f"TFDS data set '{name}' has no {kind.__name__} feature; expected an "
+        "image classification data set."
+    )
+
+
+def _label_feature(features: Any, name: str) -> tuple[str, Any]:
+    import tensorflow_datasets as tfds
+
+    for key, feature in features.items():
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, tfds.features.ClassLabel):
+            return key, inner
+    raise InputError(
+        f"TFDS data set '{name}' has no ClassLabel feature; expected an image "
+        "classification data set."
+    )
+
+
+def _list_image_folder(directory: str) -> list[Example]:
+    import tensorflow_datasets as tfds
+
+    root = Path(directory)
+    if not root.is_dir() or not any(root.glob("*/*/*")):
+        raise InputError(
+            f"'{directory}' is no TFDS image folder; expected "
+            "DIR/SPLIT/CLASS/NAME: pass tfds:ImageFolder:DIR."
+        )
+    builder = tfds.folder_dataset.ImageFolder(directory)
+    unknown = sorted(set(builder.info.splits) - set(SPLIT_FOLDERS))
+    if unknown:
+        raise InputError(
+            f"'{directory}' has the split folder '{unknown[0]}'; expected "
+            f"{', '.join(SPLIT_FOLDERS)}."
+        )
+    # The builder would decode every image only to name it, and stop at the
+    # first damaged one: the files are listed here and scanned like any others.
+    return [
+        Example(str(path), (label,), SPLIT_FOLDERS[split])
+        for split in sorted(builder.info.splits)
+        for label in builder.info.features["label"].names
+        for path in list_images(root / split / label)
+    ]

@@ -1,0 +1,1 @@
+"""Metrics with intervals, and looking at a split of a finished run."""

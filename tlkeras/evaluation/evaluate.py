@@ -1,0 +1,108 @@
+"""Evaluating a split, and counting every look at the test split."""
+
+import datetime
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+from tlkeras import workdir
+from tlkeras.data.dataset import Split
+from tlkeras.evaluation.metrics import compute_metrics, per_image_scores
+from tlkeras.models.inference import run_batches
+from tlkeras.optim.losses import compute_probabilities
+
+if TYPE_CHECKING:
+    from tlkeras.data.pipeline import ImageBatches
+
+PREDICTION_COLUMNS = ["path", "label", "predicted", "probability", "score"]
+
+
+def evaluate_split(
+    directory: Path,
+    split: str,
+    model: keras.Model,
+    images: "ImageBatches",
+    *,
+    loss: str,
+    class_names: Sequence[str],
+    bootstrap_samples: int,
+    calibration_bins: int,
+    command: str,
+) -> dict[str, Any]:
+    """Evaluates one split and writes what was found.
+
+    `evaluation_SPLIT.json` holds the metrics, `predictions_SPLIT.csv` one row
+    an image. A look at the test split is counted before it is made.
+
+    Args:
+        directory: The run directory.
+        split: train | validation | test.
+        model: Images -> logits.
+        images: The split's, at the model's size.
+        loss: Key of `optim.losses.LOSSES`.
+        class_names: [C].
+        bootstrap_samples: For the interval.
+        calibration_bins: For the calibration error.
+        command: Who looks, for `test_looks.json`.
+
+    Returns:
+        The metrics; see `metrics.compute_metrics`.
+    """
+    if split == "test":
+        count_test_look(directory, command)
+    targets = images.split.targets
+    logits = run_batches(model, images)
+    metrics = compute_metrics(
+        targets,
+        logits,
+        loss=loss,
+        multi_label=loss == "binary",
+        class_names=class_names,
+        bootstrap_samples=bootstrap_samples,
+        calibration_bins=calibration_bins,
+    )
+    workdir.write_json(directory / workdir.evaluation_name(split), metrics)
+    workdir.write_table(
+        directory / workdir.predictions_name(split),
+        PREDICTION_COLUMNS,
+        _prediction_rows(images.split, logits, loss, class_names),
+    )
+    return metrics
+
+
+def _prediction_rows(
+    split: Split, logits: np.ndarray, loss: str, class_names: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Yields one row an image: its labels, the answer, its score."""
+    probabilities = compute_probabilities(logits, loss)
+    scores = per_image_scores(split.targets, logits)
+    for row, path in enumerate(split.paths):
+        best = int(logits[row].argmax())
+        truth = np.flatnonzero(split.targets[row]).tolist()
+        yield {
+            "path": path,
+            "label": "|".join(class_names[i] for i in truth),
+            "predicted": class_names[best],
+            "probability": f"{probabilities[row, best]:.6f}",
+            "score": f"{scores[row]:.6g}",
+        }
+
+
+def count_test_look(directory: Path, command: str) -> int:
+    """Notes one more look at the test split; returns how many there were."""
+    looks = read_test_looks(directory)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    looks.append({"time": now, "command": command})
+    workdir.write_json(
+        directory / workdir.TEST_LOOKS, {"count": len(looks), "looks": looks}
+    )
+    return len(looks)
+
+
+def read_test_looks(directory: Path) -> list[dict[str, str]]:
+    """Returns all looks at the test split so far."""
+    path = directory / workdir.TEST_LOOKS
+    return workdir.read_json(path)["looks"] if path.exists() else []

@@ -1,0 +1,186 @@
+"""A finished run: its model, its classes, and what it says of images."""
+
+import dataclasses
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.run_directory import read_config
+from tlkeras.data.load import load_configured
+from tlkeras.data.pipeline import ImageBatches
+from tlkeras.data.preprocess import decode_image
+from tlkeras.data.scan import inspect_file
+from tlkeras.errors import InputError
+from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.models.inference import run_batches
+from tlkeras.optim.losses import compute_probabilities
+
+PREDICT_BATCH = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """What a run says of one image.
+
+    Attributes:
+        path: Of the image.
+        label: The most probable class, or "" on error.
+        score: Its probability; 0 on error.
+        probabilities: [C] in the order of the run's `class_names`; [] on error.
+        error: Why the image could not be read, or "".
+    """
+
+    path: str
+    label: str
+    score: float
+    probabilities: tuple[float, ...]
+    error: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A finished run directory.
+
+    Attributes:
+        directory: Where it lies.
+        config: As it was resolved.
+        result: What `result.json` holds.
+        model: float32 [N, S, S, 3] in 0..255 -> logits [N, C].
+    """
+
+    directory: Path
+    config: ConfigDict
+    result: dict[str, Any]
+    model: keras.Model
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """[C] names in the order of the logits."""
+        return tuple(self.result["class_names"])
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square input, pixels."""
+        return int(self.result["image_size"])
+
+    def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
+        """Yields a prediction for each image file, in order.
+
+        A file that is no image gets its error; the others are unharmed.
+        """
+        for start in range(0, len(paths), PREDICT_BATCH):
+            chunk = [str(path) for path in paths[start : start + PREDICT_BATCH]]
+            images = np.zeros(
+                (PREDICT_BATCH, self.image_size, self.image_size, 3), np.uint8
+            )
+            problems = [
+                self._read(path, images[row]) for row, path in enumerate(chunk)
+            ]
+            logits = run_batches(self.model, [images])
+            scores = compute_probabilities(logits, self.result["loss"])
+            for row, (path, problem) in enumerate(
+                zip(chunk, problems, strict=True)
+            ):
+                if problem:
+                    yield Prediction(path, "", 0.0, (), problem)
+                else:
+                    yield self._prediction(path, scores[row])
+
+    def _read(self, path: str, target: np.ndarray) -> str:
+        """Decodes a file into an array; returns its problem, or ""."""
+        problem = inspect_file(path).problem
+        if problem:
+            return problem
+        try:
+            content = Path(path).read_bytes()
+            target[:] = decode_image(content, self.image_size, self.image_size)
+        except Exception as error:  # the decoder's many kinds
+            return f"cannot be decoded ({type(error).__name__})"
+        return ""
+
+    def _prediction(self, path: str, scores: np.ndarray) -> Prediction:
+        best = int(scores.argmax())
+        values = tuple(float(score) for score in scores)
+        return Prediction(
+            path, self.class_names[best], values[best], values, ""
+        )
+
+    def evaluate(self, split: str) -> dict[str, Any]:
+        """Evaluates a split again; a look at the test split is counted.
+
+        Args:
+            split: train | validation | test.
+
+        Raises:
+            InputError: If the run's data has no such split.
+        """
+        dataset = load_configured(self.config, self.directory)
+        source = self.config.data.source
+        if split not in dataset.splits:
+            raise InputError(
+                f"'{source}' has no {split} split; expected one of "
+                f"{', '.join(dataset.splits)}: choose another --split."
+            )
+        if dataset.class_names != self.class_names:
+            raise InputError(
+                f"The classes of '{source}' are no longer those of the "
+                f"run in '{self.directory}'; expected "
+                f"{', '.join(self.class_names[:5])}...: restore the data."
+            )
+        size = (self.image_size, self.image_size)
+        return evaluate_split(
+            self.directory,
+            split,
+            self.model,
+            ImageBatches(
+                dataset.splits[split],
+                size,
+                batch_size=self.config.evaluation.batch_size,
+                num_workers=self.config.runtime.num_workers
+                or os.cpu_count()
+                or 1,
+                max_decoded_bytes=0,
+            ),
+            loss=self.result["loss"],
+            class_names=self.class_names,
+            bootstrap_samples=self.config.evaluation.bootstrap_samples,
+            calibration_bins=self.config.evaluation.calibration_bins,
+            command="evaluate",
+        )
+
+
+def load_run(directory: str | Path) -> Run:
+    """Loads a finished run.
+
+    Args:
+        directory: As written by `train_and_evaluate` or `tlkeras train`.
+
+    Raises:
+        InputError: If it is no run, unfinished, or of a newer version.
+    """
+    directory = Path(directory)
+    config = read_config(directory)
+    for name in (workdir.RESULT, workdir.MODEL):
+        if not (directory / name).exists():
+            raise InputError(
+                f"The run in '{directory}' is not finished ({name} is "
+                "missing); expected a finished one: run the same tlkeras train "
+                "command again."
+            )
+    result = workdir.read_json(directory / workdir.RESULT)
+    try:
+        model = keras.saving.load_model(
+            directory / workdir.MODEL, compile=False
+        )
+    except (ValueError, OSError, TypeError) as error:
+        raise InputError(
+            f"'{directory / workdir.MODEL}' cannot be read ({error}); expected "
+            "the model of a finished run: train again in a new directory."
+        ) from None
+    return Run(directory, config, result, model)

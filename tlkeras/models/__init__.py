@@ -1,0 +1,1 @@
+"""Backbones, cutoffs, layer groups, heads, and the classifier made of them."""

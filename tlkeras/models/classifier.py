@@ -1,0 +1,186 @@
+"""The classifier: input contract, backbone, pooling and head in one model."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from tlkeras.models.backbones import BACKBONES, BackboneSpec, build_backbone
+from tlkeras.models.graph import (
+    batch_norm_layers,
+    find_cutoff,
+    topological_layers,
+    truncate,
+)
+from tlkeras.models.heads import HEADS, HeadSpec, build_head
+from tlkeras.models.preprocessing import apply_contract, standardize
+from tlkeras.models.weights import load_backbone_weights
+from tlkeras.tables import lookup
+
+BATCH_NORM_POLICIES = ("frozen", "adapt", "train")
+
+
+@dataclasses.dataclass(frozen=True)
+class Classifier:
+    """A model with the names of its parts.
+
+    Attributes:
+        model: float32 [N, S, S, 3] in 0..255 -> float32 logits [N, C].
+        backbone: The pretrained part, a layer of `model`.
+        spec: Its row in the table of backbones.
+        head: Its row in the table of heads.
+        class_names: [C].
+    """
+
+    model: keras.Model
+    backbone: keras.Model
+    spec: BackboneSpec
+    head: HeadSpec
+    class_names: tuple[str, ...]
+
+    @property
+    def image_size(self) -> int:
+        """Side of the square input, pixels."""
+        return self.model.inputs[0].shape[1]
+
+    @property
+    def head_layers(self) -> list[keras.layers.Layer]:
+        """The layers above the backbone."""
+        layers = self.model.layers
+        return layers[layers.index(self.backbone) + 1 :]
+
+    @property
+    def logits_layer(self) -> keras.layers.Dense:
+        """The last layer."""
+        return self.model.get_layer("logits")
+
+    @property
+    def code_model(self) -> keras.Model:
+        """Images -> CNN codes [N, d], the input of the last layer."""
+        codes = self.logits_layer.input
+        return keras.Model(self.model.inputs, codes, name="codes")
+
+
+def build_classifier(
+    backbone: str = "MobileNetV2",
+    *,
+    class_names: Sequence[str],
+    weights: str = "imagenet",
+    image_size: int | None = None,
+    alpha: float = 1.0,
+    features_from: str = "",
+    pooling: str = "average",
+    head: str = "linear",
+    hidden_units: Sequence[int] = (256,),
+    dropout: float = 0.2,
+    head_initializer: str = "small_normal",
+    head_l1: float = 0.0,
+    head_l2: float = 0.0,
+    head_max_norm: float | None = None,
+    mean: np.ndarray | None = None,
+    std: np.ndarray | None = None,
+    seed: int = 0,
+) -> Classifier:
+    """Builds a classifier from a pretrained backbone and a new head.
+
+    Args:
+        backbone: Name of a network in `keras.applications`.
+        class_names: [C] names, in the order of the logits.
+        weights: `imagenet`, `none`, `letters`, a weights file or a run.
+        image_size: Side of the square input, pixels; None = the backbone's.
+        alpha: Width multiplier, where the backbone has one.
+        features_from: Layer or `stageN` that feeds the head; "" = the top.
+        pooling: average | max | flatten.
+        head: linear | mlp | svm | multi_label.
+        hidden_units: Widths of an mlp head's adaptation layers.
+        dropout: Rate in [0, 1) before the last layer.
+        head_initializer: glorot_uniform | he_normal | small_normal.
+        head_l1: L1 penalty on the head's kernels.
+        head_l2: L2 penalty lambda / 2 ||W||^2 on the head's kernels.
+        head_max_norm: Bound of each unit's weight norm, or None.
+        mean: Training mean to subtract, RGB in 0..255, [3] or [S, S, 3].
+        std: Like `mean`; division is off when None.
+        seed: Of the head's initial weights and dropout.
+
+    Returns:
+        A `Classifier` whose model takes RGB images in 0..255.
+
+    Raises:
+        InputError: For an unknown name, an impossible size or unusable
+            weights.
+
+    Example:
+    >>> built = build_classifier(
+    ...     "MobileNet", class_names=["cat", "dog"], weights="none",
+    ...     image_size=32, alpha=0.25)
+    >>> built.model.output_shape
+    (None, 2)
+    """
+    spec = lookup(BACKBONES, backbone, what="backbone")
+    head_spec = lookup(HEADS, head, what="head")
+    network = build_backbone(
+        backbone,
+        image_size=image_size,
+        alpha=alpha,
+        imagenet=weights == "imagenet",
+    )
+    if weights not in ("imagenet", "none"):
+        load_backbone_weights(network, weights)
+    network = truncate(network, features_from)
+    size = network.inputs[0].shape[1]
+    images = keras.Input((size, size, 3), dtype="float32", name="image")
+    x = apply_contract(images, spec.contract)
+    if mean is not None:
+        x = standardize(x, spec.contract, mean, std)
+    logits = build_head(
+        network(x),
+        kind=head,
+        num_classes=len(class_names),
+        pooling=pooling,
+        hidden_units=hidden_units,
+        dropout=dropout,
+        initializer=head_initializer,
+        l1=head_l1,
+        l2=head_l2,
+        max_norm=head_max_norm,
+        seed=seed,
+    )
+    model = keras.Model(images, logits, name="classifier")
+    return Classifier(model, network, spec, head_spec, tuple(class_names))
+
+
+def freeze(
+    classifier: Classifier, *, trainable_from: str, batch_norm: str
+) -> dict[str, int]:
+    """Sets what trains: everything from the cutoff on, and the head.
+
+    Args:
+        classifier: Changed in place.
+        trainable_from: As for `graph.find_cutoff`.
+        batch_norm: `frozen` and `adapt` fix statistics, gamma and beta of all
+            BatchNormalization; `train` leaves those above the cutoff in
+            ordinary training mode.
+
+    Returns:
+        Counts for the log: `trainable_layers`, `frozen_layers`,
+        `batch_norm_layers`, `batch_norm_training`.
+    """
+    backbone = classifier.backbone
+    cutoff = find_cutoff(backbone, trainable_from)
+    layers = topological_layers(backbone)
+    for index, layer in enumerate(layers):
+        layer.trainable = index >= cutoff
+    norms = batch_norm_layers(layers)
+    for norm in norms:
+        norm.trainable = norm.trainable and batch_norm == "train"
+    for layer in classifier.head_layers:
+        layer.trainable = True
+    owners = [layer for layer in layers if layer.weights]
+    training = [layer for layer in owners if layer.trainable_variables]
+    return {
+        "trainable_layers": len(training),
+        "frozen_layers": len(owners) - len(training),
+        "batch_norm_layers": len(norms),
+        "batch_norm_training": sum(norm.trainable for norm in norms),
+    }

@@ -1,0 +1,1 @@
+"""Per-group optimizers, schedules and losses."""

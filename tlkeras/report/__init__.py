@@ -1,0 +1,1 @@
+"""What people read: tables of text, and one self-contained page."""

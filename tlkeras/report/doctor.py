@@ -1,0 +1,48 @@
+"""What the machine has, and what a backbone looks like inside."""
+
+import os
+
+import keras
+
+from tlkeras import runtime, workdir
+from tlkeras.models.backbones import build_backbone, weight_cache
+from tlkeras.models.graph import (
+    layer_stages,
+    num_parameters,
+    topological_layers,
+)
+
+
+def describe_machine() -> str:
+    """Returns versions, devices, precision, and cached weights."""
+    accelerator = runtime.accelerator_name()
+    folder = weight_cache()
+    cached = sorted(path.name for path in folder.glob("*.h5"))
+    policy = runtime.choose_precision("auto", accelerator)
+    lines = [
+        f"{name:<18}{v}" for name, v in runtime.installed_versions().items()
+    ]
+    lines += [
+        f"{'backend':<18}{keras.backend.backend()}",
+        f"{'accelerator':<18}{accelerator or 'none'}",
+        f"{'cpu cores':<18}{os.cpu_count()}",
+        f"{'precision auto':<18}{policy}",
+        f"{'xla':<18}{runtime.should_compile_with_xla()}",
+        f"{'cache folder':<18}{workdir.cache_directory()}",
+        f"{'weight cache':<18}{folder} ({len(cached)} files)",
+    ]
+    return "\n".join([*lines, *(f"  {name}" for name in cached)])
+
+
+def describe_layers(backbone: str, image_size: int | None) -> str:
+    """Returns a backbone's layers in topological order, with their stages."""
+    network = build_backbone(backbone, image_size=image_size)
+    lines = [f"{'layer':<40}{'stage':>6}{'parameters':>12}  output"]
+    for layer, stage in zip(
+        topological_layers(network), layer_stages(network), strict=True
+    ):
+        shape = "x".join(str(side) for side in layer.output.shape[1:])
+        lines.append(
+            f"{layer.name:<40}{stage:>6}{num_parameters(layer):>12,}  {shape}"
+        )
+    return "\n".join(lines)

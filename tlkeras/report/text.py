@@ -1,0 +1,104 @@
+"""Results as plain text, CSV and JSON on a terminal."""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+from tlkeras import workdir
+from tlkeras.evaluation.evaluate import read_test_looks
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.run import Prediction
+
+
+def format_result(result: dict[str, Any], directory: Path) -> str:
+    """Returns the last lines of a training run."""
+    metric = primary_metric(result["multi_label"])
+    lines = [
+        f"{row['phase']:<14} val/{metric} {row[f'val/{metric}']:.4f}  "
+        f"val/loss {row['val/loss']:.4f}  {row['seconds']:.1f} s"
+        f"{'  <- kept' if row['kept'] else ''}"
+        for row in result["phases"]
+    ]
+    summary = f"val/{metric} {result[f'val/{metric}']:.4f}"
+    if f"test/{metric}" in result:
+        summary += (
+            f"  test/{metric} {result[f'test/{metric}']:.4f} "
+            f"({result['test/num_examples']} images)"
+        )
+    lines += [
+        f"{summary}  {result['seconds/total']:.1f} s in all",
+        f"run directory: {directory}",
+    ]
+    if looks := read_test_looks(directory):
+        lines.append(f"looks at the test split so far: {len(looks)}")
+    report = directory / workdir.REPORT
+    if report.exists():
+        lines.append(f"report: {report}")
+    return "\n".join(lines)
+
+
+def format_evaluation(split: str, metrics: dict[str, Any]) -> str:
+    """Returns the metrics of a split as a table."""
+    header = [f"{split}: {metrics['num_examples']} images"]
+    skipped = ("per_class", "confusion_matrix", "num_examples")
+    for name, value in metrics.items():
+        if name in skipped or name.endswith("_interval"):
+            continue
+        low_high = metrics.get(f"{name}_interval")
+        interval = (
+            f"  [{low_high[0]:.4f}, {low_high[1]:.4f}]" if low_high else ""
+        )
+        header.append(f"{name:<28}{value:.4f}{interval}")
+    rows = [
+        f"{'class':<20}{'precision':>10}{'recall':>8}{'f1':>8}{'images':>8}"
+    ]
+    rows += [
+        f"{name:<20}{row['precision']:>10.3f}{row['recall']:>8.3f}"
+        f"{row['f1']:>8.3f}{row['num_examples']:>8}"
+        for name, row in metrics["per_class"].items()
+    ]
+    return "\n".join([*header, "", *rows])
+
+
+def write_csv_predictions(
+    predictions: Iterable[Prediction], class_names: Sequence[str], out: TextIO
+) -> int:
+    """Writes `path,label,score,error` rows; returns the number of errors."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["path", "label", "score", "error"])
+    num_errors = 0
+    for item in predictions:
+        score = "" if item.error else f"{item.score:.6f}"
+        writer.writerow([item.path, item.label, score, item.error])
+        num_errors += bool(item.error)
+    return num_errors
+
+
+def write_json_predictions(
+    predictions: Iterable[Prediction], class_names: Sequence[str], out: TextIO
+) -> int:
+    """Writes a JSON list with all probabilities; returns the error count."""
+    rows = []
+    for item in predictions:
+        probabilities = dict(zip(class_names, item.probabilities, strict=False))
+        rows.append(
+            {
+                "path": item.path,
+                "label": item.label or None,
+                "score": None if item.error else item.score,
+                "probabilities": probabilities or None,
+                "error": item.error or None,
+            }
+        )
+    json.dump(rows, out, indent=2, ensure_ascii=False)
+    out.write("\n")
+    return sum(row["error"] is not None for row in rows)
+
+
+WritePredictions = Callable[[Iterable[Prediction], Sequence[str], TextIO], int]
+PREDICTION_WRITERS: dict[str, WritePredictions] = {
+    "csv": write_csv_predictions,
+    "json": write_json_predictions,
+}

@@ -1,0 +1,1 @@
+"""Measured comparisons on the user's own data."""

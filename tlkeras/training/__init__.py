@@ -1,0 +1,1 @@
+"""Phases, the fit loop, the exact solver, and the spine of a run."""

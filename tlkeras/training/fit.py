@@ -1,0 +1,289 @@
+"""`method="fit"`: Keras training of one phase, epoch by epoch, resumable."""
+
+import math
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from tlkeras import runtime
+from tlkeras.callbacks.checkpointer import Checkpointer
+from tlkeras.callbacks.divergence_guard import DivergenceGuard
+from tlkeras.callbacks.early_stopping import EarlyStopping
+from tlkeras.callbacks.epoch_writer import EpochWriter
+from tlkeras.callbacks.progress import Progress as ProgressBar
+from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
+from tlkeras.callbacks.stateful import StatefulCallback
+from tlkeras.callbacks.validation import Validation
+from tlkeras.data.augmentation import Augmentation
+from tlkeras.data.schedule import steps_per_epoch, stream_seed
+from tlkeras.evaluation.metrics import MEAN_AP, TOP_1
+from tlkeras.models.batch_norm import adapt_batch_norm
+from tlkeras.models.classifier import freeze
+from tlkeras.optim.losses import LOSSES, expected_initial_loss
+from tlkeras.optim.multi_optimizer import (
+    build_group_optimizer,
+    export_slots,
+    import_slots,
+    inner_optimizers,
+    set_first_step,
+)
+from tlkeras.training.context import RunContext
+from tlkeras.training.phases import (
+    Phase,
+    build_groups,
+    describe_groups,
+    format_groups,
+    optimizer_specs,
+)
+from tlkeras.training.state import BestWeights, PhaseOutcome
+
+
+def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
+    """Trains one phase from where it stands and returns its outcome.
+
+    The model ends with the weights of the last epoch; the outcome names the
+    file with the best ones.
+    """
+    started = time.perf_counter()
+    before = run.progress.seconds
+    run.release("train")
+    num_images = len(run.dataset.splits["train"])
+    steps = steps_per_epoch(num_images, phase.batch_size)
+    optimizer, rows = _build_optimizer(phase, run, steps)
+    _compile(phase, run, optimizer)
+    if run.progress.has_begun:
+        _resume_optimizer(run, optimizer)
+    else:
+        _begin(phase, run, optimizer)
+
+    validation, guard, callbacks = _callbacks(phase, run, steps)
+    stateful = [c for c in callbacks if isinstance(c, StatefulCallback)]
+    for callback in stateful:
+        name = type(callback).__name__
+        callback.restore_state(run.progress.callbacks.get(name, {}))
+
+    def commit(epoch: int) -> None:
+        _keep_best(phase, run, validation.metrics, validation.scores, epoch)
+        run.progress.epoch = epoch
+        run.progress.seconds = before + time.perf_counter() - started
+        run.progress.callbacks = {
+            type(c).__name__: c.get_state() for c in stateful
+        }
+        run.commit(optimizer)
+
+    callbacks.append(Checkpointer(commit, lambda: not guard.reason))
+    if not _is_finished(phase, run):
+        _run_epochs(phase, run, steps, callbacks)
+    reason = guard.reason
+    if reason:
+        run.console.line(f"{phase.name}: ended early, {reason}")
+    if run.progress.best is None:
+        _fall_back_to_start(phase, run)
+    # Slots of a diverged phase would poison the next one.
+    run.slots = {} if reason else export_slots(optimizer)
+    best = run.progress.best
+    assert best is not None
+    return PhaseOutcome(
+        phase=phase.name,
+        best=best,
+        seconds=before + time.perf_counter() - started,
+        stopped=reason,
+        trainable_parameters=sum(
+            math.prod(v.shape) for v in run.classifier.model.trainable_variables
+        ),
+        kept=False,
+        comparison=None,
+        details={"layer_groups": rows},
+    )
+
+
+def _run_epochs(
+    phase: Phase,
+    run: RunContext,
+    steps: int,
+    callbacks: list[keras.callbacks.Callback],
+) -> None:
+    """Lets Keras train from the last committed epoch to the last."""
+    from tlkeras.data.pipeline import (  # brings TensorFlow
+        naming_bad_files,
+        training_batches,
+    )
+
+    train = run.dataset.splits["train"]
+    batches = training_batches(
+        train,
+        run.size,
+        batch_size=phase.batch_size,
+        seed=stream_seed(run.config.seed, phase.name),
+        first_epoch=run.progress.epoch,
+        num_epochs=phase.epochs,
+        augmentation=(
+            Augmentation(**run.config.data.augment.to_dict())
+            if phase.augment
+            else None
+        ),
+        class_weights=run.class_weights,
+        num_workers=run.num_workers,
+        max_decoded_bytes=run.config.data.max_decoded_bytes,
+    )
+    with naming_bad_files(train, run.size):
+        run.classifier.model.fit(
+            batches,
+            initial_epoch=run.progress.epoch,
+            epochs=phase.epochs,
+            steps_per_epoch=steps,
+            callbacks=callbacks,
+            shuffle=False,  # the batches are in their order already
+            verbose=0,
+        )
+
+
+def _build_optimizer(
+    phase: Phase, run: RunContext, steps: int
+) -> tuple[keras.optimizers.Optimizer, list[dict[str, Any]]]:
+    """Freezes, builds the groups' optimizer, and prints who trains how."""
+    counts = freeze(
+        run.classifier,
+        trainable_from=phase.trainable_from,
+        batch_norm=phase.batch_norm,
+    )
+    groups = build_groups(phase, run.classifier)
+    specs = optimizer_specs(phase, groups, steps)
+    run.console.line(
+        f"{phase.name}: {counts['trainable_layers']} backbone layers train, "
+        f"{counts['frozen_layers']} are frozen; BatchNormalization "
+        f"'{phase.batch_norm}': {counts['batch_norm_layers']} layers, "
+        f"{counts['batch_norm_training']} in training mode"
+    )
+    rows = describe_groups(phase, groups, specs)
+    run.console.line(format_groups(rows))
+    trainable = run.classifier.model.trainable_variables
+    optimizer = build_group_optimizer(
+        {group.name: group.variables for group in groups},
+        specs,
+        trainable,
+        joint_clipnorm=phase.global_clipnorm,
+        scale_loss=keras.config.dtype_policy().name == "mixed_float16",
+    )
+    optimizer.build(trainable)
+    return optimizer, rows
+
+
+def _compile(
+    phase: Phase, run: RunContext, optimizer: keras.optimizers.Optimizer
+) -> None:
+    if run.multi_label:
+        metric = keras.metrics.AUC(
+            curve="PR",
+            multi_label=True,
+            num_labels=run.dataset.num_classes,
+            from_logits=True,
+            name=MEAN_AP,
+        )
+    else:
+        metric = keras.metrics.CategoricalAccuracy(name=TOP_1)
+    run.classifier.model.compile(
+        optimizer=optimizer,
+        loss=LOSSES[run.classifier.head.loss](phase.label_smoothing),
+        metrics=[metric],
+        jit_compile=runtime.should_compile_with_xla(),
+    )
+
+
+def _begin(
+    phase: Phase, run: RunContext, optimizer: keras.optimizers.Optimizer
+) -> None:
+    """Does what happens once, before the first epoch of a phase."""
+    if phase.batch_norm == "adapt":
+        count = adapt_batch_norm(run.classifier, run.images("train"))
+        run.release("train")
+        run.console.line(
+            f"{phase.name}: re-estimated {count} BatchNormalizations"
+        )
+    run.progress.first_steps = import_slots(optimizer, run.slots)
+    run.progress.has_begun = True
+    run.commit(optimizer)
+
+
+def _resume_optimizer(
+    run: RunContext, optimizer: keras.optimizers.Optimizer
+) -> None:
+    run.checkpoints.load_optimizer(optimizer)
+    for inner in inner_optimizers(optimizer):
+        set_first_step(inner, run.progress.first_steps.get(inner.name, 0))
+
+
+def _callbacks(
+    phase: Phase, run: RunContext, steps: int
+) -> tuple[Validation, DivergenceGuard, list[keras.callbacks.Callback]]:
+    """Returns the callbacks in the order in which an epoch's end runs them."""
+    guard = DivergenceGuard(
+        phase.divergence_factor,
+        expected_initial_loss(
+            run.classifier.head.loss, run.dataset.num_classes
+        ),
+    )
+    validation = Validation(run.validate, guard)
+    callbacks: list[keras.callbacks.Callback] = [guard, validation]
+    monitor = {"monitor": f"val_{run.metric}", "mode": "max"}
+    if phase.reduce_on_plateau_patience is not None:
+        callbacks.append(
+            ReduceLROnPlateau(
+                patience=phase.reduce_on_plateau_patience,
+                factor=phase.reduce_on_plateau_factor,
+                **monitor,
+            )
+        )
+    if phase.early_stopping_patience is not None:
+        callbacks.append(
+            EarlyStopping(patience=phase.early_stopping_patience, **monitor)
+        )
+    callbacks += [
+        EpochWriter(phase.name, run.metric, [run.history.add]),
+        ProgressBar(
+            phase.name,
+            run.metric,
+            num_epochs=phase.epochs,
+            steps_per_epoch=steps,
+            batch_size=min(phase.batch_size, len(run.dataset.splits["train"])),
+            console=run.console,
+        ),
+    ]
+    return validation, guard, callbacks
+
+
+def _keep_best(
+    phase: Phase,
+    run: RunContext,
+    metrics: dict[str, float],
+    scores: np.ndarray,
+    epoch: int,
+) -> None:
+    """Writes the weights if validation was never better in this phase."""
+    new = (metrics[run.metric], -metrics["loss"])
+    best = run.progress.best
+    if best and new <= (best.metrics[run.metric], -best.metrics["loss"]):
+        return
+    run.progress.best = BestWeights(
+        file=run.checkpoints.save_weights(
+            run.classifier.model, f"{phase.name}-{epoch:04d}"
+        ),
+        epoch=epoch,
+        metrics=metrics,
+        scores=scores.tolist(),
+    )
+
+
+def _fall_back_to_start(phase: Phase, run: RunContext) -> None:
+    """After a divergence in the first epoch: the phase's start counts."""
+    run.checkpoints.load(run.classifier.model)
+    _keep_best(phase, run, *run.validate(), 0)
+
+
+def _is_finished(phase: Phase, run: RunContext) -> bool:
+    stopped = run.progress.callbacks.get("EarlyStopping", {})
+    return run.progress.epoch >= phase.epochs or bool(
+        stopped.get("stopped_epoch")
+    )

@@ -1,0 +1,71 @@
+"""`history.csv` and the same scalars for TensorBoard."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tlkeras import workdir
+
+
+def history_columns(metric: str, groups: Sequence[str]) -> list[str]:
+    """Returns the columns; groups are those of all phases."""
+    return [
+        "phase",
+        "epoch",
+        "step",
+        "train/loss",
+        f"train/{metric}",
+        "val/loss",
+        f"val/{metric}",
+        *(f"learning_rate/{group}" for group in groups),
+        "seconds",
+    ]
+
+
+class History:
+    """Rows of a run, written whole and atomically after each epoch.
+
+    Args:
+        path: Of `history.csv`.
+        columns: From `history_columns`.
+        tensorboard: Folder for event files, or None.
+    """
+
+    def __init__(
+        self, path: Path, columns: list[str], tensorboard: Path | None
+    ) -> None:
+        self.path = path
+        self.columns = columns
+        self.rows: list[dict[str, Any]] = [*workdir.read_table(path)]
+        self._writer = None
+        if tensorboard is not None:
+            from tensorboard.summary import Writer
+
+            self._writer = Writer(str(tensorboard))
+
+    def cut_back(self, committed: dict[str, float]) -> None:
+        """Drops rows beyond the last committed epoch of each phase.
+
+        Args:
+            committed: Phase -> epochs that are committed; infinity for a
+                finished phase.
+        """
+        self.rows = [
+            row
+            for row in self.rows
+            if int(row["epoch"]) <= committed.get(row["phase"], 0)
+        ]
+        self._save()
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Appends a row; also to TensorBoard, on a step axis over phases."""
+        self.rows.append(row)
+        self._save()
+        if self._writer is not None:
+            for name, value in row.items():
+                if isinstance(value, float):
+                    self._writer.add_scalar(name, value, len(self.rows))
+            self._writer.flush()
+
+    def _save(self) -> None:
+        workdir.write_table(self.path, self.columns, self.rows)

@@ -1,0 +1,166 @@
+"""Exact linear classifiers on CNN codes, by scikit-learn.
+
+Codes are standardised (mean 0, deviation 1 over the training images) so that
+one range of strengths suits every backbone; the scaling is folded into the
+coefficients afterwards.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+
+from tlkeras.tables import lookup
+
+# (standardised codes [N, d], targets [N, C], L2 strength, image weights [N])
+# -> (weights [d, C], biases [C])
+Solver = Callable[
+    [np.ndarray, np.ndarray, float, np.ndarray], tuple[np.ndarray, np.ndarray]
+]
+MAX_ITERATIONS = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearFit:
+    """A linear classifier on raw codes: logits = codes @ kernel + bias.
+
+    Attributes:
+        kernel: float32 [d, C].
+        bias: float32 [C].
+        l2: Strength lambda of lambda / 2 ||W||^2 on standardised codes,
+            against the sum of the losses.
+        score: Of the validation images.
+        tried: (strength, score) of all.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    l2: float
+    score: float
+    tried: tuple[tuple[float, float], ...]
+
+
+def solve_softmax(
+    codes: np.ndarray, targets: np.ndarray, l2: float, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Multinomial logistic regression with lambda / 2 ||W||^2."""
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(C=1 / l2, max_iter=MAX_ITERATIONS, tol=1e-3)
+    _fit(model, codes, targets.argmax(-1), weights)
+    return _columns(model, targets.shape[1], 0.5)
+
+
+def solve_squared_hinge(
+    codes: np.ndarray, targets: np.ndarray, l2: float, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """One-vs-rest linear SVM with squared hinge loss."""
+    from sklearn.svm import LinearSVC
+
+    model = LinearSVC(C=1 / l2, dual="auto", max_iter=5000, random_state=0)
+    _fit(model, codes, targets.argmax(-1), weights)
+    return _columns(model, targets.shape[1], 1.0)
+
+
+def solve_binary(
+    codes: np.ndarray, targets: np.ndarray, l2: float, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Independent logistic regressions, one for each class."""
+    from sklearn.linear_model import LogisticRegression
+
+    kernel = np.zeros((codes.shape[1], targets.shape[1]))
+    bias = np.zeros(targets.shape[1])
+    for column, target in enumerate(targets.T > 0):
+        if target.all() or not target.any():
+            # A class that is everywhere or nowhere: a constant answer.
+            bias[column] = 5.0 if target.all() else -5.0
+            continue
+        model = LogisticRegression(C=1 / l2, max_iter=MAX_ITERATIONS, tol=1e-3)
+        _fit(model, codes, target, weights)
+        kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]
+    return kernel, bias
+
+
+SOLVERS: dict[str, Solver] = {
+    "softmax": solve_softmax,
+    "squared_hinge": solve_squared_hinge,
+    "binary": solve_binary,
+}
+
+
+def _fit(model, codes, labels, weights) -> None:  # type: ignore[no-untyped-def]
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        # Stopping early regularises; the strength is chosen on validation.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(codes, labels, sample_weight=weights)
+
+
+def _columns(model, num_classes: int, share: float):  # type: ignore[no-untyped-def]
+    """Returns [d, C] and [C]; scikit-learn keeps one column f for two classes.
+
+    They become (-share f, share f): 1/2 for a softmax, whose difference counts,
+    1 for one class against the rest.
+    """
+    kernel, bias = model.coef_.T, model.intercept_
+    if kernel.shape[1] == 1 and num_classes == 2:
+        kernel = share * kernel[:, 0]
+        bias = share * bias[0]
+        return np.stack([-kernel, kernel], 1), np.array([-bias, bias])
+    return kernel, bias
+
+
+def fit_linear_classifier(
+    train_codes: np.ndarray,
+    train_targets: np.ndarray,
+    score: Callable[[np.ndarray, np.ndarray], float],
+    *,
+    loss: str,
+    log10_l2: tuple[float, float],
+    num_strengths: int,
+    class_weights: np.ndarray | None = None,
+) -> LinearFit:
+    """Fits a classifier for several strengths and keeps the best.
+
+    Args:
+        train_codes: float [N, d].
+        train_targets: [N, C] multi-hot.
+        score: (kernel [d, C], bias [C]) -> validation score, higher is better.
+        loss: Key of `SOLVERS`.
+        log10_l2: Range of strengths, in powers of ten.
+        num_strengths: How many, evenly spaced in log space.
+        class_weights: [C], or None.
+
+    Returns:
+        The best fit; of equals, the most strongly regularised one.
+    """
+    solve = lookup(SOLVERS, loss, what="loss")
+    mean = train_codes.mean(0, dtype=np.float64)
+    scale = train_codes.std(0, dtype=np.float64)
+    # Relative: the codes of a random network may be as small as 1e-12.
+    scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
+    standardized = ((train_codes - mean) / scale).astype(np.float64)
+    weights = np.ones(len(train_targets))
+    if class_weights is not None:
+        weights = train_targets @ class_weights
+    best: tuple[float, float, np.ndarray, np.ndarray] | None = None
+    tried = []
+    for l2 in np.logspace(log10_l2[1], log10_l2[0], num_strengths):
+        kernel, bias = solve(standardized, train_targets, float(l2), weights)
+        kernel = kernel / scale[:, None]
+        bias = bias - mean @ kernel
+        value = score(kernel, bias)
+        tried.append((float(l2), value))
+        if best is None or value > best[0]:
+            best = (value, float(l2), kernel, bias)
+    assert best is not None
+    value, l2, kernel, bias = best
+    return LinearFit(
+        kernel.astype(np.float32),
+        bias.astype(np.float32),
+        l2,
+        value,
+        tuple(tried),
+    )

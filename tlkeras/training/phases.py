@@ -1,0 +1,196 @@
+"""A phase: what trains, how, and how long."""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tlkeras.errors import InputError
+from tlkeras.models.classifier import Classifier
+from tlkeras.models.layer_groups import (
+    HEAD,
+    LayerGroup,
+    group_layers,
+    stage_group_starts,
+)
+from tlkeras.optim.optimizers import OptimizerSpec
+from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupSettings:
+    """How one layer group trains; None takes the phase's value."""
+
+    starts_at: str = "auto"
+    learning_rate_multiplier: float = 1.0
+    learning_rate: float | None = None
+    optimizer: str | None = None
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One phase; see `config/defaults.py` for units and meaning."""
+
+    name: str
+    method: str
+    epochs: int
+    trainable_from: str
+    batch_norm: str
+    augment: bool
+    batch_size: int
+    label_smoothing: float
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    momentum: float
+    clipnorm: float | None
+    global_clipnorm: float | None
+    schedule: str
+    schedule_args: Mapping[str, float]
+    layer_decay: float | None
+    groups: Mapping[str, GroupSettings]
+    early_stopping_patience: int | None
+    reduce_on_plateau_patience: int | None
+    reduce_on_plateau_factor: float
+    divergence_factor: float
+    solve_log10_l2: tuple[float, float]
+    solve_num_strengths: int
+
+
+def read_phases(phases: ConfigDict) -> list[Phase]:
+    """Returns the phases of a config in order, without skipped ones."""
+    return [
+        phase
+        for name in phases.phase_order
+        if (phase := _read_phase(name, phases[name])).epochs > 0
+    ]
+
+
+def _read_phase(name: str, section: ConfigDict) -> Phase:
+    values: dict[str, Any] = section.to_dict()
+    groups = {
+        group: GroupSettings(**settings)
+        for group, settings in values.pop("groups").items()
+    }
+    return Phase(name=name, groups=groups, **values)
+
+
+def resolve_method(phase: Phase, classifier: Classifier) -> str:
+    """Returns `solve` or `fit`, resolving `auto`.
+
+    Raises:
+        InputError: If `solve` is asked for where it cannot be done.
+    """
+    obstacle = ""
+    if not classifier.head.is_solvable:
+        obstacle = "the head has adaptation layers"
+    elif phase.augment:
+        obstacle = "the phase augments images"
+    elif phase.trainable_from != "none":
+        obstacle = f"the backbone trains from '{phase.trainable_from}'"
+    if phase.method == "solve" and obstacle:
+        raise InputError(
+            f"The phase '{phase.name}' cannot be solved because {obstacle}; "
+            "expected a linear, svm or multi_label head on a frozen backbone "
+            f"without augmentation: set --config.phases.{phase.name}."
+            "method=fit."
+        )
+    if phase.method == "auto":
+        return "fit" if obstacle else "solve"
+    return phase.method
+
+
+def build_groups(phase: Phase, classifier: Classifier) -> list[LayerGroup]:
+    """Returns the phase's layer groups; call after `classifier.freeze`."""
+    if phase.layer_decay is None:
+        starts = {name: g.starts_at for name, g in phase.groups.items()}
+    else:
+        starts = {HEAD: HEAD, **stage_group_starts(classifier.backbone)}
+    return group_layers(classifier.backbone, classifier.head_layers, starts)
+
+
+def group_rates(phase: Phase, groups: list[LayerGroup]) -> dict[str, float]:
+    """Returns group -> peak learning rate.
+
+    With `layer_decay` d the k-th group below the head gets d^k; else its own
+    rate, or the phase's rate times its multiplier.
+    """
+    if phase.layer_decay is not None:
+        return {
+            group.name: phase.learning_rate * phase.layer_decay**depth
+            for depth, group in enumerate(groups)
+        }
+    rates = {}
+    for group in groups:
+        settings = phase.groups[group.name]
+        rates[group.name] = (
+            settings.learning_rate
+            if settings.learning_rate is not None
+            else phase.learning_rate * settings.learning_rate_multiplier
+        )
+    return rates
+
+
+def optimizer_specs(
+    phase: Phase, groups: list[LayerGroup], steps_per_epoch: int
+) -> dict[str, OptimizerSpec]:
+    """Returns group -> its optimizer."""
+    args = ScheduleArgs(total_epochs=phase.epochs, **phase.schedule_args)
+    specs = {}
+    for name, rate in group_rates(phase, groups).items():
+        own = phase.groups.get(name, GroupSettings())
+        specs[name] = OptimizerSpec(
+            optimizer=own.optimizer or phase.optimizer,
+            learning_rate=make_learning_rate(
+                phase.schedule, rate, steps_per_epoch, args
+            ),
+            weight_decay=_first(own.weight_decay, phase.weight_decay),
+            momentum=phase.momentum,
+            clipnorm=_first(own.clipnorm, phase.clipnorm),
+        )
+    return specs
+
+
+def _first(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def describe_groups(
+    phase: Phase, groups: list[LayerGroup], specs: dict[str, OptimizerSpec]
+) -> list[dict[str, Any]]:
+    """Returns one row a group: layers, variables, parameters, rate, decay."""
+    rates = group_rates(phase, groups)
+    return [
+        {
+            "group": group.name,
+            "first_layer": group.layers[0].name,
+            "last_layer": group.layers[-1].name,
+            "layers": len(group.layers),
+            "variables": len(group.variables),
+            "parameters": sum(math.prod(v.shape) for v in group.variables),
+            "optimizer": specs[group.name].optimizer,
+            "learning_rate": rates[group.name],
+            "weight_decay": specs[group.name].weight_decay,
+        }
+        for group in groups
+    ]
+
+
+def format_groups(rows: list[dict[str, Any]]) -> str:
+    """Returns the assignment as a table of plain text."""
+    header = (
+        f"{'group':<10}{'layers':>7}{'variables':>11}{'parameters':>12}  "
+        f"{'optimizer':<10}{'rate':>9}{'decay':>9}  from .. to"
+    )
+    lines = [
+        f"{row['group']:<10}{row['layers']:>7}{row['variables']:>11}"
+        f"{row['parameters']:>12,}  {row['optimizer']:<10}"
+        f"{row['learning_rate']:>9.2g}{row['weight_decay']:>9.2g}  "
+        f"{row['first_layer']} .. {row['last_layer']}"
+        for row in rows
+    ]
+    return "\n".join([header, *lines])

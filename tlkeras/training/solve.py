@@ -1,0 +1,114 @@
+"""`method="solve"`: the frozen network once, then an exact linear fit."""
+
+import time
+
+import keras
+import numpy as np
+
+from tlkeras.models.batch_norm import adapt_batch_norm
+from tlkeras.models.classifier import freeze
+from tlkeras.models.inference import run_batches
+from tlkeras.training.context import RunContext
+from tlkeras.training.linear_solvers import fit_linear_classifier
+from tlkeras.training.phases import Phase
+from tlkeras.training.state import BestWeights, PhaseOutcome
+
+
+def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
+    """Fits the last layer on CNN codes; its strength is chosen on validation.
+
+    Ties in the metric are broken by the validation loss. The coefficients are
+    written into the head, so that the model is like any other afterwards.
+    """
+    started = time.perf_counter()
+    classifier = run.classifier
+    counts = freeze(
+        classifier, trainable_from="none", batch_norm=phase.batch_norm
+    )
+    run.console.line(
+        f"{phase.name}: {counts['frozen_layers']} backbone layers are frozen; "
+        f"BatchNormalization '{phase.batch_norm}': "
+        f"{counts['batch_norm_layers']} layers, 0 in training mode"
+    )
+    if phase.batch_norm == "adapt":
+        adapt_batch_norm(classifier, run.images("train"))
+    network = classifier.code_model
+    codes = {
+        split: _compute_codes(phase, run, network, split)
+        for split in ("train", "validation")
+    }
+    seconds_features = time.perf_counter() - started
+
+    def score(kernel: np.ndarray, bias: np.ndarray) -> float:
+        logits = codes["validation"] @ kernel + bias
+        metrics, _ = run.summarize("validation", logits)
+        return metrics[run.metric] - 1e-6 * min(metrics["loss"], 100.0)
+
+    fit = fit_linear_classifier(
+        codes["train"],
+        run.dataset.splits["train"].targets,
+        score,
+        loss=classifier.head.loss,
+        log10_l2=phase.solve_log10_l2,
+        num_strengths=phase.solve_num_strengths,
+        class_weights=run.class_weights,
+    )
+    classifier.logits_layer.set_weights([fit.kernel, fit.bias])
+    logits = {name: c @ fit.kernel + fit.bias for name, c in codes.items()}
+    train_metrics, _ = run.summarize("train", logits["train"])
+    metrics, scores = run.summarize("validation", logits["validation"])
+    seconds = time.perf_counter() - started
+    run.history.add(
+        {
+            "phase": phase.name,
+            "epoch": 1,
+            "step": 0,
+            **{f"train/{key}": value for key, value in train_metrics.items()},
+            **{f"val/{key}": value for key, value in metrics.items()},
+            "seconds": round(seconds, 3),
+        }
+    )
+    run.console.line(
+        f"{phase.name}: solved for {phase.solve_num_strengths} strengths, "
+        f"lambda {fit.l2:.3g}  val/loss {metrics['loss']:.4f}  "
+        f"val/{run.metric} {metrics[run.metric]:.4f}"
+    )
+    run.progress.timings["seconds/features"] = round(
+        run.progress.timings.get("seconds/features", 0.0) + seconds_features, 3
+    )
+    return PhaseOutcome(
+        phase=phase.name,
+        best=BestWeights(
+            file=run.checkpoints.save_weights(classifier.model, phase.name),
+            epoch=1,
+            metrics=metrics,
+            scores=scores.tolist(),
+        ),
+        seconds=seconds,
+        stopped="",
+        trainable_parameters=fit.kernel.size + fit.bias.size,
+        kept=False,
+        comparison=None,
+        details={"l2": fit.l2, "tried": [list(pair) for pair in fit.tried]},
+    )
+
+
+def _compute_codes(
+    phase: Phase, run: RunContext, network: keras.Model, split: str
+) -> np.ndarray:
+    """Runs the frozen network over a split: float32 [N, d]."""
+    started = time.perf_counter()
+    total = len(run.dataset.splits[split])
+    run.console.line(f"{phase.name}: codes of {total} {split} images")
+    run.console.start(f"{phase.name}: {split} codes", total)
+    try:
+        codes = run_batches(
+            network,
+            run.images(split),
+            on_images=run.console.advance_to,
+        )
+    finally:
+        run.console.stop()
+    rate = total / (time.perf_counter() - started)
+    run.console.line(f"  {codes.shape[1]} dimensions, {rate:.0f} images/s")
+    return codes

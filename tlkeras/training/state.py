@@ -1,0 +1,228 @@
+"""The checkpoint of a run: everything that the next epoch depends on.
+
+`checkpoints/state.npz` holds the model's variables (weights and seed
+generators), the optimizer's, and a JSON record: phase, finished epochs, state
+of stateful callbacks, outcomes of finished phases, best scores. Best weights
+lie in files of their own that are written first and never changed, so that one
+rename of `state.npz` commits all of it.
+"""
+
+import dataclasses
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tlkeras import workdir
+from tlkeras.errors import InputError
+
+
+@dataclasses.dataclass
+class BestWeights:
+    """Where the best weights of a phase are, and their score.
+
+    Attributes:
+        file: Name in `checkpoints/`.
+        epoch: Finished epochs when they were written; 0 = before training.
+        metrics: On validation: the primary metric, and `loss`.
+        scores: Per-image scores on validation, [N].
+    """
+
+    file: str
+    epoch: int
+    metrics: dict[str, float]
+    scores: list[float]
+
+
+@dataclasses.dataclass
+class PhaseOutcome:
+    """A finished phase.
+
+    Attributes:
+        phase: Its name.
+        best: Its best weights.
+        seconds: Training time, over all restarts.
+        stopped: Why it ended early, or "".
+        trainable_parameters: Number of trained parameters.
+        kept: Whether its weights replaced those before.
+        comparison: The paired comparison with the weights before, or None.
+        details: E.g. the chosen strength of a solved phase.
+    """
+
+    phase: str
+    best: BestWeights
+    seconds: float
+    stopped: str
+    trainable_parameters: int
+    kept: bool
+    comparison: dict[str, Any] | None
+    details: dict[str, Any]
+
+
+@dataclasses.dataclass
+class Progress:
+    """Where a run stands.
+
+    Attributes:
+        outcomes: Of finished phases.
+        has_begun: Whether the current phase did what comes before its epochs.
+        epoch: Finished epochs of the current phase.
+        best: Best weights of the current phase, or None.
+        seconds: Spent in the current phase.
+        callbacks: Class name -> state of the current phase's callbacks.
+        first_steps: Group -> iteration at which its schedule began.
+        timings: `seconds/...` entries that are complete.
+        total_seconds: Wall time of all processes that worked on the run.
+    """
+
+    outcomes: list[PhaseOutcome] = dataclasses.field(default_factory=list)
+    has_begun: bool = False
+    epoch: int = 0
+    best: BestWeights | None = None
+    seconds: float = 0.0
+    callbacks: dict[str, dict[str, Any]] = dataclasses.field(
+        default_factory=dict
+    )
+    first_steps: dict[str, int] = dataclasses.field(default_factory=dict)
+    timings: dict[str, float] = dataclasses.field(default_factory=dict)
+    total_seconds: float = 0.0
+
+    @property
+    def kept(self) -> PhaseOutcome | None:
+        """The phase whose weights are the best so far."""
+        return next((o for o in reversed(self.outcomes) if o.kept), None)
+
+
+class Checkpoints:
+    """Reads and writes `checkpoints/` of a run directory.
+
+    Args:
+        directory: The folder.
+        conditions: What must not change between a commit and going on, such
+            as the data and the precision: name -> value.
+    """
+
+    def __init__(self, directory: Path, conditions: dict[str, str]) -> None:
+        self.directory = directory
+        self.conditions = conditions
+
+    def save_weights(self, model: keras.Model, name: str) -> str:
+        """Writes a model's weights into a new file; returns the file's name."""
+        file = f"{name}.npz"
+        with workdir.replacing(self.directory / file) as temporary:
+            _save(temporary, _arrays("weight", model.weights))
+        return file
+
+    def load_weights(self, model: keras.Model, file: str) -> None:
+        """Puts weights from `save_weights` into the model."""
+        with _open(self.directory / file) as stored:
+            _assign("weight", model.weights, stored)
+
+    def commit(
+        self,
+        progress: Progress,
+        model: keras.Model,
+        optimizer: keras.optimizers.Optimizer | None,
+        slots: dict[str, np.ndarray],
+    ) -> None:
+        """Writes the state atomically, then drops files that it left behind."""
+        arrays = _arrays("variable", model.variables)
+        if optimizer is not None:
+            arrays |= _arrays("optimizer", optimizer.variables)
+        arrays |= {f"slot:{key}": value for key, value in slots.items()}
+        record = json.dumps(
+            {**dataclasses.asdict(progress), "conditions": self.conditions}
+        ).encode()
+        arrays["record"] = np.frombuffer(record, np.uint8)
+        with workdir.replacing(self.directory / workdir.STATE) as temporary:
+            _save(temporary, arrays)
+        self._drop_unreferenced(progress)
+
+    def _drop_unreferenced(self, progress: Progress) -> None:
+        bests = [outcome.best for outcome in progress.outcomes]
+        keep = {best.file for best in [*bests, progress.best] if best}
+        for path in self.directory.glob("*.npz"):
+            if path.name != workdir.STATE and path.name not in keep:
+                path.unlink()
+
+    def load(
+        self, model: keras.Model
+    ) -> tuple[Progress, dict[str, np.ndarray]]:
+        """Restores the model's variables.
+
+        Returns:
+            Where the run stands, and the slots of the last `fit` phase; both
+            empty when nothing was committed yet.
+        """
+        path = self.directory / workdir.STATE
+        if not path.exists():
+            return Progress(), {}
+        with _open(path) as stored:
+            progress, conditions = _read_record(stored["record"].tobytes())
+            self._require_same(conditions)
+            _assign("variable", model.variables, stored)
+            slots = {
+                key.removeprefix("slot:"): stored[key]
+                for key in stored.files
+                if key.startswith("slot:")
+            }
+            return progress, slots
+
+    def _require_same(self, conditions: dict[str, str]) -> None:
+        for name, value in self.conditions.items():
+            if conditions.get(name) != value:
+                raise InputError(
+                    f"The {name} has changed since the run in "
+                    f"'{self.directory.parent}' began ({conditions.get(name)} "
+                    f"is now {value}); expected the same {name}: restore it, "
+                    "or start in a new --workdir."
+                )
+
+    def load_optimizer(self, optimizer: keras.optimizers.Optimizer) -> None:
+        """Restores a built optimizer's variables."""
+        with _open(self.directory / workdir.STATE) as stored:
+            _assign("optimizer", optimizer.variables, stored)
+
+
+def _arrays(
+    prefix: str, variables: list[keras.Variable]
+) -> dict[str, np.ndarray]:
+    return {
+        f"{prefix}:{index}": keras.ops.convert_to_numpy(variable)
+        for index, variable in enumerate(variables)
+    }
+
+
+def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    np.savez(path, allow_pickle=False, **arrays)
+
+
+def _assign(prefix: str, variables: list[keras.Variable], stored: Any) -> None:
+    for index, variable in enumerate(variables):
+        variable.assign(stored[f"{prefix}:{index}"])
+
+
+def _open(path: Path) -> Any:
+    try:
+        return np.load(path, allow_pickle=False)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"The checkpoint '{path}' cannot be read ({error}); expected a "
+            "file that tlkeras wrote: delete the run directory and start again."
+        ) from None
+
+
+def _read_record(text: bytes) -> tuple[Progress, dict[str, str]]:
+    """Returns the progress and the conditions of a commit."""
+    values = json.loads(text)
+    conditions = values.pop("conditions")
+    values["outcomes"] = [
+        PhaseOutcome(**{**o, "best": BestWeights(**o["best"])})
+        for o in values["outcomes"]
+    ]
+    if values["best"]:
+        values["best"] = BestWeights(**values["best"])
+    return Progress(**values), conditions

@@ -1,0 +1,136 @@
+"""The names of every file that a run writes, and writing them atomically.
+
+A reader never sees half a file: each is written beside its target and moved
+there with one `os.replace`.
+"""
+
+import contextlib
+import csv
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from tlkeras.errors import InputError
+
+CONFIG = "config.json"
+CHECKS = "checks.json"
+HISTORY = "history.csv"
+CHECKPOINTS = "checkpoints"
+STATE = "state.npz"  # in checkpoints/
+MODEL = "model.keras"
+RESULT = "result.json"
+REPORT = "report.html"
+TENSORBOARD = "tensorboard"
+LOG = "log.txt"
+LEDGER = "ledger.json"
+SPLIT = "split.csv"
+TEST_LOOKS = "test_looks.json"
+
+
+def evaluation_name(split: str) -> str:
+    """Returns the file name of a split's metrics, `evaluation_SPLIT.json`."""
+    return f"evaluation_{split}.json"
+
+
+def predictions_name(split: str) -> str:
+    """Returns the file name of a split's answers, `predictions_SPLIT.csv`."""
+    return f"predictions_{split}.csv"
+
+
+def cache_directory() -> Path:
+    """Returns the folder for what runs share: `$TLKERAS_CACHE` or ~/.cache."""
+    default = Path.home() / ".cache" / "tlkeras"
+    return Path(os.environ.get("TLKERAS_CACHE") or default)
+
+
+def make_directory(path: Path | str, *, what: str) -> Path:
+    """Creates a directory and makes sure that files can be written in it.
+
+    Raises:
+        InputError: If it cannot be created or written.
+    """
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path):
+            pass
+    except OSError as error:
+        raise InputError(
+            f"The {what} '{path}' cannot be written ({error.strerror}); "
+            "expected a folder that this user can create and write: choose "
+            "another one or change its permissions."
+        ) from None
+    return path
+
+
+@contextlib.contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """Yields a temporary path that replaces `path` when the block succeeds.
+
+    The temporary file keeps the suffix of `path` (writers choose the format by
+    it) and is removed when the block raises.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path | str, text: str) -> None:
+    """Writes a UTF-8 text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path | str, value: Any) -> None:
+    """Writes a value as indented JSON, atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Reads a JSON file of a run.
+
+    Raises:
+        InputError: If the file is missing or is not JSON.
+    """
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"'{path}' does not exist; expected a file that an earlier command "
+            "wrote: check the directory given."
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputError(
+            f"'{path}' is corrupt ({error}); expected JSON as tlkeras writes "
+            "it: delete the directory, or restore the file, and run again."
+        ) from None
+
+
+def write_table(
+    path: Path | str, columns: list[str], rows: Iterable[dict[str, Any]]
+) -> None:
+    """Writes rows as CSV, atomically; missing and None values stay empty."""
+    with (
+        replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as file,
+    ):
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def read_table(path: Path | str) -> list[dict[str, str]]:
+    """Reads a CSV written by `write_table`; [] when it does not exist."""
+    if not Path(path).exists():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
