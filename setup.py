@@ -4,7 +4,9 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+OPENVINO = ["openvino>=2025.0"]
 TEST = [
+    *OPENVINO,
     "coverage>=7.4",
     "pytest>=8",
     "pytest-cov>=5",
@@ -43,6 +45,7 @@ setup(
         "tensorflow-datasets>=4.9.7",
     ],
     extras_require={
+        "openvino": OPENVINO,
         "test": TEST,
         "dev": [*TEST, "mypy>=1.10", "pre-commit>=3.7", "ruff>=0.6"],
     },

@@ -20,6 +20,7 @@ from tlkeras.models.graph import (
     frontiers,
     graph_nodes,
     layer_stages,
+    leaf_layers,
     num_parameters,
     topological_layers,
     truncate,
@@ -136,7 +137,7 @@ def small_size(spec):
     return spec.min_size if spec.min_size > 32 else 32
 
 
-def check_training_step(name, tmp_path, *, least_moved):
+def check_training_step(name, tmp_path):
     """One step moves what trains, and nothing else; saving keeps it all."""
     keras.utils.set_random_seed(0)
     spec = BACKBONES[name]
@@ -150,7 +151,13 @@ def check_training_step(name, tmp_path, *, least_moved):
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (4, *model.input_shape[1:])).astype(np.float32)
     # Random weights let signals fade: normalise them, and let the head, which
-    # is nearly zero when fresh, carry a gradient.
+    # is nearly zero when fresh, carry a gradient. Stochastic depth is off: it
+    # would make the frozen normalisation of a deep random network blow up
+    # (1e8 in EfficientNetV2S), and a saturated sigmoid passes no gradient.
+    for layer in topological_layers(classifier.backbone):
+        for leaf in leaf_layers(layer):
+            if isinstance(leaf, keras.layers.Dropout):
+                leaf.rate = 0.0
     adapt_batch_norm(classifier, [images])
     size = np.linalg.norm(
         classifier.code_model.predict_on_batch(images), axis=1
@@ -182,7 +189,7 @@ def check_training_step(name, tmp_path, *, least_moved):
             != before[path]
         ).any()
     ]
-    assert len(moved) >= least_moved * len(trainable), (moved, trainable)
+    assert len(moved) >= 0.8 * len(trainable), (moved, trainable)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)
     for saved, weight in zip(loaded.weights, model.weights, strict=True):
@@ -198,7 +205,7 @@ def check_training_step(name, tmp_path, *, least_moved):
 
 @pytest.mark.parametrize("name", sorted(SMALLEST.values()))
 def test_one_step_of_the_smallest_of_each_family(name, tmp_path):
-    check_training_step(name, tmp_path, least_moved=0.8)
+    check_training_step(name, tmp_path)
     keras.backend.clear_session()
 
 
@@ -207,9 +214,7 @@ def test_one_step_of_the_smallest_of_each_family(name, tmp_path):
     "name", sorted(set(BACKBONES) - set(SMALLEST.values()))
 )
 def test_one_step_of_the_other_backbones(name, tmp_path):
-    # The deepest EfficientNets move 4 or 5 of 9 on random weights; their
-    # squeeze-and-excitation layers stay. Why was not measured.
-    check_training_step(name, tmp_path, least_moved=0.4)
+    check_training_step(name, tmp_path)
     keras.backend.clear_session()
 
 

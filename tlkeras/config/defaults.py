@@ -140,6 +140,22 @@ def schedule_section() -> ConfigDict:
     return args
 
 
+def features_section() -> ConfigDict:
+    """Returns how the frozen part is computed; see docs/architecture.md."""
+    features = ConfigDict()
+    # Augmented copies of an image that a phase goes round, so that they can be
+    # cached; None = a new one each epoch, computed live.
+    features.num_views = placeholder(int)
+    features.cache = "auto"  # auto | on | off; changes speed only
+    features.storage = "float32"  # float32 | float16, on disk
+    # Of one phase; None = half of the free disk. Larger ones run live.
+    features.max_cache_bytes = placeholder(int)
+    # auto = the run's own; bfloat16 is used if it passes a check against
+    # float32 on the training images.
+    features.precision = "auto"  # auto | float32 | bfloat16
+    return features
+
+
 def get_config() -> ConfigDict:
     """Returns the defaults, locked against unknown fields."""
     config = ConfigDict()
@@ -162,6 +178,8 @@ def get_config() -> ConfigDict:
     config.phases.linear_probe = probe
     config.phases.fine_tune = fine_tune
 
+    config.features = features_section()
+
     config.checks = ConfigDict()
     config.checks.enabled = True
     config.checks.strict = True  # a failed check stops the run
@@ -179,6 +197,8 @@ def get_config() -> ConfigDict:
 
     config.runtime = ConfigDict()
     config.runtime.precision = "auto"
+    # Of the frozen part: auto (the fastest exact one) | keras | openvino.
+    config.runtime.engine = "auto"
     config.runtime.deterministic = True  # exact resuming
     config.runtime.num_workers = placeholder(int)  # None = one per core
     config.runtime.tensorboard = True

@@ -17,6 +17,7 @@ NOT_IDENTITY = ("runtime", "report")
 FOLDERS = (("data", "source"),)
 FILES = (("data", "split_file"), ("model", "weights"))
 LOCATIONS = (("data", "tfds_data_dir"),)
+SPEED_ONLY = (("features", "cache"), ("features", "max_cache_bytes"))
 
 
 def identity(config: ConfigDict) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def identity(config: ConfigDict) -> dict[str, Any]:
         values[section][field] = Path(values[section][field]).name
     for section, field in FILES:
         values[section][field] = _name_and_content(values[section][field])
-    for section, field in LOCATIONS:
+    for section, field in (*LOCATIONS, *SPEED_ONLY):
         values[section].pop(field)
     return values
 

@@ -19,6 +19,17 @@ def derive(seed: tf.Tensor, stream: int) -> tf.Tensor:
     return tf.random.experimental.stateless_fold_in(seed, stream)
 
 
+def view_seed(seed: int, key: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
+    """Returns the seed of one view of one image, int64 [2].
+
+    Args:
+        seed: Of all views.
+        key: int64, of the image, from `views.image_keys`.
+        view: int64, its number.
+    """
+    return derive(tf.stack([tf.constant(seed, tf.int64), view]), key)
+
+
 def uniform(
     seed: tf.Tensor, low: float | tf.Tensor, high: float | tf.Tensor
 ) -> tf.Tensor:

@@ -23,3 +23,8 @@ class Augmentation:
     def mixes_images(self) -> bool:
         """Whether several images are combined into one (MixUp, CutMix)."""
         return self.mixup_alpha > 0 or self.cutmix_alpha > 0
+
+    def load_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Returns the (height, width) at which images are loaded, pixels."""
+        height, width = (round(side * self.load_scale) for side in size)
+        return height, width

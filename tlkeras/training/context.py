@@ -24,6 +24,7 @@ from tlkeras.training.state import Checkpoints, Progress
 
 if TYPE_CHECKING:
     from tlkeras.data.pipeline import ImageBatches
+    from tlkeras.training.frozen_part import FrozenPart
 
 
 @dataclasses.dataclass
@@ -112,9 +113,20 @@ class RunContext:
         )
         return metrics, per_image_scores(targets, logits)
 
-    def validate(self) -> tuple[dict[str, float], np.ndarray]:
-        """Runs the model over the validation split; the loss may be NaN."""
-        logits = run_batches(self.classifier.model, self.images("validation"))
+    def validate(
+        self, frozen: "FrozenPart | None" = None
+    ) -> tuple[dict[str, float], np.ndarray]:
+        """Runs the model over the validation split; the loss may be NaN.
+
+        Args:
+            frozen: Of the phase, whose activations save the frozen part.
+        """
+        if frozen is not None:
+            logits = frozen.validation_logits(self.config.evaluation.batch_size)
+        else:
+            logits = run_batches(
+                self.classifier.model, self.images("validation")
+            )
         if not np.isfinite(logits).all():
             broken = {"loss": float("nan"), self.metric: 0.0}
             return broken, np.zeros(len(logits))

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -16,11 +17,12 @@ from tlkeras.callbacks.progress import Progress as ProgressBar
 from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
 from tlkeras.callbacks.stateful import StatefulCallback
 from tlkeras.callbacks.validation import Validation
-from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.schedule import steps_per_epoch, stream_seed
 from tlkeras.evaluation.metrics import MEAN_AP, TOP_1
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze
+from tlkeras.models.graph import find_cutoff
+from tlkeras.models.split import choose_cut
 from tlkeras.optim.losses import LOSSES, expected_initial_loss
 from tlkeras.optim.multi_optimizer import (
     build_group_optimizer,
@@ -30,6 +32,12 @@ from tlkeras.optim.multi_optimizer import (
     set_first_step,
 )
 from tlkeras.training.context import RunContext
+from tlkeras.training.frozen_part import (
+    FrozenPart,
+    build_frozen_part,
+    phase_views,
+    prove_stitched,
+)
 from tlkeras.training.phases import (
     Phase,
     build_groups,
@@ -38,6 +46,9 @@ from tlkeras.training.phases import (
     optimizer_specs,
 )
 from tlkeras.training.state import BestWeights, PhaseOutcome
+
+# Metrics of the validation split, and per-image scores [N].
+Validate = Callable[[], tuple[dict[str, float], np.ndarray]]
 
 
 def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
@@ -52,13 +63,18 @@ def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     num_images = len(run.dataset.splits["train"])
     steps = steps_per_epoch(num_images, phase.batch_size)
     optimizer, rows = _build_optimizer(phase, run, steps)
-    _compile(phase, run, optimizer)
     if run.progress.has_begun:
         _resume_optimizer(run, optimizer)
     else:
         _begin(phase, run, optimizer)
+    frozen = _build_frozen(phase, run)
+    model = frozen.suffix if frozen else run.classifier.model
+    _compile(phase, run, model, optimizer)
 
-    validation, guard, callbacks = _callbacks(phase, run, steps)
+    def validate() -> tuple[dict[str, float], np.ndarray]:
+        return run.validate(frozen)
+
+    validation, guard, callbacks = _callbacks(phase, run, steps, validate)
     stateful = [c for c in callbacks if isinstance(c, StatefulCallback)]
     for callback in stateful:
         name = type(callback).__name__
@@ -75,12 +91,14 @@ def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
 
     callbacks.append(Checkpointer(commit, lambda: not guard.reason))
     if not _is_finished(phase, run):
-        _run_epochs(phase, run, steps, callbacks)
+        _run_epochs(phase, run, steps, callbacks, frozen)
     reason = guard.reason
     if reason:
         run.console.line(f"{phase.name}: ended early, {reason}")
     if run.progress.best is None:
-        _fall_back_to_start(phase, run)
+        _fall_back_to_start(phase, run, validate)
+    if frozen and not reason:
+        prove_stitched(phase, run, frozen)
     # Slots of a diverged phase would poison the next one.
     run.slots = {} if reason else export_slots(optimizer)
     best = run.progress.best
@@ -99,38 +117,29 @@ def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     )
 
 
+def _build_frozen(phase: Phase, run: RunContext) -> FrozenPart | None:
+    """Returns the frozen part of a phase, or None where everything trains."""
+    cutoff = find_cutoff(run.classifier.backbone, phase.trainable_from)
+    if cutoff == 0 or _is_finished(phase, run):
+        return None
+    cut = choose_cut(run.classifier.backbone, cutoff)
+    return build_frozen_part(phase, run, cut, uses=phase.epochs)
+
+
 def _run_epochs(
     phase: Phase,
     run: RunContext,
     steps: int,
     callbacks: list[keras.callbacks.Callback],
+    frozen: FrozenPart | None,
 ) -> None:
     """Lets Keras train from the last committed epoch to the last."""
-    from tlkeras.data.pipeline import (  # brings TensorFlow
-        naming_bad_files,
-        training_batches,
-    )
+    from tlkeras.data.pipeline import naming_bad_files  # brings TensorFlow
 
-    train = run.dataset.splits["train"]
-    batches = training_batches(
-        train,
-        run.size,
-        batch_size=phase.batch_size,
-        seed=stream_seed(run.config.seed, phase.name),
-        first_epoch=run.progress.epoch,
-        num_epochs=phase.epochs,
-        augmentation=(
-            Augmentation(**run.config.data.augment.to_dict())
-            if phase.augment
-            else None
-        ),
-        class_weights=run.class_weights,
-        num_workers=run.num_workers,
-        max_decoded_bytes=run.config.data.max_decoded_bytes,
-    )
-    with naming_bad_files(train, run.size):
-        run.classifier.model.fit(
-            batches,
+    model = frozen.suffix if frozen else run.classifier.model
+    with naming_bad_files(run.dataset.splits["train"], run.size):
+        model.fit(
+            _batches(phase, run, frozen),
             initial_epoch=run.progress.epoch,
             epochs=phase.epochs,
             steps_per_epoch=steps,
@@ -138,6 +147,41 @@ def _run_epochs(
             shuffle=False,  # the batches are in their order already
             verbose=0,
         )
+
+
+def _batches(
+    phase: Phase, run: RunContext, frozen: FrozenPart | None
+) -> Iterator[tuple[Any, ...]]:
+    """Yields what `fit` reads: pixels, or activations cached or live."""
+    from tlkeras.data.batches import row_batches, training_batches
+    from tlkeras.data.reader import ViewReader
+
+    train = run.dataset.splits["train"]
+    seed = stream_seed(run.config.seed, phase.name)
+    order = row_batches(
+        len(train),
+        batch_size=phase.batch_size,
+        seed=seed,
+        first_epoch=run.progress.epoch,
+        num_epochs=phase.epochs,
+    )
+    if frozen and frozen.is_cached:
+        return frozen.cached_batches(order, train, run.class_weights)
+    reader = ViewReader(
+        train,
+        run.size,
+        phase_views(phase, run),
+        num_workers=run.num_workers,
+        max_decoded_bytes=run.config.data.max_decoded_bytes,
+    )
+    batches = training_batches(
+        reader,
+        order,
+        seed=seed,
+        class_weights=run.class_weights,
+        num_workers=run.num_workers,
+    )
+    return frozen.live_batches(batches) if frozen else batches
 
 
 def _build_optimizer(
@@ -172,7 +216,10 @@ def _build_optimizer(
 
 
 def _compile(
-    phase: Phase, run: RunContext, optimizer: keras.optimizers.Optimizer
+    phase: Phase,
+    run: RunContext,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
 ) -> None:
     if run.multi_label:
         metric = keras.metrics.AUC(
@@ -184,7 +231,7 @@ def _compile(
         )
     else:
         metric = keras.metrics.CategoricalAccuracy(name=TOP_1)
-    run.classifier.model.compile(
+    model.compile(
         optimizer=optimizer,
         loss=LOSSES[run.classifier.head.loss](phase.label_smoothing),
         metrics=[metric],
@@ -216,7 +263,7 @@ def _resume_optimizer(
 
 
 def _callbacks(
-    phase: Phase, run: RunContext, steps: int
+    phase: Phase, run: RunContext, steps: int, validate: Validate
 ) -> tuple[Validation, DivergenceGuard, list[keras.callbacks.Callback]]:
     """Returns the callbacks in the order in which an epoch's end runs them."""
     guard = DivergenceGuard(
@@ -225,7 +272,7 @@ def _callbacks(
             run.classifier.head.loss, run.dataset.num_classes
         ),
     )
-    validation = Validation(run.validate, guard)
+    validation = Validation(validate, guard)
     callbacks: list[keras.callbacks.Callback] = [guard, validation]
     monitor = {"monitor": f"val_{run.metric}", "mode": "max"}
     if phase.reduce_on_plateau_patience is not None:
@@ -276,10 +323,12 @@ def _keep_best(
     )
 
 
-def _fall_back_to_start(phase: Phase, run: RunContext) -> None:
+def _fall_back_to_start(
+    phase: Phase, run: RunContext, validate: Validate
+) -> None:
     """After a divergence in the first epoch: the phase's start counts."""
     run.checkpoints.load(run.classifier.model)
-    _keep_best(phase, run, *run.validate(), 0)
+    _keep_best(phase, run, *validate(), 0)
 
 
 def _is_finished(phase: Phase, run: RunContext) -> bool:

@@ -2,13 +2,13 @@
 
 import time
 
-import keras
 import numpy as np
 
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze
-from tlkeras.models.inference import run_batches
+from tlkeras.models.graph import topological_layers
 from tlkeras.training.context import RunContext
+from tlkeras.training.frozen_part import build_frozen_part, prove_stitched
 from tlkeras.training.linear_solvers import fit_linear_classifier
 from tlkeras.training.phases import Phase
 from tlkeras.training.state import BestWeights, PhaseOutcome
@@ -32,10 +32,11 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     )
     if phase.batch_norm == "adapt":
         adapt_batch_norm(classifier, run.images("train"))
-    network = classifier.code_model
+    count = len(topological_layers(classifier.backbone))
+    frozen = build_frozen_part(phase, run, count, uses=1)
     codes = {
-        split: _compute_codes(phase, run, network, split)
-        for split in ("train", "validation")
+        "train": frozen.train.all_rows()[0],
+        "validation": frozen.validation.all_rows()[0],
     }
     seconds_features = time.perf_counter() - started
 
@@ -54,6 +55,7 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
         class_weights=run.class_weights,
     )
     classifier.logits_layer.set_weights([fit.kernel, fit.bias])
+    prove_stitched(phase, run, frozen)
     logits = {name: c @ fit.kernel + fit.bias for name, c in codes.items()}
     train_metrics, _ = run.summarize("train", logits["train"])
     metrics, scores = run.summarize("validation", logits["validation"])
@@ -91,24 +93,3 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
         comparison=None,
         details={"l2": fit.l2, "tried": [list(pair) for pair in fit.tried]},
     )
-
-
-def _compute_codes(
-    phase: Phase, run: RunContext, network: keras.Model, split: str
-) -> np.ndarray:
-    """Runs the frozen network over a split: float32 [N, d]."""
-    started = time.perf_counter()
-    total = len(run.dataset.splits[split])
-    run.console.line(f"{phase.name}: codes of {total} {split} images")
-    run.console.start(f"{phase.name}: {split} codes", total)
-    try:
-        codes = run_batches(
-            network,
-            run.images(split),
-            on_images=run.console.advance_to,
-        )
-    finally:
-        run.console.stop()
-    rate = total / (time.perf_counter() - started)
-    run.console.line(f"  {codes.shape[1]} dimensions, {rate:.0f} images/s")
-    return codes

@@ -1,0 +1,115 @@
+import keras
+import numpy as np
+import pytest
+
+from tlkeras.errors import InputError
+from tlkeras.features import engines
+from tlkeras.features.engines import (
+    ENGINES,
+    choose_engine,
+    engine_obstacle,
+    reference_outputs,
+    relative_error,
+)
+from tlkeras.features.precision_gate import compare_precision
+
+needs_openvino = pytest.mark.skipif(
+    bool(engine_obstacle("openvino")), reason="OpenVINO is not installed"
+)
+
+
+@pytest.fixture
+def images():
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (11, 32, 32, 3), np.uint8)
+
+
+@pytest.fixture
+def network(letters_classifier):
+    """Two outputs: a middle tensor and the codes."""
+    backbone = letters_classifier.backbone
+    return keras.Model(
+        backbone.inputs,
+        [backbone.get_layer("conv_pw_5_relu").output, backbone.output],
+    )
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize(
+    "name", ["keras", pytest.param("openvino", marks=needs_openvino)]
+)
+def test_engines_agree_with_keras(name, dtype, network, images):
+    engine = ENGINES[name](
+        network, precision="float32", num_streams=2, dtype=dtype
+    )
+    part = images[: engine.batch_size - 3].astype(dtype)
+    for got, wanted in zip(
+        engine.run(part), reference_outputs(network, part), strict=True
+    ):
+        assert got.shape == wanted.shape
+        assert got.dtype == np.float32
+        assert relative_error(got, wanted) < 1e-5
+
+
+@needs_openvino
+def test_auto_takes_the_fast_one_and_says_why(network, images):
+    choice = choose_engine(network, images)
+    assert choice.engine.name == "openvino"
+    assert "from Keras on 8 images" in choice.reason
+
+
+@needs_openvino
+def test_auto_leaves_an_inexact_engine_aside(network, images, monkeypatch):
+    monkeypatch.setattr(engines, "MAX_RELATIVE_ERROR", 0.0)
+    choice = choose_engine(network, images)
+    assert choice.engine.name == "keras"
+    assert "openvino is off by" in choice.reason
+
+
+def test_auto_does_without_openvino(network, images, monkeypatch):
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    choice = choose_engine(network, images)
+    assert choice.engine.name == "keras"
+    assert "it is not installed" in choice.reason
+
+
+def test_an_engine_that_is_not_installed_is_refused(
+    network, images, monkeypatch
+):
+    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'tlkeras\[openvino\]'"):
+        choose_engine(network, images, engine="openvino")
+
+
+def test_the_keras_engine_has_the_precision_of_the_network(network, images):
+    with pytest.raises(InputError, match="network's own float32"):
+        choose_engine(network, images, engine="keras", precision="bfloat16")
+
+
+def test_a_mixed_precision_network_stays_with_keras(images):
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        inputs = keras.Input((32, 32, 3))
+        network = keras.Model(inputs, keras.layers.Conv2D(4, 3)(inputs))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    choice = choose_engine(network, images, precision="bfloat16")
+    assert choice.engine.name == "keras"
+    assert "computes in bfloat16" in choice.reason
+
+
+def codes_and_targets(noise):
+    rng = np.random.default_rng(0)
+    targets = np.eye(4)[rng.integers(0, 4, 200)]
+    codes = targets @ rng.normal(0, 1, (4, 30)) + rng.normal(0, 0.5, (200, 30))
+    return codes, codes + noise * rng.normal(0, 1, codes.shape), targets
+
+
+@pytest.mark.parametrize(("noise", "passed"), [(1e-3, True), (2.0, False)])
+def test_the_precision_gate_measures(noise, passed):
+    exact, approximate, targets = codes_and_targets(noise)
+    report = compare_precision([exact], [approximate], targets)
+    assert report.passed == passed
+    assert (report.agreement == 1) == passed
+    assert "relative L2" in str(report)
+    assert "smallest cosine" in str(report)

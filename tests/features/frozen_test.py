@@ -1,0 +1,258 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tlkeras import workdir
+from tlkeras.data.batches import row_batches, training_batches
+from tlkeras.data.dataset import Split
+from tlkeras.data.load import load_dataset
+from tlkeras.data.reader import ViewReader
+from tlkeras.data.views import Views, image_keys
+from tlkeras.errors import InputError
+from tlkeras.features.engines import engine_obstacle
+
+from .conftest import SIZE, Lines, assert_equal_tensors
+
+needs_openvino = pytest.mark.skipif(
+    bool(engine_obstacle("openvino")), reason="OpenVINO is not installed"
+)
+
+
+def rows_of(prefix, split, views=None, *, cached=True):
+    views = views or prefix.views
+    return prefix.activations(split, views, cached=cached, what="images")
+
+
+def num_computed(console):
+    return [
+        int(line.split(": ")[1].split(" of ")[0])
+        for line in console.lines
+        if " computed, " in line
+    ]
+
+
+def test_cached_rows_are_what_the_engine_gives(make_prefix, photo_split):
+    prefix = make_prefix()
+    cached = rows_of(prefix, photo_split)
+    live = rows_of(prefix, photo_split, cached=False)
+    assert cached.cache is not None
+    assert live.cache is None
+    for a, b in zip(cached.all_rows(), live.all_rows(), strict=True):
+        assert a.shape[0] == len(photo_split)
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_a_warm_cache_compiles_no_engine(make_prefix, photo_split):
+    rows_of(make_prefix(), photo_split)
+    console = Lines()
+    warm = make_prefix(console=console)
+    rows_of(warm, photo_split).all_rows()
+    assert num_computed(console) == [0]
+    assert "engine" not in warm.__dict__
+    assert "engine " in console.text
+
+
+def test_an_added_image_is_computed_alone(
+    make_prefix, photo_split, tmp_path, photo_crops
+):
+    from PIL import Image
+
+    rows_of(make_prefix(), photo_split)
+    file = tmp_path / "new.png"
+    Image.fromarray(photo_crops["china"][0][::-1]).save(file)
+    bigger = Split(
+        (*photo_split.paths, str(file)),
+        np.concatenate([photo_split.targets, photo_split.targets[:1]]),
+        (*photo_split.digests, "f" * 32),
+    )
+    console = Lines()
+    rows_of(make_prefix(console=console), bigger)
+    assert num_computed(console) == [1]
+
+
+def test_cached_views_are_what_the_live_pipeline_gives(
+    photo_split, augmented_views
+):
+    """The same pixels, epoch by epoch, in the order of training."""
+
+    def order():
+        return row_batches(
+            len(photo_split),
+            batch_size=8,
+            seed=5,
+            first_epoch=0,
+            num_epochs=4,
+        )
+
+    live = training_batches(
+        ViewReader(photo_split, SIZE, augmented_views),
+        order(),
+        seed=5,
+        class_weights=None,
+        num_workers=2,
+    )
+    read = ViewReader(
+        photo_split, SIZE, augmented_views, max_decoded_bytes=10**9
+    )
+    keys = image_keys(photo_split)
+    seen = set()
+    for (epoch, _, rows), (images, targets) in zip(order(), live, strict=True):
+        views = augmented_views.of_epoch(keys[rows], epoch)
+        seen |= set(views.tolist())
+        one_by_one = [read(rows[i : i + 1], views[i : i + 1]) for i in range(8)]
+        np.testing.assert_array_equal(np.concatenate(one_by_one), images)
+        np.testing.assert_array_equal(photo_split.targets[rows], targets)
+    assert seen == {0, 1, 2}
+
+
+def test_an_image_goes_round_its_views(photo_split, augmented_views):
+    keys = image_keys(photo_split)
+    shown = np.stack([augmented_views.of_epoch(keys, e) for e in range(6)])
+    assert (np.sort(shown[:3], axis=0) == np.arange(3)[:, None]).all()
+    assert (shown[:3] == shown[3:]).all()
+    assert len(np.unique(shown[0])) == 3
+    endless = dataclasses.replace(augmented_views, num_views=None)
+    assert (endless.of_epoch(keys, 5) == 5).all()
+
+
+def test_views_do_not_depend_on_the_place_in_the_split(
+    photo_split, augmented_views
+):
+    part = Split(
+        photo_split.paths[::-1],
+        photo_split.targets[::-1],
+        photo_split.digests[::-1],
+    )
+    one = ViewReader(photo_split, SIZE, augmented_views)
+    other = ViewReader(part, SIZE, augmented_views)
+    last = len(photo_split) - 1
+    np.testing.assert_array_equal(
+        one(np.array([3]), np.array([2])),
+        other(np.array([last - 3]), np.array([2])),
+    )
+
+
+def test_several_views_are_cached(make_prefix, photo_split, augmented_views):
+    prefix = make_prefix(views=augmented_views)
+    cached = rows_of(prefix, photo_split)
+    rows = np.arange(len(photo_split))
+    views = augmented_views.of_epoch(image_keys(photo_split), 2)
+    live = rows_of(prefix, photo_split, cached=False)
+    for a, b in zip(
+        cached.rows(rows, views), live.rows(rows, views), strict=True
+    ):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    first, second = (cached.rows(rows, rows * 0 + v)[0] for v in (0, 1))
+    assert (first != second).any()
+
+
+def test_too_little_room_runs_live_or_is_refused(make_prefix):
+    prefix = make_prefix(max_cache_bytes=1000)
+    assert "pass the limit of 1000.0 B" in prefix.obstacle(50)
+    with pytest.raises(InputError, match=r"50 x .* = .* pass the limit"):
+        make_prefix(max_cache_bytes=1000, cache="on").obstacle(50)
+    assert make_prefix(cache="off").obstacle(1) == "features.cache is off"
+    assert make_prefix().obstacle(50) == ""
+
+
+def test_an_unwritable_cache_folder_is_refused(
+    make_prefix, photo_split, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    prefix = make_prefix()
+    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "file" / "cache"))
+    with pytest.raises(InputError, match="cannot be written"):
+        rows_of(prefix, photo_split)
+
+
+def test_a_full_disk_is_one_sentence(make_prefix, photo_split, monkeypatch):
+    import errno
+
+    def full(path, rows):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tlkeras.features.cache.np.save", full)
+    console = Lines()
+    activations = rows_of(make_prefix(console=console), photo_split)
+    assert activations.cache is None
+    assert len(activations.all_rows()[0]) == len(photo_split)
+    (line,) = [text for text in console.lines if "given up" in text]
+    assert "No space left" in line
+    assert "free " in line
+
+
+@needs_openvino
+def test_bfloat16_is_used_only_if_it_passes(
+    make_prefix, photo_split, monkeypatch
+):
+    from tlkeras.features import precision_gate
+
+    verdicts = {}
+    for limit in (1.0, 0.0):
+        monkeypatch.setattr(precision_gate, "MAX_RELATIVE_ERROR", limit)
+        monkeypatch.setattr(precision_gate, "MIN_AGREEMENT", 1.0 - limit)
+        console = Lines()
+        prefix = make_prefix(console=console, precision="bfloat16", cache="off")
+        rows_of(prefix, photo_split, cached=False).all_rows()
+        verdicts[prefix.precision] = console.text
+    assert "bfloat16 is accepted: relative L2" in verdicts["bfloat16"]
+    assert "bfloat16 is refused: relative L2" in verdicts["float32"]
+
+
+def test_a_lower_precision_than_the_network_has_is_refused(make_prefix):
+    prefix = make_prefix(precision="bfloat16", engine="keras")
+    with pytest.raises(InputError, match="network's own float32"):
+        _ = prefix.precision
+
+
+@pytest.mark.assets
+@needs_openvino
+def test_the_gate_refuses_bfloat16_for_mobilenetv2_on_clothing(
+    assets, make_prefix, monkeypatch, tmp_path
+):
+    from tlkeras.models.classifier import build_classifier
+    from tlkeras.models.split import split_classifier
+
+    dataset = load_dataset(str(assets / "datasets" / "clothing"))
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
+    classifier = build_classifier(
+        "MobileNetV2",
+        class_names=dataset.class_names,
+        weights=str(assets / "keras_home" / "models" / name),
+        image_size=160,
+    )
+    console = Lines()
+    train = dataset.splits["train"]
+    prefix = make_prefix(
+        classifier=classifier,
+        cut="top",
+        console=console,
+        train=train,
+        precision="bfloat16",
+    )
+    prefix.make_reader = lambda split, views: ViewReader(
+        split, (160, 160), views
+    )
+    assert prefix.precision == "float32"
+    assert "bfloat16 is refused" in console.text
+    assert workdir.cache_directory().exists()
+    assert split_classifier(classifier, 0)
+
+
+def test_tensors_of_a_wide_frontier_keep_their_places(make_prefix, photo_split):
+    from tlkeras.models.classifier import build_classifier
+
+    classifier = build_classifier(
+        "DenseNet121", class_names="ab", weights="none", image_size=32
+    )
+    prefix = make_prefix(classifier=classifier, cut="middle")
+    few = Split(
+        photo_split.paths[:5], photo_split.targets[:5], photo_split.digests[:5]
+    )
+    cached, live = (
+        rows_of(prefix, few, cached=c).all_rows() for c in (True, False)
+    )
+    assert len(cached) == len(prefix.prefix.outputs)
+    assert_equal_tensors([x.shape for x in cached], [x.shape for x in live])
+    assert Views(None, 5, 0).count == 1

@@ -1,0 +1,171 @@
+import errno
+
+import keras
+import numpy as np
+import pytest
+
+from tlkeras import workdir
+from tlkeras.errors import GateError, InputError
+from tlkeras.models.classifier import build_classifier, freeze
+from tlkeras.models.graph import find_cutoff
+from tlkeras.models.inference import run_batches
+from tlkeras.models.split import split_classifier
+from tlkeras.training import frozen_part
+from tlkeras.training.trainer import train_and_evaluate
+
+
+@pytest.fixture
+def cached_config(small_config, tmp_path, monkeypatch):
+    """Fine-tuning of the upper stages on cached images, no probe before."""
+    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "cache"))
+    small_config.phases.linear_probe.epochs = 0
+    small_config.phases.fine_tune.trainable_from = "stage5"
+    small_config.phases.fine_tune.augment = False
+    small_config.phases.fine_tune.epochs = 3
+    return small_config
+
+
+def run(config, directory):
+    result = train_and_evaluate(config, directory)
+    model = keras.saving.load_model(directory / workdir.MODEL, compile=False)
+    losses = [
+        float(row["train/loss"])
+        for row in workdir.read_table(directory / workdir.HISTORY)
+    ]
+    log = (directory / workdir.LOG).read_text()
+    return result, model.get_weights(), losses, log
+
+
+def assert_same_weights(first, second):
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
+
+
+def train_whole_and_suffix(name, cutoff, steps=20):
+    """Returns the losses of both ways to train above a cutoff."""
+    losses = []
+    for cached in (False, True):
+        keras.utils.set_random_seed(0)
+        classifier = build_classifier(
+            name,
+            class_names="abc",
+            weights="letters" if name == "MobileNet" else "none",
+            image_size=32,
+            alpha=0.25 if name == "MobileNet" else 1.0,
+            dropout=0.0,
+        )
+        freeze(classifier, trainable_from=cutoff, batch_norm="frozen")
+        rng = np.random.default_rng(0)
+        images = rng.uniform(0, 255, (64, 32, 32, 3)).astype(np.float32)
+        targets = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 64)]
+        model, inputs = classifier.model, images
+        if cached:
+            number = find_cutoff(classifier.backbone, cutoff)
+            parts = split_classifier(classifier, number)
+            model = parts.suffix
+            inputs = run_batches(parts.prefix, [images])
+        model.compile(
+            keras.optimizers.Adam(1e-3),
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+        )
+        picks = [rng.integers(0, 64, 16) for _ in range(steps)]
+        losses.append(
+            [float(model.train_on_batch(inputs[p], targets[p])) for p in picks]
+        )
+    return losses
+
+
+@pytest.mark.parametrize("cutoff", ["stage4", "stage5", "none"])
+def test_training_on_the_cache_is_training_the_whole(cutoff):
+    whole, cached = train_whole_and_suffix("MobileNet", cutoff)
+    assert min(whole) < whole[0]
+    np.testing.assert_allclose(cached, whole, atol=1e-4)
+
+
+@pytest.mark.parametrize("num_views", [1, 2])
+def test_switching_the_cache_off_changes_speed_only(
+    cached_config, tmp_path, num_views
+):
+    cached_config.phases.fine_tune.augment = num_views > 1
+    cached_config.features.num_views = num_views
+    on = run(cached_config, tmp_path / "on")
+    cached_config.features.cache = "off"
+    off = run(cached_config, tmp_path / "off")
+    assert f"training images: {61 * num_views} of" in on[3]
+    assert "training images run live: features.cache is off" in off[3]
+    np.testing.assert_allclose(on[2], off[2], atol=1e-4)
+    assert_same_weights(on[1], off[1])
+
+
+def test_a_second_run_finds_its_activations(cached_config, tmp_path):
+    first = run(cached_config, tmp_path / "first")
+    second = run(cached_config, tmp_path / "second")
+    assert "training images: 0 of " in second[3]
+    assert first[2] == second[2]
+    for a, b in zip(first[1], second[1], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_full_disk_trains_on_live_with_the_same_result(
+    cached_config, tmp_path, monkeypatch
+):
+    whole = run(cached_config, tmp_path / "whole")
+
+    def full(path, rows):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "other"))
+    monkeypatch.setattr("tlkeras.features.cache.np.save", full)
+    live = run(cached_config, tmp_path / "live")
+    assert live[3].count("the cache is given up") == 2
+    np.testing.assert_allclose(live[2], whole[2], atol=1e-4)
+    assert_same_weights(live[1], whole[1])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"data.augment.mixup_alpha": 0.2}, "MixUp and CutMix combine"),
+        ({}, "each epoch has views of its own"),
+        ({"features.num_views": 3}, "3 epochs would use none of 3 views twice"),
+        (
+            {"features.num_views": 2, "features.max_cache_bytes": 10},
+            "pass the limit of 10.0 B",
+        ),
+    ],
+    ids=["mixup", "endless", "all", "small"],
+)
+def test_what_cannot_be_cached_says_why(
+    cached_config, tmp_path, change, reason
+):
+    cached_config.phases.fine_tune.augment = True
+    cached_config.update_from_flattened_dict(change)
+    log = run(cached_config, tmp_path / "run")[3]
+    (line,) = [x for x in log.splitlines() if "images run live" in x]
+    assert reason in line
+
+
+def test_asking_for_a_cache_that_cannot_fit_is_refused(cached_config, tmp_path):
+    cached_config.features.cache = "on"
+    cached_config.features.max_cache_bytes = 10
+    with pytest.raises(InputError, match="pass the limit of"):
+        train_and_evaluate(cached_config, tmp_path / "run")
+
+
+def test_a_model_that_is_not_its_parts_fails_the_run(
+    cached_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(frozen_part, "STITCH_TOLERANCE", {"float32": -1.0})
+    with pytest.raises(GateError, match=r"differ from prefix \+ suffix"):
+        train_and_evaluate(cached_config, tmp_path / "run")
+    assert not (tmp_path / "run" / workdir.RESULT).exists()
+
+
+def test_float16_storage_halves_the_cache(cached_config, tmp_path):
+    sizes = {}
+    for storage in ("float32", "float16"):
+        cached_config.features.storage = storage
+        log = run(cached_config, tmp_path / storage)[3]
+        (line,) = [x for x in log.splitlines() if "training images: " in x]
+        sizes[storage] = float(line.split(", ")[-1].split()[0])
+    assert sizes["float16"] == pytest.approx(sizes["float32"] / 2, rel=0.01)

@@ -1,0 +1,243 @@
+"""Activations at a cut, on disk: computed once, shared by runs and phases.
+
+A store is a folder named by the hash of its recipe. It holds shards:
+`NAME.npy`, [rows, values] with the frontier tensors of an image side by side,
+and `NAME.json`, written last, with the keys of the rows and a checksum. A key
+is an image's hash and a view. Shards never change; a name is the hash of its
+keys, so that work done again gives the same file. One process fills a store at
+a time; others wait for it and find its rows.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import hashlib
+import itertools
+import json
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tlkeras import workdir
+from tlkeras.errors import InputError
+
+Key = tuple[str, int]  # (hash of an image's bytes, view)
+SHARD_BYTES = 32 * 1024**2
+MAX_SHARD_ROWS = 256  # what a killed process loses at most
+STORAGE = {"float32": np.float32, "float16": np.float16}
+MAX_FLOAT16 = 65504.0
+OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+class OutOfSpaceError(Exception):
+    """The disk is full; what was written before is whole."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """How the frontier of one image lies in a row.
+
+    Attributes:
+        shapes: Of the frontier tensors, without the batch dimension.
+        storage: `float32` or `float16`.
+    """
+
+    shapes: tuple[tuple[int, ...], ...]
+    storage: str
+
+    @property
+    def values(self) -> int:
+        """Numbers in a row."""
+        return int(sum(np.prod(shape) for shape in self.shapes))
+
+    @property
+    def row_bytes(self) -> int:
+        """Size of a row on disk."""
+        return self.values * np.dtype(STORAGE[self.storage]).itemsize
+
+    @property
+    def shard_rows(self) -> int:
+        """Rows of a full shard, a multiple of 8."""
+        rows = min(MAX_SHARD_ROWS, SHARD_BYTES // self.row_bytes)
+        return max(8, rows // 8 * 8)
+
+    def pack(self, tensors: Sequence[np.ndarray]) -> np.ndarray:
+        """Returns tensors [n, ...] as rows [n, values] in the storage dtype.
+
+        Raises:
+            InputError: If a number is too large for float16.
+        """
+        flat = [tensor.reshape(len(tensor), -1) for tensor in tensors]
+        rows = np.concatenate(flat, axis=1)
+        largest = float(np.abs(rows).max(initial=0.0))
+        if self.storage == "float16" and largest > MAX_FLOAT16:
+            raise InputError(
+                f"An activation of {largest:.3g} does not fit into float16; "
+                "expected numbers up to 65504: set "
+                "--config.features.storage=float32."
+            )
+        return rows.astype(STORAGE[self.storage])
+
+    def unpack(self, rows: np.ndarray) -> list[np.ndarray]:
+        """Returns rows [n, values] as float32 tensors [n, ...]."""
+        ends = list(itertools.accumulate(int(np.prod(s)) for s in self.shapes))
+        starts = [0, *ends[:-1]]
+        return [
+            rows[:, start:end].astype(np.float32).reshape(-1, *shape)
+            for start, end, shape in zip(starts, ends, self.shapes, strict=True)
+        ]
+
+
+class ActivationCache:
+    """A store of activations.
+
+    Args:
+        directory: Of the store; created when it is filled.
+        layout: Of a row.
+
+    Attributes:
+        repaired: Names of shards that were damaged and dropped.
+    """
+
+    def __init__(self, directory: Path, layout: Layout) -> None:
+        self.directory = directory
+        self.layout = layout
+        self.repaired: list[str] = []
+        self._places: dict[Key, tuple[str, int]] = {}
+        self._maps: dict[str, np.ndarray] = {}
+
+    def missing(self, keys: Iterable[Key]) -> list[Key]:
+        """Returns the keys, each once, that no whole shard holds.
+
+        Shards that hold one of the keys are read once to compare checksums; a
+        damaged one is dropped, so that its rows count as missing.
+        """
+        keys = list(dict.fromkeys(keys))
+        self._scan(set(keys))
+        return [key for key in keys if key not in self._places]
+
+    def _scan(self, wanted: set[Key]) -> None:
+        self._places.clear()
+        if not self.directory.is_dir():
+            return
+        for sidecar in sorted(self.directory.glob("[!.]*.json")):
+            name = sidecar.stem
+            keys, checksum = _read_header(sidecar)
+            if keys and wanted.isdisjoint(keys):
+                continue
+            if not keys or not self._is_whole(name, keys, checksum):
+                self.repaired.append(name)
+                self._drop(name)
+                continue
+            for row, key in enumerate(keys):
+                self._places.setdefault(key, (name, row))
+
+    def _is_whole(self, name: str, keys: list[Key], checksum: int) -> bool:
+        if name in self._maps:
+            return True
+        path = self._data(name)
+        try:
+            if _checksum(path) != checksum:
+                return False
+            shard = np.load(path, mmap_mode="r")
+        except (OSError, ValueError):
+            return False
+        if shard.shape != (len(keys), self.layout.values):
+            return False
+        self._maps[name] = shard
+        return True
+
+    def _drop(self, name: str) -> None:
+        self._maps.pop(name, None)
+        (self.directory / f"{name}.json").unlink(missing_ok=True)
+        self._data(name).unlink(missing_ok=True)
+
+    def _data(self, name: str) -> Path:
+        return self.directory / f"{name}.npy"
+
+    def read(self, keys: Sequence[Key]) -> list[np.ndarray]:
+        """Returns the frontier tensors of keys that are there, float32.
+
+        Returns:
+            One array [len(keys), ...] for each tensor.
+        """
+        rows = np.empty(
+            (len(keys), self.layout.values), STORAGE[self.layout.storage]
+        )
+        for number, key in enumerate(keys):
+            name, row = self._places[key]
+            rows[number] = self._maps[name][row]
+        return self.layout.unpack(rows)
+
+    @contextlib.contextmanager
+    def locked(self, on_wait: Callable[[], None]) -> Iterator[None]:
+        """Keeps other processes from filling the store at the same time.
+
+        Args:
+            on_wait: Called once if another process is at it.
+        """
+        workdir.make_directory(self.directory, what="cache folder")
+        with open(self.directory / "lock", "a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                on_wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            for leftover in self.directory.glob(".*"):
+                leftover.unlink()  # of a killed process
+            yield  # closing the file unlocks it
+
+    def write(self, keys: Sequence[Key], rows: np.ndarray) -> None:
+        """Writes one shard and makes its rows readable.
+
+        Args:
+            keys: [n].
+            rows: [n, values], from `layout.pack`.
+
+        Raises:
+            OutOfSpaceError: If the disk is full; nothing half-written stays.
+        """
+        name = _shard_name(keys)
+        path = self._data(name)
+        try:
+            with workdir.replacing(path) as temporary:
+                np.save(temporary, rows)
+                checksum = _checksum(temporary)
+            header = {"checksum": checksum, "keys": keys}
+            sidecar = self.directory / f"{name}.json"
+            workdir.write_text(sidecar, json.dumps(header))
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            if error.errno in OUT_OF_SPACE:
+                raise OutOfSpaceError(str(error)) from None
+            raise
+        self._maps[name] = np.load(path, mmap_mode="r")
+        self._places.update((key, (name, row)) for row, key in enumerate(keys))
+
+
+def _shard_name(keys: Sequence[Key]) -> str:
+    text = json.dumps(keys)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def _read_header(path: Path) -> tuple[list[Key], int]:
+    """Returns the keys and the checksum; no keys if it is damaged."""
+    try:
+        header = json.loads(path.read_text("utf-8"))
+        keys = [(digest, view) for digest, view in header["keys"]]
+        is_whole = _shard_name(keys) == path.stem
+        return keys if is_whole else [], header["checksum"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return [], 0
+
+
+def _checksum(path: Path) -> int:
+    """Returns the CRC-32 of a file, read in pieces."""
+    checksum = 0
+    with open(path, "rb") as file:
+        while piece := file.read(1024**2):
+            checksum = zlib.crc32(piece, checksum)
+    return checksum

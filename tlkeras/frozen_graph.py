@@ -1,0 +1,66 @@
+"""A Keras model as one TensorFlow function whose variables are constants.
+
+With constants TensorFlow's Grappler folds batch normalisation into the
+convolutions (1.4x - 2.5x faster on a CPU than `predict`), and other engines can
+read the graph.
+"""
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenGraph:
+    """A model without variables.
+
+    Attributes:
+        function: Concrete function, [B, S, S, 3] tensor -> list of tensors.
+        input_name: Of the graph's input tensor.
+        output_names: Of its outputs, in the model's order.
+    """
+
+    function: Any
+    input_name: str
+    output_names: tuple[str, ...]
+
+    def serialize(self) -> bytes:
+        """Returns the graph as a GraphDef."""
+        return self.function.graph.as_graph_def().SerializeToString()
+
+
+def freeze_graph(
+    model: "keras.Model", *, batch_size: int | None, dtype: str
+) -> FrozenGraph:
+    """Traces a model in inference mode and turns its variables into constants.
+
+    Args:
+        model: One image input [N, S, S, 3], float32.
+        batch_size: Fixed number of images, or None for any.
+        dtype: Of the input, e.g. `uint8`; cast to float32 in the graph.
+
+    Returns:
+        The frozen graph. Later changes of the model's weights do not reach it.
+    """
+    import keras
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import (
+        convert_variables_to_constants_v2,
+    )
+
+    def run(images: Any) -> list[Any]:
+        outputs = model(tf.cast(images, tf.float32), training=False)
+        return keras.tree.flatten(outputs)
+
+    shape = (batch_size, *model.inputs[0].shape[1:])
+    traced = tf.function(run, autograph=False).get_concrete_function(
+        tf.TensorSpec(shape, dtype, name="images")
+    )
+    function = convert_variables_to_constants_v2(traced)
+    return FrozenGraph(
+        function,
+        function.inputs[0].name,
+        tuple(tensor.name for tensor in function.outputs),
+    )

@@ -1,0 +1,163 @@
+"""Splitting a classifier at a cutoff into a frozen prefix and a suffix.
+
+At each position of a functional backbone in topological order the *frontier*
+is the set of tensors produced before it and consumed at or after it. The
+prefix maps images to the frontier, the suffix maps the frontier to logits; both
+share the layers of the classifier, so training the suffix trains it.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import keras
+
+from tlkeras.models.classifier import Classifier
+from tlkeras.models.graph import (
+    graph_nodes,
+    leaf_layers,
+    num_parameters,
+    topological_layers,
+)
+
+MIN_SHARE_BELOW = 0.8
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitClassifier:
+    """A classifier in two parts that share its layers.
+
+    Attributes:
+        prefix: float32 [N, S, S, 3] in 0..255 -> the frontier tensor, or a list
+            where there are several.
+        suffix: The frontier -> float32 logits [N, C].
+    """
+
+    prefix: keras.Model
+    suffix: keras.Model
+
+    @property
+    def frontier_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the frontier tensors, without the batch dimension."""
+        return [tuple(tensor.shape[1:]) for tensor in self.prefix.outputs]
+
+
+def split_classifier(classifier: Classifier, cutoff: int) -> SplitClassifier:
+    """Splits a classifier in front of a layer of its backbone.
+
+    Args:
+        classifier: Whole; its layers are shared, not copied.
+        cutoff: Index of the first suffix layer in topological order, as from
+            `graph.find_cutoff`. The number of layers puts the whole backbone
+            and the pooling, which has no weights, into the prefix.
+
+    Returns:
+        The two parts: suffix(prefix(images)) equals the classifier.
+    """
+    backbone = classifier.backbone
+    images = classifier.model.inputs
+    (call,) = [
+        node
+        for node in graph_nodes(classifier.model)
+        if node.operation is backbone
+    ]
+    if cutoff >= len(topological_layers(backbone)):
+        codes = _pooled(classifier)
+        return SplitClassifier(
+            _cut_out(images, [codes], "prefix"),
+            _cut_out([codes], classifier.model.outputs, "suffix"),
+        )
+    tensors = frontier_before(backbone, cutoff)
+    lower = _cut_out(backbone.inputs, tensors, "lower")
+    upper = _cut_out(tensors, backbone.outputs, "upper")
+    head = _cut_out(call.output_tensors, classifier.model.outputs, "head")
+    contract = _cut_out(images, call.input_tensors, "contract")
+    inputs = [keras.Input(t.shape[1:], dtype=t.dtype) for t in tensors]
+    # Inference mode: stochastic depth below the cutoff is off, so that the
+    # prefix is a constant function of the image.
+    frontier = lower(contract(_alone(images)), training=False)
+    return SplitClassifier(
+        _cut_out(images, frontier, "prefix"),
+        _cut_out(inputs, [head(upper(_alone(inputs)))], "suffix"),
+    )
+
+
+def choose_cut(backbone: keras.Model, cutoff: int) -> int:
+    """Returns where to cut so that little is stored and little done again.
+
+    The narrowest frontier at or below the cutoff that leaves at least
+    `MIN_SHARE_BELOW` of the frozen multiplications in the prefix: in front of
+    an expanding layer a frontier may be six times smaller. Of equals, the
+    highest. Layers with dropout are not crossed: above the cut they would be
+    active.
+
+    Args:
+        backbone: A functional model.
+        cutoff: Index of the first trainable layer, at least 1; the number of
+            layers, where none trains, stays what it is.
+    """
+    layers = topological_layers(backbone)
+    if cutoff >= len(layers):
+        return cutoff
+    work = [_multiplications(layer) for layer in layers[:cutoff]]
+    best, smallest = cutoff, _num_values(frontier_before(backbone, cutoff))
+    below = sum(work)
+    for cut in range(cutoff - 1, 0, -1):
+        below -= work[cut]
+        leaves = leaf_layers(layers[cut])
+        if below < MIN_SHARE_BELOW * sum(work) or any(
+            isinstance(leaf, keras.layers.Dropout) for leaf in leaves
+        ):
+            break
+        size = _num_values(frontier_before(backbone, cut))
+        if size < smallest:
+            best, smallest = cut, size
+    return best
+
+
+def _multiplications(layer: keras.layers.Layer) -> int:
+    """Returns weights times output positions, for one image."""
+    return num_parameters(layer) * math.prod(layer.output.shape[1:-1])
+
+
+def _num_values(tensors: list[keras.KerasTensor]) -> int:
+    return sum(math.prod(tensor.shape[1:]) for tensor in tensors)
+
+
+def frontier_before(
+    backbone: keras.Model, cutoff: int
+) -> list[keras.KerasTensor]:
+    """Returns the tensors that are produced before a layer and used from it on.
+
+    Args:
+        backbone: A functional model.
+        cutoff: Index of a layer in topological order.
+    """
+    first = topological_layers(backbone)[cutoff]
+    nodes = graph_nodes(backbone)
+    position = next(i for i, n in enumerate(nodes) if n.operation is first)
+    produced = {
+        id(tensor): tensor
+        for node in nodes[:position]
+        for tensor in node.output_tensors
+    }
+    used = {
+        id(tensor) for node in nodes[position:] for tensor in node.input_tensors
+    } | {id(tensor) for tensor in backbone.outputs}
+    return [tensor for key, tensor in produced.items() if key in used]
+
+
+def _pooled(classifier: Classifier) -> keras.KerasTensor:
+    """Returns the CNN codes [N, d]: pooled, before dropout and new layers."""
+    first = classifier.head_layers[0]
+    return first.output if first.name == "pooling" else first.input
+
+
+def _cut_out(inputs: Any, outputs: Any, name: str) -> keras.Model:
+    return keras.Model(_alone(inputs), _alone(outputs), name=name)
+
+
+def _alone(tensors: Any) -> Any:
+    """Unpacks a list of one tensor: models of one tensor take no lists."""
+    tensors = keras.tree.flatten(tensors)
+    return tensors[0] if len(tensors) == 1 else tensors

@@ -1,0 +1,235 @@
+"""What a phase freezes, as activations that training reads."""
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+import numpy as np
+
+from tlkeras.data.augmentation import Augmentation
+from tlkeras.data.dataset import Split
+from tlkeras.data.schedule import stream_seed
+from tlkeras.data.views import Views, image_keys
+from tlkeras.errors import GateError
+from tlkeras.features.activations import (
+    Activations,
+    ReadImages,
+    run_engine,
+)
+from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.models.inference import run_batches
+from tlkeras.models.split import SplitClassifier, split_classifier
+from tlkeras.training.context import RunContext
+from tlkeras.training.phases import Phase
+
+# Largest relative difference between the logits of the stitched model and
+# those of prefix + suffix: rounding in float32, and what 16 bits may lose.
+STITCH_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
+PROOF_IMAGES = 32
+
+
+def phase_views(phase: Phase, run: RunContext) -> Views:
+    """Returns how a phase shows the training images."""
+    augment = run.config.data.augment.to_dict()
+    return Views(
+        augmentation=Augmentation(**augment) if phase.augment else None,
+        num_views=run.config.features.num_views,
+        seed=stream_seed(run.config.seed, "views"),
+    )
+
+
+def feature_settings(run: RunContext) -> FeatureSettings:
+    """Returns the settings of a run's frozen parts."""
+    features = run.config.features
+    return FeatureSettings(
+        engine=run.config.runtime.engine,
+        precision=features.precision,
+        cache=features.cache,
+        storage=features.storage,
+        max_cache_bytes=features.max_cache_bytes,
+        num_workers=run.num_workers,
+    )
+
+
+@dataclasses.dataclass
+class FrozenPart:
+    """A phase's frozen prefix, and the suffix that trains.
+
+    Attributes:
+        parts: Prefix and suffix.
+        prefix: The prefix at work.
+        train: Activations of the training images.
+        validation: Activations of the validation images.
+    """
+
+    parts: SplitClassifier
+    prefix: FrozenPrefix
+    train: Activations
+    validation: Activations
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether training reads its rows from the cache."""
+        return self.train.cache is not None
+
+    @property
+    def suffix(self) -> keras.Model:
+        """Frontier -> logits."""
+        return self.parts.suffix
+
+    def validation_logits(self, batch_size: int) -> np.ndarray:
+        """Runs the suffix over the validation split: float32 [N, C]."""
+        return run_suffix(self.suffix, self.validation.batches(batch_size))
+
+    def cached_batches(
+        self,
+        order: Iterator[tuple[int, int, np.ndarray]],
+        split: Split,
+        class_weights: np.ndarray | None,
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yields (frontier, targets[, weights]) of cached rows."""
+        keys = image_keys(split)
+        for epoch, _, chosen in order:
+            views = self.prefix.views.of_epoch(keys[chosen], epoch)
+            targets = split.targets[chosen]
+            weights = (
+                () if class_weights is None else (targets @ class_weights,)
+            )
+            yield _inputs(self.train.rows(chosen, views)), targets, *weights
+
+    def live_batches(
+        self, batches: Iterator[tuple[np.ndarray, ...]]
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yields (frontier, targets[, weights]) of batches of pixels."""
+        for images, *others in batches:
+            tensors = run_engine(
+                self.prefix.engine,
+                images.astype(self.prefix.dtype),
+                num_workers=self.prefix.settings.num_workers,
+            )
+            yield _inputs(tensors), *others
+
+
+def build_frozen_part(
+    phase: Phase, run: RunContext, cut: int, *, uses: int
+) -> FrozenPart:
+    """Splits the classifier and computes, or finds, what is frozen.
+
+    Args:
+        phase: Its augmentation decides about views.
+        run: Whose classifier is frozen below the cutoff already.
+        cut: Index of the first suffix layer of the backbone.
+        uses: How often the phase asks for each training image.
+    """
+    parts = split_classifier(run.classifier, cut)
+    views = phase_views(phase, run)
+    train, validation = (
+        run.dataset.splits[name] for name in ("train", "validation")
+    )
+
+    def make_reader(split: Split, shown: Views) -> ReadImages:
+        from tlkeras.data.reader import ViewReader  # brings TensorFlow
+
+        return ViewReader(split, run.size, shown)
+
+    prefix = FrozenPrefix(
+        parts.prefix,
+        train,
+        make_reader,
+        views,
+        feature_settings(run),
+        run.console,
+    )
+    shapes = ", ".join("x".join(map(str, s)) for s in parts.frontier_shapes)
+    run.console.line(f"{phase.name}: frozen part gives {shapes} an image")
+    why_live = _why_live(phase, prefix, views, uses, len(train) * views.count)
+    if why_live:
+        run.console.line(f"  training images run live: {why_live}")
+    return FrozenPart(
+        parts,
+        prefix,
+        prefix.activations(
+            train, views, cached=not why_live, what="training images"
+        ),
+        prefix.activations(
+            validation,
+            prefix.plain,
+            cached=not prefix.obstacle(len(validation)),
+            what="validation images",
+        ),
+    )
+
+
+def _why_live(
+    phase: Phase, prefix: FrozenPrefix, views: Views, uses: int, rows: int
+) -> str:
+    """Returns why training images are not cached, or ""."""
+    if views.augmentation and views.augmentation.mixes_images:
+        return "MixUp and CutMix combine pixels of several images"
+    if views.augmentation and views.num_views is None:
+        return (
+            "each epoch has views of its own; --config.features.num_views=K "
+            "goes round K"
+        )
+    wanted = prefix.settings.cache == "on"
+    if views.count >= uses > 1 and not wanted:
+        return f"{uses} epochs would use none of {views.count} views twice"
+    return prefix.obstacle(rows)
+
+
+def run_suffix(
+    suffix: keras.Model, batches: Iterator[list[np.ndarray]]
+) -> np.ndarray:
+    """Returns a suffix' outputs for all batches: float32 [N, C]."""
+    return np.concatenate(
+        [
+            np.asarray(suffix.predict_on_batch(_inputs(tensors)), np.float32)
+            for tensors in batches
+        ]
+    )
+
+
+def _inputs(tensors: list[np.ndarray]) -> Any:
+    """Models of one tensor take no lists; several come as a tuple."""
+    return tensors[0] if len(tensors) == 1 else tuple(tensors)
+
+
+def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
+    """Makes sure that the whole model equals prefix + suffix.
+
+    Returns:
+        The largest difference of logits on held-out images, relative to the
+        largest logit.
+
+    Raises:
+        GateError: If it passes `STITCH_TOLERANCE`.
+    """
+    count = min(PROOF_IMAGES, len(run.dataset.splits["validation"]))
+    rows = np.arange(count)
+    in_parts = run_suffix(
+        frozen.suffix,
+        iter([frozen.validation.rows(rows, np.zeros_like(rows))]),
+    )
+    images = frozen.prefix.make_reader(
+        run.dataset.splits["validation"], frozen.prefix.plain
+    )(rows, np.zeros_like(rows))
+    whole = run_batches(run.classifier.model, [images])
+    scale = max(float(np.abs(whole).max()), 1e-6)
+    error = float(np.abs(in_parts - whole).max()) / scale
+    precision = frozen.prefix.precision
+    if frozen.prefix.settings.storage == "float16":
+        precision = "float16" if precision == "float32" else precision
+    tolerance = STITCH_TOLERANCE[precision]
+    if not error <= tolerance:
+        raise GateError(
+            f"The phase '{phase.name}' cannot be trusted: the whole model's "
+            f"logits differ from prefix + suffix by {error:.2e} of the largest "
+            f"(limit {tolerance:g}); train with --config.features.cache=off "
+            "--config.runtime.engine=keras and report this."
+        )
+    run.console.line(
+        f"{phase.name}: stitched; {error:.1e} between the whole model and "
+        f"prefix + suffix on {count} held-out images (limit {tolerance:g})"
+    )
+    return error
