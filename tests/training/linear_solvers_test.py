@@ -78,7 +78,9 @@ def test_constant_labels_get_a_constant_answer():
     codes = np.random.default_rng(0).normal(size=(20, 4))
     targets = np.zeros((20, 2), np.float32)
     targets[:, 0] = 1
-    kernel, bias = SOLVERS["binary"](codes, targets, 1.0, np.ones(20))
+    kernel, bias = next(
+        SOLVERS["binary"](codes, targets, [1.0], np.ones(20))
+    )
     assert bias[0] > 0 > bias[1]
     assert not kernel.any()
 

@@ -43,7 +43,7 @@ class Activations:
         read_images: Decodes, and augments where the view says so.
         digests: [N] hash of each image's bytes.
         cache: Where rows are kept, or None: the engine runs each time.
-        num_workers: Threads that decode and infer.
+        num_workers: Streams of the engine.
     """
 
     get_engine: Callable[[], Engine]
@@ -122,7 +122,7 @@ class Activations:
         return ordered_map(
             lambda part: engine.run(self.read_images(rows[part], views[part])),
             parts,
-            num_workers=self.num_workers,
+            num_workers=self.num_workers + 1,  # one decodes, the others infer
         )
 
     def rows(self, rows: np.ndarray, views: np.ndarray) -> list[np.ndarray]:

@@ -7,16 +7,18 @@ coefficients afterwards.
 
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
 from tlkeras.tables import lookup
 
-# (standardised codes [N, d], targets [N, C], L2 strength, image weights [N])
-# -> (weights [d, C], biases [C])
+# (standardised codes [N, d], targets [N, C], L2 strengths from strong to weak,
+# image weights [N]) -> (weights [d, C], biases [C]) for each strength
 Solver = Callable[
-    [np.ndarray, np.ndarray, float, np.ndarray], tuple[np.ndarray, np.ndarray]
+    [np.ndarray, np.ndarray, Sequence[float], np.ndarray],
+    Iterator[tuple[np.ndarray, np.ndarray]],
 ]
 MAX_ITERATIONS = 200
 
@@ -42,44 +44,74 @@ class LinearFit:
 
 
 def solve_softmax(
-    codes: np.ndarray, targets: np.ndarray, l2: float, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Multinomial logistic regression with lambda / 2 ||W||^2."""
-    from sklearn.linear_model import LogisticRegression
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Multinomial logistic regression with lambda / 2 ||W||^2.
 
-    model = LogisticRegression(C=1 / l2, max_iter=MAX_ITERATIONS, tol=1e-3)
-    _fit(model, codes, targets.argmax(-1), weights)
-    return _columns(model, targets.shape[1], 0.5)
+    Each strength starts from the solution of the one before.
+    """
+    for model in _logistic_path(codes, targets.argmax(-1), strengths, weights):
+        yield _columns(model, targets.shape[1], 0.5)
 
 
 def solve_squared_hinge(
-    codes: np.ndarray, targets: np.ndarray, l2: float, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """One-vs-rest linear SVM with squared hinge loss."""
     from sklearn.svm import LinearSVC
 
-    model = LinearSVC(C=1 / l2, dual="auto", max_iter=5000, random_state=0)
-    _fit(model, codes, targets.argmax(-1), weights)
-    return _columns(model, targets.shape[1], 1.0)
+    for l2 in strengths:
+        model = LinearSVC(C=1 / l2, dual="auto", max_iter=5000, random_state=0)
+        _fit(model, codes, targets.argmax(-1), weights)
+        yield _columns(model, targets.shape[1], 1.0)
 
 
 def solve_binary(
-    codes: np.ndarray, targets: np.ndarray, l2: float, weights: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Independent logistic regressions, one for each class."""
+    paths = [
+        None
+        if target.all() or not target.any()
+        else _logistic_path(codes, target, strengths, weights)
+        for target in targets.T > 0
+    ]
+    for _ in strengths:
+        kernel = np.zeros((codes.shape[1], targets.shape[1]))
+        # A class that is everywhere or nowhere: a constant answer.
+        bias = np.where(targets.any(0), 5.0, -5.0)
+        for column, path in enumerate(paths):
+            if path is not None:
+                model = next(path)
+                kernel[:, column] = model.coef_[0]
+                bias[column] = model.intercept_[0]
+        yield kernel, bias
+
+
+def _logistic_path(
+    codes: np.ndarray,
+    labels: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[Any]:
     from sklearn.linear_model import LogisticRegression
 
-    kernel = np.zeros((codes.shape[1], targets.shape[1]))
-    bias = np.zeros(targets.shape[1])
-    for column, target in enumerate(targets.T > 0):
-        if target.all() or not target.any():
-            # A class that is everywhere or nowhere: a constant answer.
-            bias[column] = 5.0 if target.all() else -5.0
-            continue
-        model = LogisticRegression(C=1 / l2, max_iter=MAX_ITERATIONS, tol=1e-3)
-        _fit(model, codes, target, weights)
-        kernel[:, column], bias[column] = model.coef_[0], model.intercept_[0]
-    return kernel, bias
+    model = LogisticRegression(
+        max_iter=MAX_ITERATIONS, tol=1e-3, warm_start=True
+    )
+    for l2 in strengths:
+        model.C = 1 / l2
+        _fit(model, codes, labels, weights)
+        yield model
 
 
 SOLVERS: dict[str, Solver] = {
@@ -147,14 +179,15 @@ def fit_linear_classifier(
         weights = train_targets @ class_weights
     best: tuple[float, float, np.ndarray, np.ndarray] | None = None
     tried = []
-    for l2 in np.logspace(log10_l2[1], log10_l2[0], num_strengths):
-        kernel, bias = solve(standardized, train_targets, float(l2), weights)
+    strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
+    solutions = solve(standardized, train_targets, strengths, weights)
+    for l2, (kernel, bias) in zip(strengths, solutions, strict=True):
         kernel = kernel / scale[:, None]
         bias = bias - mean @ kernel
         value = score(kernel, bias)
-        tried.append((float(l2), value))
+        tried.append((l2, value))
         if best is None or value > best[0]:
-            best = (value, float(l2), kernel, bias)
+            best = (value, l2, kernel, bias)
     assert best is not None
     value, l2, kernel, bias = best
     return LinearFit(
