@@ -2,7 +2,11 @@ import numpy as np
 import pytest
 
 from tlkeras.optim.losses import compute_losses
-from tlkeras.training.linear_solvers import SOLVERS, fit_linear_classifier
+from tlkeras.training.linear_solvers import (
+    SKLEARN,
+    SOLVERS,
+    fit_linear_classifier,
+)
 
 
 @pytest.fixture
@@ -34,9 +38,10 @@ def fit(problem, loss="softmax", **changes):
     )
 
 
-@pytest.mark.parametrize("loss", SOLVERS)
-def test_a_separable_problem_is_solved_at_any_scale(problem, loss):
-    result = fit(problem, loss)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("loss", SKLEARN)
+def test_a_separable_problem_is_solved_at_any_scale(problem, loss, solver):
+    result = fit(problem, loss, solver=solver)
     assert result.score > 0.9
     assert result.kernel.shape == (20, 3)
     assert result.kernel.dtype == np.float32
@@ -52,7 +57,8 @@ def test_the_coefficients_are_on_raw_codes(problem):
 
 
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge"])
-def test_two_classes_get_two_columns(problem, loss):
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_two_classes_get_two_columns(problem, loss, solver):
     codes, targets = problem
     keep = targets[:, 2] == 0
     codes, targets = codes[keep], targets[keep][:, :2]
@@ -63,7 +69,13 @@ def test_two_classes_get_two_columns(problem, loss):
         )
 
     result = fit_linear_classifier(
-        codes, targets, score, loss=loss, log10_l2=(0.0, 0.0), num_strengths=1
+        codes,
+        targets,
+        score,
+        loss=loss,
+        log10_l2=(0.0, 0.0),
+        num_strengths=1,
+        solver=solver,
     )
     assert result.kernel.shape[1] == 2
     assert result.score > 0.9
@@ -74,15 +86,58 @@ def test_two_classes_get_two_columns(problem, loss):
         assert own < halved
 
 
-def test_constant_labels_get_a_constant_answer():
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_constant_labels_get_a_constant_answer(solver):
     codes = np.random.default_rng(0).normal(size=(20, 4))
     targets = np.zeros((20, 2), np.float32)
     targets[:, 0] = 1
     kernel, bias = next(
-        SOLVERS["binary"](codes, targets, [1.0], np.ones(20))
+        SOLVERS[solver](
+            codes, targets, [1.0], loss="binary", weights=np.ones(20)
+        )
     )
-    assert bias[0] > 0 > bias[1]
-    assert not kernel.any()
+    assert bias[0] > 3
+    assert bias[1] < -3
+    assert np.abs(kernel).max() < 0.1
+
+
+def objective(problem, kernel, bias, l2, loss, weights):
+    codes, targets = problem
+    losses = compute_losses(targets, codes @ kernel + bias, loss)
+    return (weights * losses).sum() + l2 / 2 * np.square(kernel).sum()
+
+
+@pytest.mark.parametrize("shape", [(300, 40), (60, 200)], ids=["tall", "wide"])
+@pytest.mark.parametrize("loss", ["softmax", "squared_hinge", "binary"])
+def test_all_strengths_at_once_are_as_good_as_scikit_learn(loss, shape):
+    rng = np.random.default_rng(0)
+    targets = np.eye(4, dtype=np.float32)[rng.integers(0, 4, shape[0])]
+    codes = rng.normal(size=shape) + targets @ rng.normal(size=(4, shape[1]))
+    codes = codes - codes.mean(0)
+    weights = rng.uniform(0.5, 2.0, shape[0])
+    strengths = [1e3, 1e1, 1e-1]
+    found = {
+        solver: list(
+            solve(codes, targets, strengths, loss=loss, weights=weights)
+        )
+        for solver, solve in SOLVERS.items()
+    }
+    for number, l2 in enumerate(strengths):
+        best, reference = (
+            objective(
+                (codes, targets), *found[solver][number], l2, loss, weights
+            )
+            for solver in ("batched", "sklearn")
+        )
+        start = objective(
+            (codes, targets),
+            np.zeros((shape[1], 4)),
+            np.zeros(4),
+            l2,
+            loss,
+            weights,
+        )
+        assert best <= reference + 2e-3 * start
 
 
 def test_class_weights_move_the_boundary(problem):

@@ -125,6 +125,7 @@ def phase_section() -> ConfigDict:
     # Strengths tried by solve: 10**low .. 10**high, on standardised codes.
     phase.solve_log10_l2 = (-1.0, 4.0)
     phase.solve_num_strengths = 11
+    phase.solver = "batched"  # batched (all strengths at once) | sklearn
     return phase
 
 

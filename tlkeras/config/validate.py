@@ -35,6 +35,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 PHASE_CHOICES: dict[str, tuple[str, ...]] = {
     "method": ("auto", "solve", "fit"),
+    "solver": ("batched", "sklearn"),
     "batch_norm": ("frozen", "adapt", "train"),
     "optimizer": ("sgd", "rmsprop", "adam", "adamw", "adagrad", "lion"),
     "schedule": (

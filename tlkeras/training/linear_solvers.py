@@ -1,4 +1,4 @@
-"""Exact linear classifiers on CNN codes, by scikit-learn.
+"""Exact linear classifiers on CNN codes.
 
 Codes are standardised (mean 0, deviation 1 over the training images) so that
 one range of strengths suits every backbone; the scaling is folded into the
@@ -13,13 +13,8 @@ from typing import Any
 import numpy as np
 
 from tlkeras.tables import lookup
+from tlkeras.training.batched_solvers import solve_path
 
-# (standardised codes [N, d], targets [N, C], L2 strengths from strong to weak,
-# image weights [N]) -> (weights [d, C], biases [C]) for each strength
-Solver = Callable[
-    [np.ndarray, np.ndarray, Sequence[float], np.ndarray],
-    Iterator[tuple[np.ndarray, np.ndarray]],
-]
 MAX_ITERATIONS = 200
 
 
@@ -114,10 +109,44 @@ def _logistic_path(
         yield model
 
 
-SOLVERS: dict[str, Solver] = {
+SKLEARN = {
     "softmax": solve_softmax,
     "squared_hinge": solve_squared_hinge,
     "binary": solve_binary,
+}
+
+
+def _solve_with_sklearn(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    *,
+    loss: str,
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    solve = lookup(SKLEARN, loss, what="loss")
+    return solve(codes.astype(np.float64), targets, strengths, weights)
+
+
+def _solve_batched(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    *,
+    loss: str,
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return zip(
+        *solve_path(codes, targets, strengths, loss=loss, weights=weights),
+        strict=True,
+    )
+
+
+# (standardised codes, targets, strengths, loss=, weights=) -> (kernel [d, C],
+# bias [C]) for each strength.
+SOLVERS: dict[str, Callable[..., Iterator[tuple[np.ndarray, np.ndarray]]]] = {
+    "batched": _solve_batched,
+    "sklearn": _solve_with_sklearn,
 }
 
 
@@ -144,6 +173,20 @@ def _columns(model, num_classes: int, share: float):  # type: ignore[no-untyped-
     return kernel, bias
 
 
+def standardize(
+    codes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns codes [N, d] with mean 0 and deviation 1, and both [d].
+
+    A component that does not vary keeps its scale.
+    """
+    mean = codes.mean(0, dtype=np.float64)
+    scale = codes.std(0, dtype=np.float64)
+    # Relative: the codes of a random network may be as small as 1e-12.
+    scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
+    return (codes - mean) / scale, mean, scale
+
+
 def fit_linear_classifier(
     train_codes: np.ndarray,
     train_targets: np.ndarray,
@@ -153,6 +196,7 @@ def fit_linear_classifier(
     log10_l2: tuple[float, float],
     num_strengths: int,
     class_weights: np.ndarray | None = None,
+    solver: str = "batched",
 ) -> LinearFit:
     """Fits a classifier for several strengths and keeps the best.
 
@@ -160,27 +204,26 @@ def fit_linear_classifier(
         train_codes: float [N, d].
         train_targets: [N, C] multi-hot.
         score: (kernel [d, C], bias [C]) -> validation score, higher is better.
-        loss: Key of `SOLVERS`.
+        loss: softmax | squared_hinge | binary.
         log10_l2: Range of strengths, in powers of ten.
         num_strengths: How many, evenly spaced in log space.
         class_weights: [C], or None.
+        solver: Key of `SOLVERS`.
 
     Returns:
         The best fit; of equals, the most strongly regularised one.
     """
-    solve = lookup(SOLVERS, loss, what="loss")
-    mean = train_codes.mean(0, dtype=np.float64)
-    scale = train_codes.std(0, dtype=np.float64)
-    # Relative: the codes of a random network may be as small as 1e-12.
-    scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
-    standardized = ((train_codes - mean) / scale).astype(np.float64)
+    solve = lookup(SOLVERS, solver, what="solver")
+    standardized, mean, scale = standardize(train_codes)
     weights = np.ones(len(train_targets))
     if class_weights is not None:
         weights = train_targets @ class_weights
     best: tuple[float, float, np.ndarray, np.ndarray] | None = None
     tried = []
     strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
-    solutions = solve(standardized, train_targets, strengths, weights)
+    solutions = solve(
+        standardized, train_targets, strengths, loss=loss, weights=weights
+    )
     for l2, (kernel, bias) in zip(strengths, solutions, strict=True):
         kernel = kernel / scale[:, None]
         bias = bias - mean @ kernel

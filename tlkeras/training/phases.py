@@ -59,6 +59,7 @@ class Phase:
     divergence_factor: float
     solve_log10_l2: tuple[float, float]
     solve_num_strengths: int
+    solver: str
 
 
 def read_phases(phases: ConfigDict) -> list[Phase]:

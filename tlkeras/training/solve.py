@@ -53,6 +53,7 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
         log10_l2=phase.solve_log10_l2,
         num_strengths=phase.solve_num_strengths,
         class_weights=run.class_weights,
+        solver=phase.solver,
     )
     classifier.logits_layer.set_weights([fit.kernel, fit.bias])
     prove_stitched(phase, run, frozen)

@@ -1,0 +1,93 @@
+"""CNN codes: what a layer says of an image, as a vector.
+
+Razavian et al. 2014 (CNN Features off-the-shelf): codes are L2-normalised,
+their components raised to a signed power, and averaged over augmented copies
+(CNNaug). What helps is measured by `tlkeras probe`, not assumed.
+"""
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from tlkeras.models.classifier import Classifier
+from tlkeras.models.depths import before_activation
+from tlkeras.models.graph import graph_nodes, layer_index, topological_layers
+from tlkeras.tables import lookup
+
+POOLINGS: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
+    "average": lambda x: keras.layers.GlobalAveragePooling2D()(x),
+    "max": lambda x: keras.layers.GlobalMaxPooling2D()(x),
+    "flatten": lambda x: keras.layers.Flatten()(x),
+    "spatial": lambda x: x,
+}
+
+
+def build_code_model(
+    classifier: Classifier,
+    layers: list[str],
+    *,
+    pooling: str = "average",
+    before_relu: bool = False,
+) -> keras.Model:
+    """Builds images -> codes at some layers, all from one pass.
+
+    Args:
+        classifier: Its backbone and input contract are shared.
+        layers: Names of backbone layers; "" is the top.
+        pooling: Key of `POOLINGS`; what has no space is left as it is.
+        before_relu: Take what goes into each layer's nonlinearity.
+
+    Returns:
+        Images [N, S, S, 3] in 0..255 -> a list of codes [N, d], or
+        [N, h, w, c] for `spatial`.
+
+    Raises:
+        InputError: For an unknown layer or pooling.
+    """
+    pool = lookup(POOLINGS, pooling, what="pooling")
+    backbone = classifier.backbone
+    members = topological_layers(backbone)
+    tensors = []
+    for name in layers:
+        name = name or members[-1].name
+        if before_relu:
+            tensor = before_activation(backbone, name, what="--layer")
+        else:
+            tensor = members[layer_index(backbone, name, what="--layer")].output
+        tensors.append(pool(tensor) if len(tensor.shape) == 4 else tensor)
+    (call,) = [
+        node
+        for node in graph_nodes(classifier.model)
+        if node.operation is backbone
+    ]
+    images = classifier.model.inputs[0]
+    contract = keras.Model(images, call.input_tensors[0], name="contract")
+    lower = keras.Model(backbone.inputs[0], tensors, name="layers")
+    outputs = lower(contract(images), training=False)
+    return keras.Model(images, outputs, name="codes")
+
+
+def l2_normalize(codes: np.ndarray) -> np.ndarray:
+    """Scales each row of [N, d] to length 1; zero rows stay zero."""
+    norms = np.linalg.norm(codes, axis=1, keepdims=True)
+    return codes / np.maximum(norms, 1e-12)
+
+
+def signed_power(codes: np.ndarray, power: float) -> np.ndarray:
+    """Returns sign(x) |x|^power, which evens out large components.
+
+    Args:
+        codes: Any shape.
+        power: In (0, 1]; 1 changes nothing, 0.5 is the signed root.
+    """
+    return np.sign(codes) * np.abs(codes) ** power
+
+
+# Name -> transform of codes [N, d]; in the order of Razavian et al., section 3.
+TRANSFORMS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "none": lambda codes: codes,
+    "l2": l2_normalize,
+    "power": lambda codes: signed_power(codes, 0.5),
+    "l2+power": lambda codes: signed_power(l2_normalize(codes), 0.5),
+}
