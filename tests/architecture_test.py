@@ -97,6 +97,8 @@ def run_python(code, **environment):
         ["predict", "--help"],
         ["doctor", "--help"],
         ["report", "--help"],
+        ["features", "--help"],
+        ["probe", "--help"],
     ],
 )
 def test_help_imports_neither_tensorflow_nor_keras(arguments):

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 LOGGER = logging.getLogger("tlkeras")
+LOGGER.setLevel(logging.INFO)
+LOGGER.propagate = False  # absl's handler would print each line again
 
 
 class Console:
@@ -68,6 +70,4 @@ def log_to_file(path: Path) -> logging.Handler:
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     LOGGER.addHandler(handler)
-    LOGGER.setLevel(logging.INFO)
-    LOGGER.propagate = False
     return handler

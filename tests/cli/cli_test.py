@@ -425,3 +425,95 @@ def test_damaged_images_are_left_out_and_named(
     )
     for path in unusable:
         assert str(path) in page
+
+
+def test_features_writes_codes(run, config_file, photo_folder, tmp_path):
+    code, out, err = run(
+        "features",
+        f"--config={config_file}",
+        f"--data={photo_folder}",
+        f"--output={tmp_path / 'new' / 'codes.npz'}",
+        "--layer=conv_pw_5_relu",
+        "--pooling=max",
+        "--quiet",
+    )
+    assert code == 0, err
+    assert "80 x 64 codes written" in out
+    assert np.load(tmp_path / "new" / "codes.npz")["codes"].shape == (80, 64)
+
+
+def test_probe_prints_its_table(run, config_file, photo_folder, tmp_path):
+    code, out, err = run(
+        "probe",
+        f"--config={config_file}",
+        f"--data={photo_folder}",
+        f"--workdir={tmp_path}",
+        "--folds=2",
+        "--quiet",
+    )
+    assert code == 0, err
+    assert "conv_pw_13_relu" in out
+    assert (tmp_path / "probe.json").exists()
+    assert (tmp_path / "probe.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["features"], "pass --output=FILE"),
+        (["features", "--output=a.csv"], ".npz or .parquet"),
+        (
+            ["features", "--output={tmp}/a.npz", "--layer=conv_pw_5_rel"],
+            "Did you mean 'conv_pw_5_relu'",
+        ),
+        (["features", "--output={tmp}/a.npz", "--pooling=mean"], "pooling"),
+        (["probe", "--folds=1"], "--folds=1 is out of range"),
+        (
+            ["probe", "--config.features.num_views=0"],
+            "features.num_views=0 is out of range",
+        ),
+        (["train", "--config.features.cache=maybe"], "features.cache='maybe'"),
+        (["train", "--config.runtime.engine=onnx"], "runtime.engine='onnx'"),
+        (
+            [
+                "train",
+                "--workdir={tmp}/run",
+                "--config.features.cache=on",
+                "--config.features.max_cache_bytes=5",
+            ],
+            "pass the limit of 5.0 B",
+        ),
+    ],
+    ids=lambda value: "-".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_bad_feature_input_is_one_sentence(
+    run, config_file, photo_folder, tmp_path, arguments, text
+):
+    command, *rest = (a.replace("{tmp}", str(tmp_path)) for a in arguments)
+    code, _, err = run(
+        command,
+        f"--config={config_file}",
+        f"--data={photo_folder}",
+        *rest,
+        "--quiet",
+    )
+    assert code == 2
+    assert text in err
+    assert err.count("tlkeras:") == 1
+    assert "Traceback" not in err
+
+
+def test_an_unwritable_cache_is_one_sentence(
+    run, config_file, photo_folder, tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "file" / "cache"))
+    code, _, err = run(
+        "train",
+        f"--config={config_file}",
+        f"--data={photo_folder}",
+        f"--workdir={tmp_path / 'run'}",
+        "--quiet",
+    )
+    assert code == 2
+    assert "cannot be written" in err

@@ -15,6 +15,8 @@ COMMANDS = {
     "train": "train a classifier, or go on with an unfinished run",
     "evaluate": "metrics of a finished run on a split",
     "predict": "label images with a finished run",
+    "features": "CNN codes of a source at a layer, to .npz or .parquet",
+    "probe": "linear classifiers on every depth of a backbone",
     "report": "write the page of a run again",
     "doctor": "versions, devices, weight cache; layers of a backbone",
 }

@@ -181,9 +181,9 @@ def resolve_config() -> ConfigDict:
     return config
 
 
-def resolve_workdir(config: ConfigDict) -> str:
-    """Returns --workdir, or the default for the config."""
-    return FLAGS.workdir or default_workdir(config)
+def resolve_workdir(config: ConfigDict, *, root: str = "runs") -> str:
+    """Returns --workdir, or ROOT/SOURCE-HASH for the config."""
+    return FLAGS.workdir or default_workdir(config, root=root)
 
 
 def require_workdir() -> str:

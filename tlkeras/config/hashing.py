@@ -54,8 +54,8 @@ def config_hash(config: ConfigDict) -> str:
     return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
 
 
-def default_workdir(config: ConfigDict) -> str:
-    """Returns `runs/SOURCE-HASH` for a config."""
+def default_workdir(config: ConfigDict, *, root: str = "runs") -> str:
+    """Returns `ROOT/SOURCE-HASH` for a config."""
     name = Path(config.data.source.split(":")[-1]).name
     source = re.sub(r"\W+", "_", name).strip("_")
-    return f"runs/{source or 'data'}-{config_hash(config)}"
+    return f"{root}/{source or 'data'}-{config_hash(config)}"

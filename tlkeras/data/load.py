@@ -141,23 +141,28 @@ def load_dataset(
     )
 
 
-def load_configured(config: ConfigDict, directory: Path) -> Dataset:
+def load_configured(
+    config: ConfigDict, directory: Path | None = None
+) -> Dataset:
     """Loads the data of a run: as its config says, in the splits it has.
 
     Args:
         config: Of the run.
-        directory: Of the run; its `split.csv`, once there, is honoured.
+        directory: Of the run; its `split.csv`, once there, is honoured. None:
+            there is no run.
 
     Raises:
         InputError: As `load_dataset`.
     """
     data = config.data
-    own_split = directory / workdir.SPLIT
+    split_file = data.split_file
+    if directory and (directory / workdir.SPLIT).exists():
+        split_file = str(directory / workdir.SPLIT)
     return load_dataset(
         data.source,
         split=data.split,
         split_seed=data.split_seed,
-        split_file=str(own_split) if own_split.exists() else data.split_file,
+        split_file=split_file,
         images_per_class=data.images_per_class,
         on_bad_image=data.on_bad_image,
         tfds_data_dir=data.tfds_data_dir,

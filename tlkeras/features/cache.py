@@ -15,6 +15,7 @@ import fcntl
 import hashlib
 import itertools
 import json
+import mmap
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -107,7 +108,7 @@ class ActivationCache:
         self.layout = layout
         self.repaired: list[str] = []
         self._places: dict[Key, tuple[str, int]] = {}
-        self._maps: dict[str, np.ndarray] = {}
+        self._shards: dict[str, Shard] = {}
 
     def missing(self, keys: Iterable[Key]) -> list[Key]:
         """Returns the keys, each once, that no whole shard holds.
@@ -136,22 +137,22 @@ class ActivationCache:
                 self._places.setdefault(key, (name, row))
 
     def _is_whole(self, name: str, keys: list[Key], checksum: int) -> bool:
-        if name in self._maps:
+        if name in self._shards:
             return True
         path = self._data(name)
         try:
             if _checksum(path) != checksum:
                 return False
-            shard = np.load(path, mmap_mode="r")
+            shard = map_shard(path)
         except (OSError, ValueError):
             return False
-        if shard.shape != (len(keys), self.layout.values):
+        if shard.rows.shape != (len(keys), self.layout.values):
             return False
-        self._maps[name] = shard
+        self._shards[name] = shard
         return True
 
     def _drop(self, name: str) -> None:
-        self._maps.pop(name, None)
+        self._shards.pop(name, None)
         (self.directory / f"{name}.json").unlink(missing_ok=True)
         self._data(name).unlink(missing_ok=True)
 
@@ -167,9 +168,15 @@ class ActivationCache:
         rows = np.empty(
             (len(keys), self.layout.values), STORAGE[self.layout.storage]
         )
+        touched = set()
         for number, key in enumerate(keys):
             name, row = self._places[key]
-            rows[number] = self._maps[name][row]
+            rows[number] = self._shards[name].rows[row]
+            touched.add(name)
+        for name in touched:
+            # Back to the page cache, so that memory does not grow with what
+            # was ever read.
+            self._shards[name].mapped.madvise(mmap.MADV_DONTNEED)
         return self.layout.unpack(rows)
 
     @contextlib.contextmanager
@@ -214,8 +221,32 @@ class ActivationCache:
             if error.errno in OUT_OF_SPACE:
                 raise OutOfSpaceError(str(error)) from None
             raise
-        self._maps[name] = np.load(path, mmap_mode="r")
+        self._shards[name] = map_shard(path)
         self._places.update((key, (name, row)) for row, key in enumerate(keys))
+
+
+@dataclasses.dataclass(frozen=True)
+class Shard:
+    """A memory-mapped shard: rows [n, values], and the mapping itself."""
+
+    rows: np.ndarray
+    mapped: mmap.mmap
+
+
+def map_shard(path: Path) -> Shard:
+    """Maps a `.npy` file of two dimensions.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    with open(path, "rb") as file:
+        version = np.lib.format.read_magic(file)
+        if version != (1, 0):
+            raise ValueError(f"'{path}' is of another version of the format")
+        shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+        mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        flat = np.frombuffer(mapped, dtype, offset=file.tell())
+    return Shard(flat.reshape(shape), mapped)
 
 
 def _shard_name(keys: Sequence[Key]) -> str:

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from tlkeras.models.classifier import Classifier
-from tlkeras.models.depths import before_activation
+from tlkeras.models.depths import activation_input
 from tlkeras.models.graph import graph_nodes, layer_index, topological_layers
 from tlkeras.tables import lookup
 
@@ -28,7 +28,7 @@ def build_code_model(
     layers: list[str],
     *,
     pooling: str = "average",
-    before_relu: bool = False,
+    before_activation: bool = False,
 ) -> keras.Model:
     """Builds images -> codes at some layers, all from one pass.
 
@@ -36,7 +36,7 @@ def build_code_model(
         classifier: Its backbone and input contract are shared.
         layers: Names of backbone layers; "" is the top.
         pooling: Key of `POOLINGS`; what has no space is left as it is.
-        before_relu: Take what goes into each layer's nonlinearity.
+        before_activation: Take what goes into each layer's nonlinearity.
 
     Returns:
         Images [N, S, S, 3] in 0..255 -> a list of codes [N, d], or
@@ -51,8 +51,8 @@ def build_code_model(
     tensors = []
     for name in layers:
         name = name or members[-1].name
-        if before_relu:
-            tensor = before_activation(backbone, name, what="--layer")
+        if before_activation:
+            tensor = activation_input(backbone, name, what="--layer")
         else:
             tensor = members[layer_index(backbone, name, what="--layer")].output
         tensors.append(pool(tensor) if len(tensor.shape) == 4 else tensor)

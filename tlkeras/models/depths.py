@@ -50,7 +50,7 @@ def _is_followed(layers: list, alive: list, index: int) -> bool:
     return len(alive[after]) > 1 or hasattr(layers[after], "kernel")
 
 
-def before_activation(
+def activation_input(
     backbone: keras.Model, name: str, *, what: str
 ) -> keras.KerasTensor:
     """Returns what goes into a layer's nonlinearity.

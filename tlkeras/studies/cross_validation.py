@@ -57,7 +57,7 @@ def cross_validate(
         transform: Applied to the codes first.
     """
     codes = transform(codes.astype(np.float32))
-    fold = _folds(targets, num_folds, seed)
+    fold = stratified_folds(targets, num_folds, seed)
     strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
     scores = np.zeros((num_strengths, len(codes)))
     for number in range(num_folds):
@@ -87,8 +87,10 @@ def cross_validate(
     )
 
 
-def _folds(targets: np.ndarray, num_folds: int, seed: int) -> np.ndarray:
-    """Returns each image's fold [N], even within every class."""
+def stratified_folds(
+    targets: np.ndarray, num_folds: int, seed: int
+) -> np.ndarray:
+    """Returns each image's fold [N], even within every (first) class."""
     rng = np.random.default_rng(seed)
     fold = np.empty(len(targets), np.int64)
     classes = targets.argmax(1)

@@ -1,11 +1,13 @@
 """What a phase freezes, as activations that training reads."""
 
 import dataclasses
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
+from ml_collections import ConfigDict
 
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Split
@@ -39,17 +41,32 @@ def phase_views(phase: Phase, run: RunContext) -> Views:
     )
 
 
-def feature_settings(run: RunContext) -> FeatureSettings:
-    """Returns the settings of a run's frozen parts."""
-    features = run.config.features
+def feature_settings(config: ConfigDict) -> FeatureSettings:
+    """Returns the settings of frozen parts in a config."""
+    features = config.features
     return FeatureSettings(
-        engine=run.config.runtime.engine,
+        engine=config.runtime.engine,
         precision=features.precision,
         cache=features.cache,
         storage=features.storage,
         max_cache_bytes=features.max_cache_bytes,
-        num_workers=run.num_workers,
+        num_workers=config.runtime.num_workers or os.cpu_count() or 1,
     )
+
+
+def reader_factory(image_size: int) -> Callable[[Split, Views], ReadImages]:
+    """Returns what makes readers of square images.
+
+    Args:
+        image_size: Side of the images, pixels.
+    """
+
+    def make_reader(split: Split, views: Views) -> ReadImages:
+        from tlkeras.data.reader import ViewReader  # brings TensorFlow
+
+        return ViewReader(split, (image_size, image_size), views)
+
+    return make_reader
 
 
 @dataclasses.dataclass
@@ -128,17 +145,12 @@ def build_frozen_part(
         run.dataset.splits[name] for name in ("train", "validation")
     )
 
-    def make_reader(split: Split, shown: Views) -> ReadImages:
-        from tlkeras.data.reader import ViewReader  # brings TensorFlow
-
-        return ViewReader(split, run.size, shown)
-
     prefix = FrozenPrefix(
         parts.prefix,
         train,
-        make_reader,
+        reader_factory(run.classifier.image_size),
         views,
-        feature_settings(run),
+        feature_settings(run.config),
         run.console,
     )
     shapes = ", ".join("x".join(map(str, s)) for s in parts.frontier_shapes)

@@ -1,0 +1,154 @@
+import json
+
+import numpy as np
+import pytest
+
+from tlkeras.console import Console
+from tlkeras.data.dataset import Split
+from tlkeras.studies import linear_probe
+from tlkeras.studies.cross_validation import cross_validate, stratified_folds
+from tlkeras.studies.linear_probe import (
+    COLUMNS,
+    PROBE,
+    format_probe,
+    run_linear_probe,
+)
+from tlkeras.studies.probe_plot import plot_probe
+
+
+@pytest.fixture
+def problem():
+    rng = np.random.default_rng(0)
+    targets = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 150)]
+    codes = rng.normal(size=(150, 20)) + targets @ rng.normal(size=(3, 20))
+    return codes, targets
+
+
+@pytest.mark.parametrize("dropout", [False, True])
+@pytest.mark.parametrize("loss", ["softmax", "squared_hinge", "binary"])
+def test_held_out_images_are_answered(problem, loss, dropout):
+    result = cross_validate(*problem, loss=loss, dropout=dropout)
+    assert result.accuracy > 0.75
+    low, high = result.interval
+    assert low <= result.accuracy <= high
+    assert result.scores.shape == (150,)
+
+
+def test_shuffled_labels_give_chance(problem):
+    codes, targets = problem
+    rng = np.random.default_rng(1)
+    accuracy = np.mean(
+        [
+            cross_validate(
+                codes, rng.permutation(targets), loss="softmax"
+            ).accuracy
+            for _ in range(5)
+        ]
+    )
+    assert accuracy == pytest.approx(1 / 3, abs=0.08)
+
+
+def test_folds_hold_every_class():
+    targets = np.eye(4)[np.arange(40) % 4]
+    fold = stratified_folds(targets, 3, 0)
+    for number in range(3):
+        assert (targets[fold == number].sum(0) >= 3).all()
+
+
+@pytest.fixture
+def probe_config(small_config, tmp_path, monkeypatch):
+    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "cache"))
+    return small_config
+
+
+def test_the_table_has_every_depth(probe_config, tmp_path):
+    result = run_linear_probe(probe_config, tmp_path / "probe")
+    written = json.loads((tmp_path / "probe" / PROBE).read_text())
+    assert written == json.loads(json.dumps(result))
+    layers = [row["layer"] for row in result["depths"]]
+    assert layers[0] == "conv1_relu"
+    assert layers[-1] == "conv_pw_13_relu"
+    assert len(layers) == 27
+    for row in result["depths"]:
+        for column in COLUMNS:
+            low, high = row[column]["interval"]
+            assert 0 <= low <= row[column]["accuracy"] <= high <= 1
+        assert row["milliseconds_per_step"] > 0
+    sizes = [row["frontier_bytes"] for row in result["depths"]]
+    assert sizes[0] == 4 * 16 * 16 * 8
+    assert sizes[-1] == 4 * 256  # pooled
+    assert sum(row["is_measured"] for row in result["depths"]) >= 5
+    text = format_probe(result)
+    assert "recommended: " in text
+    assert "--config.phases.fine_tune.trainable_from=" in text
+    assert "l2+power" in text
+    plot_probe(result, tmp_path / "probe.png")
+    assert (tmp_path / "probe.png").stat().st_size > 10_000
+
+
+def test_the_test_split_is_never_read(probe_config, tmp_path, monkeypatch):
+    seen = []
+    original = linear_probe._codes_of_all
+
+    def spy(config, classifier, images, *rest):
+        seen.append(images)
+        return original(config, classifier, images, *rest)
+
+    monkeypatch.setattr(linear_probe, "_codes_of_all", spy)
+    run_linear_probe(probe_config, tmp_path / "probe", max_images=30)
+    from tlkeras.data.load import load_dataset
+
+    splits = load_dataset(probe_config.data.source).splits
+    assert len(seen[0]) == 30
+    assert set(seen[0].digests).isdisjoint(splits["test"].digests)
+
+
+def test_several_labels_get_the_logistic_columns(problem):
+    assert set(linear_probe.MULTI_LABEL_COLUMNS) == {
+        "logistic",
+        "logistic+dropout",
+    }
+    codes, targets = problem
+    both = np.maximum(targets, np.roll(targets, 1, axis=0))
+    assert cross_validate(codes, both, loss="binary").accuracy > 0.7
+
+
+@pytest.mark.assets
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_mobilenetv2_on_clothing(assets, tmp_path, monkeypatch, shuffled):
+    """The top beats the stem by far; shuffled labels give chance."""
+    from tlkeras.config import get_config
+
+    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "cache"))
+    config = get_config()
+    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_0.35_224_no_top.h5"
+    config.data.source = str(assets / "datasets" / "clothing")
+    config.model.weights = str(assets / "keras_home" / "models" / name)
+    config.model.alpha = 0.35
+    config.model.image_size = 96
+    monkeypatch.setattr(
+        linear_probe,
+        "measure_steps",
+        lambda classifier, depths, console: [
+            linear_probe.StepCost(1.0, False, 1) for _ in depths
+        ],
+    )
+    if shuffled:
+        original = linear_probe._sample
+
+        def shuffle(*arguments):
+            images = original(*arguments)
+            rng = np.random.default_rng(0)
+            return Split(
+                images.paths, rng.permutation(images.targets), images.digests
+            )
+
+        monkeypatch.setattr(linear_probe, "_sample", shuffle)
+    result = run_linear_probe(
+        config, tmp_path / "probe", max_images=600, console=Console(quiet=True)
+    )
+    stem, top = (result["depths"][i]["softmax"] for i in (0, -1))
+    if shuffled:
+        assert top["accuracy"] == pytest.approx(0.12, abs=0.06)
+    else:
+        assert top["interval"][0] > stem["interval"][1] + 0.2

@@ -1,0 +1,55 @@
+"""Linear classifiers on every depth of a backbone, cross-validated."""
+
+from absl import flags
+
+from tlkeras.cli import parsing
+
+USAGE = (
+    "tlkeras probe --data=SOURCE [--config=FILE] "
+    "[--config.section.field=value ...] [--workdir=DIR] [--folds=3] "
+    "[--max_images=5000] [--quiet]"
+)
+FLAG_NAMES = ("folds", "max_images")
+
+
+def define_flags(argv: list[str]) -> None:
+    """Defines the command's flags."""
+    parsing.define_config_flags(argv)
+    flags.DEFINE_integer("folds", 3, "Folds of the cross-validation, 2 .. 20.")
+    flags.DEFINE_integer(
+        "max_images", 5000, "Images of train + validation to use at most."
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """Probes and prints the table."""
+    from pathlib import Path
+
+    from tlkeras.console import Console
+    from tlkeras.errors import InputError
+    from tlkeras.studies.linear_probe import (
+        PROBE_PLOT,
+        format_probe,
+        run_linear_probe,
+    )
+    from tlkeras.studies.probe_plot import plot_probe
+
+    for name, low, high in (("folds", 2, 20), ("max_images", 20, 10**9)):
+        value = getattr(parsing.FLAGS, name)
+        if not low <= value <= high:
+            raise InputError(
+                f"--{name}={value} is out of range; expected {low} .. {high}."
+            )
+    config = parsing.resolve_config()
+    directory = Path(parsing.resolve_workdir(config, root="probes"))
+    console = Console(quiet=parsing.FLAGS.quiet)
+    result = run_linear_probe(
+        config,
+        directory,
+        num_folds=parsing.FLAGS.folds,
+        max_images=parsing.FLAGS.max_images,
+        console=console,
+    )
+    plot_probe(result, directory / PROBE_PLOT)
+    console.result(f"{format_probe(result)}\nwritten: {directory}")
+    return 0

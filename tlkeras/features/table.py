@@ -1,0 +1,130 @@
+"""CNN codes of a data set, as one table."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from tlkeras import workdir
+from tlkeras.data.dataset import Dataset, Split
+from tlkeras.data.views import Views
+from tlkeras.errors import InputError
+from tlkeras.features.frozen import FrozenPrefix
+
+SUFFIXES = (".npz", ".parquet")
+Transform = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class CodeTable:
+    """Codes with what is known of their images.
+
+    Attributes:
+        codes: float32 [N, d], or [N, h, w, c].
+        paths: [N].
+        labels: [N], several joined by `|`.
+        splits: [N] train, validation or test.
+    """
+
+    codes: np.ndarray
+    paths: tuple[str, ...]
+    labels: tuple[str, ...]
+    splits: tuple[str, ...]
+
+
+def compute_code_table(
+    dataset: Dataset,
+    make_prefix: Callable[[Split, Views], FrozenPrefix],
+    views: Views,
+    *,
+    transform: Transform = lambda codes: codes,
+) -> CodeTable:
+    """Computes the codes of all splits.
+
+    Args:
+        dataset: Any number of splits.
+        make_prefix: (split, views) -> the network at work on such views.
+        views: With an augmentation and K views, the codes of an image are the
+            mean over its views (CNNaug, Razavian et al. 2014).
+        transform: Of codes [n, ...], after the mean.
+    """
+    first = next(iter(dataset.splits.values()))
+    prefix = make_prefix(first, views)
+    (shape,) = prefix.layout.shapes
+    total = sum(len(split) for split in dataset.splits.values())
+    codes = np.empty((total, *shape), np.float32)
+    start = 0
+    for name, split in dataset.splits.items():
+        rows = prefix.activations(
+            split,
+            views,
+            cached=not prefix.obstacle(total * views.count),
+            what=f"codes of {name}",
+        )
+        for chosen in np.array_split(
+            np.arange(len(split)), -(-len(split) // 256)
+        ):
+            copies = [
+                rows.rows(chosen, np.full_like(chosen, view))[0]
+                for view in range(views.count)
+            ]
+            codes[start : start + len(chosen)] = transform(
+                np.stack(copies).mean(0)
+            )
+            start += len(chosen)
+    return CodeTable(
+        codes,
+        tuple(p for s in dataset.splits.values() for p in s.paths),
+        tuple(
+            "|".join(np.array(dataset.class_names)[row > 0])
+            for s in dataset.splits.values()
+            for row in s.targets
+        ),
+        tuple(n for n, s in dataset.splits.items() for _ in range(len(s))),
+    )
+
+
+def check_output(path: Path) -> None:
+    """Refuses a file that could not be written, before any work.
+
+    Raises:
+        InputError: For an unknown suffix or a folder that cannot be written.
+    """
+    if path.suffix not in SUFFIXES:
+        raise InputError(
+            f"--output='{path}' has no known format; expected a name that "
+            f"ends in {' or '.join(SUFFIXES)}."
+        )
+    workdir.make_directory(path.parent, what="folder of --output")
+
+
+def write_code_table(table: CodeTable, path: Path) -> None:
+    """Writes `.npz` (codes, paths, labels, splits) or `.parquet` (a row each).
+
+    Parquet holds codes as one flat list a row.
+    """
+    with workdir.replacing(path) as temporary:
+        if path.suffix == ".npz":
+            np.savez(
+                temporary,
+                codes=table.codes,
+                paths=np.array(table.paths),
+                labels=np.array(table.labels),
+                splits=np.array(table.splits),
+            )
+            return
+        import pyarrow
+        from pyarrow import parquet
+
+        flat = table.codes.reshape(len(table.codes), -1)
+        codes = pyarrow.FixedSizeListArray.from_arrays(
+            pyarrow.array(flat.ravel()), flat.shape[1]
+        )
+        columns = {
+            "path": table.paths,
+            "label": table.labels,
+            "split": table.splits,
+            "codes": codes,
+        }
+        parquet.write_table(pyarrow.table(columns), temporary)
