@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: install quickstart test test-slow lint format pretrain
+.PHONY: install quickstart test test-slow lint format pretrain bench
 
 install:
 	python3 -m venv .venv
@@ -26,3 +26,6 @@ format:
 
 pretrain:
 	$(PYTHON) configs/pretrain_letters.py
+
+bench:
+	$(PYTHON) -m benchmarks

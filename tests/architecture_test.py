@@ -142,7 +142,7 @@ class NoTensorFlow:
             raise ImportError("TensorFlow is blocked")
 sys.meta_path.insert(0, NoTensorFlow())
 import importlib, pkgutil, tlkeras
-for name in ("models", "optim", "callbacks", "checks", "training"):
+for name in ("models", "optim", "features", "callbacks", "checks", "training"):
     package = importlib.import_module(f"tlkeras.{name}")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"tlkeras.{name}.{module.name}")
@@ -166,6 +166,15 @@ x = np.random.rand(4, 32, 32, 3).astype("float32") * 255
 before = classifier.logits_layer.get_weights()[0]
 classifier.model.train_on_batch(x, np.eye(2, dtype="float32")[[0, 1, 0, 1]])
 assert (classifier.logits_layer.get_weights()[0] != before).any()
+from tlkeras.features.engines import choose_engine, reference_outputs
+from tlkeras.features.recipe import graph_hash
+from tlkeras.models.split import split_classifier
+prefix = split_classifier(classifier, 40).prefix
+choice = choose_engine(prefix, x)
+assert choice.engine.name == "keras", choice
+(codes,) = choice.engine.run(x)
+np.testing.assert_allclose(codes, reference_outputs(prefix, x)[0], 1e-3, 1e-3)
+assert graph_hash(prefix) == graph_hash(split_classifier(classifier, 40).prefix)
 assert "tensorflow" not in sys.modules
 """
     done = run_python(code, KERAS_BACKEND="jax")

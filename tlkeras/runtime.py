@@ -7,7 +7,14 @@ import platform
 import sys
 from importlib import metadata
 
-PACKAGES = ("tlkeras", "keras", "tensorflow", "numpy", "scikit-learn")
+PACKAGES = (
+    "tlkeras",
+    "keras",
+    "tensorflow",
+    "openvino",
+    "numpy",
+    "scikit-learn",
+)
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
 

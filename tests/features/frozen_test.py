@@ -49,7 +49,7 @@ def test_a_warm_cache_compiles_no_engine(make_prefix, photo_split):
     warm = make_prefix(console=console)
     rows_of(warm, photo_split).all_rows()
     assert num_computed(console) == [0]
-    assert "engine" not in warm.__dict__
+    assert warm.choice._compiled is None
     assert "engine " in console.text
 
 
@@ -147,13 +147,32 @@ def test_several_views_are_cached(make_prefix, photo_split, augmented_views):
     assert (first != second).any()
 
 
-def test_too_little_room_runs_live_or_is_refused(make_prefix):
+def test_too_little_room_runs_live_or_is_refused(make_prefix, photo_split):
     prefix = make_prefix(max_cache_bytes=1000)
-    assert "pass the limit of 1000.0 B" in prefix.obstacle(50)
-    with pytest.raises(InputError, match=r"50 x .* = .* pass the limit"):
-        make_prefix(max_cache_bytes=1000, cache="on").obstacle(50)
-    assert make_prefix(cache="off").obstacle(1) == "features.cache is off"
-    assert make_prefix().obstacle(50) == ""
+    text = prefix.obstacle(photo_split, prefix.views)
+    assert "pass the limit of 1000.0 B" in text
+    strict = make_prefix(max_cache_bytes=1000, cache="on")
+    with pytest.raises(InputError, match=r"x .* = .* pass the limit"):
+        strict.obstacle(photo_split, strict.views)
+    off = make_prefix(cache="off")
+    assert off.obstacle(photo_split, off.views) == "features.cache is off"
+
+
+def test_what_is_cached_needs_no_more_room(
+    make_prefix, photo_split, monkeypatch
+):
+    free = 10**9
+    monkeypatch.setattr(
+        "tlkeras.features.frozen.shutil.disk_usage",
+        lambda path: type("Usage", (), {"free": free}),
+    )
+    prefix = make_prefix()
+    assert prefix.obstacle(photo_split, prefix.views) == ""
+    rows_of(prefix, photo_split)
+    free = 10
+    assert prefix.obstacle(photo_split, prefix.views) == ""
+    few = Split(photo_split.paths[:1], photo_split.targets[:1], ("0" * 32,))
+    assert "pass the limit of 5.0 B" in prefix.obstacle(few, prefix.views)
 
 
 def test_an_unwritable_cache_folder_is_refused(
@@ -212,7 +231,6 @@ def test_the_gate_refuses_bfloat16_for_mobilenetv2_on_clothing(
     assets, make_prefix, monkeypatch, tmp_path
 ):
     from tlkeras.models.classifier import build_classifier
-    from tlkeras.models.split import split_classifier
 
     dataset = load_dataset(str(assets / "datasets" / "clothing"))
     name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
@@ -231,13 +249,10 @@ def test_the_gate_refuses_bfloat16_for_mobilenetv2_on_clothing(
         train=train,
         precision="bfloat16",
     )
-    prefix.make_reader = lambda split, views: ViewReader(
-        split, (160, 160), views
-    )
+    prefix.choice.read = ViewReader(train, (160, 160), prefix.plain)
     assert prefix.precision == "float32"
     assert "bfloat16 is refused" in console.text
     assert workdir.cache_directory().exists()
-    assert split_classifier(classifier, 0)
 
 
 def test_tensors_of_a_wide_frontier_keep_their_places(make_prefix, photo_split):

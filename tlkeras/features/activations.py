@@ -1,7 +1,7 @@
 """The frontier of a frozen prefix for the images of a split, cached or live."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -12,6 +12,15 @@ from tlkeras.features.engines import Engine
 # (rows of a split [n], views [n]) -> images [n, S, S, 3] in 0..255; called by
 # several threads.
 ReadImages = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def wanted_keys(digests: Sequence[str], num_views: int) -> dict[Key, int]:
+    """Returns key -> row of a split, view by view."""
+    return {
+        (digest, view): row
+        for view in range(num_views)
+        for row, digest in enumerate(digests)
+    }
 
 
 def run_engine(
@@ -74,11 +83,7 @@ class Activations:
         """
         cache = self.cache
         assert cache is not None
-        wanted = {
-            (digest, view): row
-            for view in range(num_views)
-            for row, digest in enumerate(self.digests)
-        }
+        wanted = wanted_keys(self.digests, num_views)
         if not cache.missing(wanted):
             return 0
         with cache.locked(on_wait):

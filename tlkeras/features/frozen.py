@@ -1,8 +1,6 @@
 """A frozen prefix at work: engine, precision gate and cache in one place."""
 
 import dataclasses
-import functools
-import hashlib
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -15,20 +13,15 @@ from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
-from tlkeras.features.activations import Activations, ReadImages
-from tlkeras.features.cache import ActivationCache, Layout, OutOfSpaceError
-from tlkeras.features.engines import (
-    Engine,
-    choose_engine,
-    engine_obstacle,
-    reference_outputs,
+from tlkeras.features.activations import (
+    Activations,
+    ReadImages,
+    wanted_keys,
 )
-from tlkeras.features.precision_gate import compare_precision
-from tlkeras.features.recipe import graph_hash, recipe_hash
-from tlkeras.runtime import installed_versions
-
-GATE_IMAGES = 256
-SAMPLE_IMAGES = 8
+from tlkeras.features.cache import ActivationCache, Layout, OutOfSpaceError
+from tlkeras.features.engine_choice import CheckedEngine
+from tlkeras.features.engines import Engine
+from tlkeras.features.recipe import recipe_hash
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,152 +77,52 @@ class FrozenPrefix:
         self.settings = settings
         self.console = console
         self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
-        shapes = [
-            tuple(t.shape[1:]) for t in keras.tree.flatten(prefix.outputs)
-        ]
+        shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
         self.layout = Layout(tuple(shapes), settings.storage)
+        self.choice = CheckedEngine(
+            prefix,
+            train,
+            make_reader(train, self.plain),
+            self.dtype,
+            engine=settings.engine,
+            precision=settings.precision,
+            num_streams=settings.num_workers,
+            remembers=settings.cache != "off",
+            console=console,
+        )
 
-    @functools.cached_property
+    @property
     def engine(self) -> Engine:
-        """The compiled prefix, after the checks of `choose_engine`."""
-        name, precision = self._named_engine
-        choice = choose_engine(
-            self.prefix,
-            self._sample(SAMPLE_IMAGES),
-            engine=name,
-            precision=precision,
-            num_streams=self.settings.num_workers,
-        )
-        return choice.engine
-
-    @functools.cached_property
-    def _named_engine(self) -> tuple[str, str]:
-        """Engine and precision, decided once for a prefix and remembered."""
-        path = (
-            workdir.cache_directory() / "engines" / f"{self._question()}.json"
-        )
-        remembers = self.settings.cache != "off"
-        if remembers and path.exists():
-            stored = workdir.read_json(path)
-            if not engine_obstacle(stored["engine"]):
-                self._say(
-                    stored["engine"], stored["precision"], stored["reason"]
-                )
-                return stored["engine"], stored["precision"]
-        precision, reasons = self._checked_precision()
-        choice = choose_engine(
-            self.prefix,
-            self._sample(SAMPLE_IMAGES),
-            engine=self.settings.engine,
-            precision=precision,
-            num_streams=self.settings.num_workers,
-        )
-        self.__dict__["engine"] = choice.engine
-        reason = "; ".join([choice.reason, *reasons])
-        answer = {
-            "engine": choice.engine.name,
-            "precision": precision,
-            "reason": reason,
-        }
-        self._say(**answer)
-        if remembers:
-            workdir.make_directory(path.parent, what="cache folder")
-            workdir.write_json(path, answer)
-        return choice.engine.name, precision
+        """The compiled prefix."""
+        return self.choice.engine
 
     @property
     def precision(self) -> str:
         """What the engine computes in."""
-        return self._named_engine[1]
+        return self.choice.decision.precision
 
-    def _say(self, engine: str, precision: str, reason: str) -> None:
-        self.console.line(f"  engine {engine} in {precision}: {reason}")
-
-    def _question(self) -> str:
-        """Returns a hash of what the choice of an engine depends on."""
-        digest = hashlib.blake2b(digest_size=12)
-        digest.update(self._graph.encode())
-        digest.update(f"{self.settings.engine} {self.dtype}".encode())
-        digest.update(f"{self.settings.precision}".encode())
-        digest.update(str(sorted(installed_versions().items())).encode())
-        if self.settings.precision == "bfloat16":
-            digest.update(str(self.train.digests).encode())
-        return digest.hexdigest()
-
-    @functools.cached_property
-    def _graph(self) -> str:
-        return graph_hash(self.prefix)
-
-    def _sample(self, count: int) -> np.ndarray:
-        """Returns images spread over the training split."""
-        rows = self._sample_rows(count)
-        read = self.make_reader(self.train, self.plain)
-        return read(rows, np.zeros_like(rows)).astype(self.dtype)
-
-    def _sample_rows(self, count: int) -> np.ndarray:
-        count = min(count, len(self.train))
-        return np.linspace(0, len(self.train) - 1, count).astype(np.int64)
-
-    def _checked_precision(self) -> tuple[str, list[str]]:
-        """Resolves the precision, holding bfloat16 against the images."""
-        own = keras.tree.flatten(self.prefix.outputs)[0].dtype
-        wanted = self.settings.precision
-        if wanted in ("auto", own):
-            return own, []
-        if wanted != "bfloat16" or own != "float32":
-            raise InputError(
-                f"features.precision={wanted} does not fit a network that "
-                f"computes in {own}; expected auto: set "
-                "--config.features.precision=auto."
-            )
-        engine = choose_engine(
-            self.prefix,
-            self._sample(SAMPLE_IMAGES),
-            engine=self.settings.engine,
-            precision=wanted,
-            num_streams=self.settings.num_workers,
-        ).engine
-        images = self._sample(GATE_IMAGES)
-        size = engine.batch_size
-        parts = range(0, len(images), size)
-        pairs = [
-            (
-                reference_outputs(self.prefix, images[i : i + size]),
-                engine.run(images[i : i + size]),
-            )
-            for i in parts
-        ]
-        reference, values = (
-            [np.concatenate(t) for t in zip(*side, strict=True)]
-            for side in zip(*pairs, strict=True)
-        )
-        report = compare_precision(
-            reference,
-            values,
-            self.train.targets[self._sample_rows(GATE_IMAGES)],
-        )
-        verdict = "accepted" if report.passed else "refused"
-        return (
-            wanted if report.passed else own,
-            [f"bfloat16 is {verdict}: {report}"],
-        )
-
-    def obstacle(self, num_rows: int) -> str:
-        """Returns why rows cannot be cached, or "".
+    def obstacle(self, split: Split, views: Views) -> str:
+        """Returns why a split cannot be cached, or "".
 
         Args:
-            num_rows: Of all splits and views of a phase.
+            split: Its images; what is cached already costs nothing, unless
+                `max_cache_bytes` says how much there may be in all.
+            views: How they are shown.
 
         Raises:
             InputError: If `cache="on"` asks for what does not fit.
         """
         if self.settings.cache == "off":
             return "features.cache is off"
-        needed = num_rows * self.layout.row_bytes
+        num_rows = len(split) * views.count
         limit = self.settings.max_cache_bytes
         if limit is None:
-            limit = shutil.disk_usage(_existing(workdir.cache_directory())).free
-            limit //= 2
+            free = shutil.disk_usage(_existing(workdir.cache_directory())).free
+            limit = free // 2
+            if num_rows * self.layout.row_bytes > limit:
+                keys = wanted_keys(split.digests, views.count)
+                num_rows = len(self._cache(views).missing(keys))
+        needed = num_rows * self.layout.row_bytes
         if needed <= limit:
             return ""
         text = (
@@ -257,7 +150,7 @@ class FrozenPrefix:
         """
         read = self.make_reader(split, views)
         result = Activations(
-            get_engine=lambda: self.engine,
+            get_engine=lambda: self.choice.engine,
             read_images=lambda rows, shown: read(rows, shown).astype(
                 self.dtype, copy=False
             ),
@@ -270,7 +163,7 @@ class FrozenPrefix:
         return result
 
     def _fill(self, result: Activations, views: Views, what: str) -> None:
-        result.cache = ActivationCache(self._store(views), self.layout)
+        result.cache = self._cache(views)
         num_views = views.count
         total = num_views * len(result.digests)
         size = _size(total * self.layout.row_bytes)
@@ -299,18 +192,19 @@ class FrozenPrefix:
             f"{total - computed} cached, {size}"
         )
 
-    def _store(self, views: Views) -> Path:
+    def _cache(self, views: Views) -> ActivationCache:
         root = workdir.make_directory(
             workdir.cache_directory() / "activations", what="cache folder"
         )
-        engine, precision = self._named_engine
-        return root / recipe_hash(
-            self._graph,
-            engine=engine,
-            precision=precision,
+        decision = self.choice.decision
+        name = recipe_hash(
+            self.choice.graph,
+            engine=decision.engine,
+            precision=decision.precision,
             storage=self.settings.storage,
             views=views,
         )
+        return ActivationCache(root / name, self.layout)
 
 
 def _existing(path: Path) -> Path:

@@ -5,6 +5,7 @@ import os
 import keras
 
 from tlkeras import runtime, workdir
+from tlkeras.features.engines import engine_obstacle
 from tlkeras.models.backbones import build_backbone, weight_cache
 from tlkeras.models.graph import (
     layer_stages,
@@ -28,6 +29,8 @@ def describe_machine() -> str:
         f"{'cpu cores':<18}{os.cpu_count()}",
         f"{'precision auto':<18}{policy}",
         f"{'xla':<18}{runtime.should_compile_with_xla()}",
+        f"{'engine keras':<18}usable",
+        f"{'engine openvino':<18}{engine_obstacle('openvino') or 'usable'}",
         f"{'cache folder':<18}{workdir.cache_directory()}",
         f"{'weight cache':<18}{folder} ({len(cached)} files)",
     ]

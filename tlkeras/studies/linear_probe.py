@@ -165,7 +165,7 @@ def _codes_of_all(
     return prefix.activations(
         images,
         prefix.views,
-        cached=not prefix.obstacle(len(images)),
+        cached=not prefix.obstacle(images, prefix.views),
         what="codes",
     ).all_rows()
 

@@ -155,9 +155,14 @@ def build_frozen_part(
     )
     shapes = ", ".join("x".join(map(str, s)) for s in parts.frontier_shapes)
     run.console.line(f"{phase.name}: frozen part gives {shapes} an image")
-    why_live = _why_live(phase, prefix, views, uses, len(train) * views.count)
+    why_live = _why_live(prefix, train, uses)
     if why_live:
         run.console.line(f"  training images run live: {why_live}")
+    elif uses > 1:
+        run.console.line(
+            f"  {uses} epochs read {len(train) * views.count} rows of the "
+            f"cache instead of {uses * len(train)} passes through the prefix"
+        )
     return FrozenPart(
         parts,
         prefix,
@@ -167,16 +172,15 @@ def build_frozen_part(
         prefix.activations(
             validation,
             prefix.plain,
-            cached=not prefix.obstacle(len(validation)),
+            cached=not prefix.obstacle(validation, prefix.plain),
             what="validation images",
         ),
     )
 
 
-def _why_live(
-    phase: Phase, prefix: FrozenPrefix, views: Views, uses: int, rows: int
-) -> str:
+def _why_live(prefix: FrozenPrefix, train: Split, uses: int) -> str:
     """Returns why training images are not cached, or ""."""
+    views = prefix.views
     if views.augmentation and views.augmentation.mixes_images:
         return "MixUp and CutMix combine pixels of several images"
     if views.augmentation and views.num_views is None:
@@ -187,7 +191,7 @@ def _why_live(
     wanted = prefix.settings.cache == "on"
     if views.count >= uses > 1 and not wanted:
         return f"{uses} epochs would use none of {views.count} views twice"
-    return prefix.obstacle(rows)
+    return prefix.obstacle(train, views)
 
 
 def run_suffix(

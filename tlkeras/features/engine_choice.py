@@ -1,0 +1,190 @@
+"""Which engine computes a prefix, decided once and remembered."""
+
+import dataclasses
+import functools
+import hashlib
+import json
+
+import keras
+import numpy as np
+
+from tlkeras import runtime, workdir
+from tlkeras.console import Console
+from tlkeras.data.dataset import Split
+from tlkeras.errors import InputError
+from tlkeras.features.activations import ReadImages
+from tlkeras.features.engines import (
+    Engine,
+    choose_engine,
+    engine_obstacle,
+    reference_outputs,
+)
+from tlkeras.features.precision_gate import PrecisionReport, compare_precision
+from tlkeras.features.recipe import graph_hash
+
+GATE_IMAGES = 256
+SAMPLE_IMAGES = 8
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """Engine and precision, and why.
+
+    Attributes:
+        engine: Key of `engines.ENGINES`.
+        precision: What it computes in.
+        reason: For people, with the figures of the checks.
+    """
+
+    engine: str
+    precision: str
+    reason: str
+
+
+class CheckedEngine:
+    """An engine that is chosen by checks and compiled when it is needed.
+
+    The decision is kept below the cache folder, so that a run whose
+    activations are all cached neither checks nor compiles again.
+
+    Args:
+        prefix: Images -> frontier; its weights must be final.
+        train: The training split: its images serve the checks.
+        read: Its images, not augmented.
+        dtype: In which images come to the engine.
+        engine: `auto`, `keras` or `openvino`.
+        precision: `auto`, `float32` or `bfloat16`.
+        num_streams: Threads that will call it.
+        remembers: Whether the cache folder may be used.
+        console: For people.
+    """
+
+    def __init__(
+        self,
+        prefix: keras.Model,
+        train: Split,
+        read: ReadImages,
+        dtype: np.dtype,
+        *,
+        engine: str,
+        precision: str,
+        num_streams: int,
+        remembers: bool,
+        console: Console,
+    ) -> None:
+        self.prefix = prefix
+        self.train = train
+        self.read = read
+        self.dtype = dtype
+        self.wanted_engine = engine
+        self.wanted_precision = precision
+        self.num_streams = num_streams
+        self.remembers = remembers
+        self.console = console
+        self._compiled: Engine | None = None
+
+    @functools.cached_property
+    def graph(self) -> str:
+        """Hash of the prefix."""
+        return graph_hash(self.prefix)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, compiled at the first use."""
+        decision = self.decision
+        if self._compiled is None:
+            self._compile(decision.engine, decision.precision)
+        assert self._compiled is not None
+        return self._compiled
+
+    @functools.cached_property
+    def decision(self) -> Decision:
+        """What was decided for this prefix, now or by an earlier run."""
+        name = f"{self._question()}.json"
+        path = workdir.cache_directory() / "engines" / name
+        decision = None
+        if self.remembers and path.exists():
+            decision = Decision(**workdir.read_json(path))
+        if decision is None or engine_obstacle(decision.engine):
+            decision = self._decide()
+            if self.remembers:
+                workdir.make_directory(path.parent, what="cache folder")
+                workdir.write_json(path, dataclasses.asdict(decision))
+        self.console.line(
+            f"  engine {decision.engine} in {decision.precision}: "
+            f"{decision.reason}"
+        )
+        return decision
+
+    def _question(self) -> str:
+        """Returns a hash of what the decision depends on."""
+        parts = [
+            self.graph,
+            self.wanted_engine,
+            self.wanted_precision,
+            str(self.dtype),
+            str(runtime.accelerator_name()),
+            sorted(runtime.installed_versions().items()),
+        ]
+        if self.wanted_precision == "bfloat16":
+            parts.append(self.train.digests)
+        return hashlib.blake2b(
+            json.dumps(parts).encode(), digest_size=12
+        ).hexdigest()
+
+    def _decide(self) -> Decision:
+        own = self.prefix.outputs[0].dtype
+        wanted = self.wanted_precision
+        if wanted in ("auto", own):
+            reason = self._compile(self.wanted_engine, own)
+        elif wanted == "bfloat16" and own == "float32":
+            reason = self._compile(self.wanted_engine, wanted)
+            report = self._compare()
+            if report.passed:
+                reason = f"{reason}; bfloat16 is accepted: {report}"
+            else:
+                reason = self._compile(self.wanted_engine, own)
+                reason = f"{reason}; bfloat16 is refused: {report}"
+        else:
+            raise InputError(
+                f"features.precision={wanted} does not fit a network that "
+                f"computes in {own}; expected auto: set "
+                "--config.features.precision=auto."
+            )
+        assert self._compiled is not None
+        return Decision(self._compiled.name, self._compiled.precision, reason)
+
+    def _compile(self, engine: str, precision: str) -> str:
+        """Compiles the prefix and returns why with this engine."""
+        choice = choose_engine(
+            self.prefix,
+            self._sample(SAMPLE_IMAGES)[1],
+            engine=engine,
+            precision=precision,
+            num_streams=self.num_streams,
+        )
+        self._compiled = choice.engine
+        return choice.reason
+
+    def _sample(self, count: int) -> tuple[np.ndarray, np.ndarray]:
+        """Returns places in the training split, spread over it, and images."""
+        count = min(count, len(self.train))
+        rows = np.linspace(0, len(self.train) - 1, count).astype(np.int64)
+        return rows, self.read(rows, np.zeros_like(rows)).astype(self.dtype)
+
+    def _compare(self) -> PrecisionReport:
+        """Holds the compiled engine against Keras on training images."""
+        engine = self._compiled
+        assert engine is not None
+        rows, images = self._sample(GATE_IMAGES)
+        parts = [
+            images[i : i + engine.batch_size]
+            for i in range(0, len(images), engine.batch_size)
+        ]
+        reference = [reference_outputs(self.prefix, part) for part in parts]
+        values = [engine.run(part) for part in parts]
+        return compare_precision(
+            [np.concatenate(t) for t in zip(*reference, strict=True)],
+            [np.concatenate(t) for t in zip(*values, strict=True)],
+            self.train.targets[rows],
+        )
