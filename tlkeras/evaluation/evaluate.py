@@ -1,21 +1,19 @@
 """Evaluating a split, and counting every look at the test split."""
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
 import numpy as np
 
 from tlkeras import workdir
 from tlkeras.data.dataset import Split
 from tlkeras.evaluation.metrics import compute_metrics, per_image_scores
-from tlkeras.models.inference import run_batches
 from tlkeras.optim.losses import compute_probabilities
 
 if TYPE_CHECKING:
-    from tlkeras.data.pipeline import ImageBatches
+    pass
 
 PREDICTION_COLUMNS = ["path", "label", "predicted", "probability", "score"]
 
@@ -23,8 +21,8 @@ PREDICTION_COLUMNS = ["path", "label", "predicted", "probability", "score"]
 def evaluate_split(
     directory: Path,
     split: str,
-    model: keras.Model,
-    images: "ImageBatches",
+    examples: Split,
+    compute_logits: Callable[[], np.ndarray],
     *,
     loss: str,
     class_names: Sequence[str],
@@ -40,8 +38,8 @@ def evaluate_split(
     Args:
         directory: The run directory.
         split: train | validation | test.
-        model: Images -> logits.
-        images: The split's, at the model's size.
+        examples: The split's.
+        compute_logits: Gives [N, C]; called once, after the look is counted.
         loss: Key of `optim.losses.LOSSES`.
         class_names: [C].
         bootstrap_samples: For the interval.
@@ -53,8 +51,8 @@ def evaluate_split(
     """
     if split == "test":
         count_test_look(directory, command)
-    targets = images.split.targets
-    logits = run_batches(model, images)
+    targets = examples.targets
+    logits = compute_logits()
     metrics = compute_metrics(
         targets,
         logits,
@@ -68,7 +66,7 @@ def evaluate_split(
     workdir.write_table(
         directory / workdir.predictions_name(split),
         PREDICTION_COLUMNS,
-        _prediction_rows(images.split, logits, loss, class_names),
+        _prediction_rows(examples, logits, loss, class_names),
     )
     return metrics
 

@@ -133,20 +133,18 @@ class Run:
                 f"run in '{self.directory}'; expected "
                 f"{', '.join(self.class_names[:5])}...: restore the data."
             )
-        size = (self.image_size, self.image_size)
+        images = ImageBatches(
+            dataset.splits[split],
+            (self.image_size, self.image_size),
+            batch_size=self.config.evaluation.batch_size,
+            num_workers=self.config.runtime.num_workers or os.cpu_count() or 1,
+            max_decoded_bytes=0,
+        )
         return evaluate_split(
             self.directory,
             split,
-            self.model,
-            ImageBatches(
-                dataset.splits[split],
-                size,
-                batch_size=self.config.evaluation.batch_size,
-                num_workers=self.config.runtime.num_workers
-                or os.cpu_count()
-                or 1,
-                max_decoded_bytes=0,
-            ),
+            dataset.splits[split],
+            lambda: run_batches(self.model, images),
             loss=self.result["loss"],
             class_names=self.class_names,
             bootstrap_samples=self.config.evaluation.bootstrap_samples,

@@ -76,6 +76,7 @@ class FrozenPrefix:
         self.plain = dataclasses.replace(views, augmentation=None)
         self.settings = settings
         self.console = console
+        self._is_disk_full = False
         self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
         shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
         self.layout = Layout(tuple(shapes), settings.storage)
@@ -114,6 +115,8 @@ class FrozenPrefix:
         """
         if self.settings.cache == "off":
             return "features.cache is off"
+        if self._is_disk_full:
+            return "the disk of the cache is full"
         num_rows = len(split) * views.count
         limit = self.settings.max_cache_bytes
         if limit is None:
@@ -177,6 +180,7 @@ class FrozenPrefix:
                 ),
             )
         except OutOfSpaceError as error:
+            self._is_disk_full = True
             self.console.stop()
             self.console.line(
                 f"  the cache is given up, {what} run live: {error}; free "

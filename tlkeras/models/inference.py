@@ -1,6 +1,7 @@
-"""Running a model over batches of images, without gradients."""
+"""Running a model over batches of images or activations, without gradients."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,7 +9,7 @@ import numpy as np
 
 def run_batches(
     model: keras.Model,
-    batches: Iterable[np.ndarray],
+    batches: Iterable[Any],
     *,
     on_images: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
@@ -17,8 +18,9 @@ def run_batches(
     A last, smaller batch is padded, so that one compiled shape serves all.
 
     Args:
-        model: [N, S, S, 3] -> [N, ...].
-        batches: Arrays [n, S, S, 3], any dtype, values in 0..255.
+        model: [N, ...] -> [N, ...]; one input or several.
+        batches: Arrays [n, ...] of any dtype, or tuples of them where the
+            model has several inputs.
         on_images: Told after each batch how many images are done.
 
     Returns:
@@ -27,11 +29,19 @@ def run_batches(
     outputs = []
     full = done = 0
     for batch in batches:
-        full = full or len(batch)
-        padding = [(0, full - len(batch))] + [(0, 0)] * (batch.ndim - 1)
-        padded = np.pad(batch, padding) if len(batch) < full else batch
-        output = model.predict_on_batch(padded.astype(np.float32))
-        outputs.append(np.asarray(output, np.float32)[: len(batch)])
-        done += len(batch)
+        count = len(keras.tree.flatten(batch)[0])
+        full = full or count
+        padded = keras.tree.map_structure(
+            lambda array, full=full: _pad(array, full), batch
+        )
+        output = model.predict_on_batch(padded)
+        outputs.append(np.asarray(output, np.float32)[:count])
+        done += count
         on_images(done)
     return np.concatenate(outputs)
+
+
+def _pad(array: np.ndarray, size: int) -> np.ndarray:
+    """Returns float32 [max(n, size), ...], zeros behind the n rows."""
+    padding = [(0, max(size - len(array), 0))] + [(0, 0)] * (array.ndim - 1)
+    return np.pad(array, padding).astype(np.float32, copy=False)

@@ -16,7 +16,7 @@ import numpy as np
 
 from tlkeras.tables import lookup
 
-MAX_ITERATIONS = 1000
+MAX_ITERATIONS = 400  # weak strengths stop here; validation chooses
 TOLERANCE = 1e-4  # of the gradient's norm, relative to that at zero
 
 

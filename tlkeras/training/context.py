@@ -43,6 +43,8 @@ class RunContext:
         progress: Where the run stands.
         counted_until: Clock up to which `progress.total_seconds` counts.
         slots: Optimizer slots of the last `fit` phase.
+        frozen: Frozen part of the phase whose weights the model has, if that
+            phase ran in this process.
     """
 
     config: ConfigDict
@@ -56,6 +58,7 @@ class RunContext:
     progress: Progress = dataclasses.field(default_factory=Progress)
     counted_until: float = dataclasses.field(default_factory=time.perf_counter)
     slots: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    frozen: "FrozenPart | None" = None
     _batches: dict[str, "ImageBatches"] = dataclasses.field(
         default_factory=dict
     )
@@ -131,6 +134,20 @@ class RunContext:
             broken = {"loss": float("nan"), self.metric: 0.0}
             return broken, np.zeros(len(logits))
         return self.summarize("validation", logits)
+
+    def compute_logits(self, split: str) -> np.ndarray:
+        """Returns the model's logits for a split, float32 [N, C].
+
+        Through the activations of the phase whose weights the model has,
+        where there are such: they are proved to give the same.
+        """
+        if self.frozen is not None:
+            return self.frozen.logits(
+                self.dataset.splits[split],
+                self.config.evaluation.batch_size,
+                what=f"{split} images",
+            )
+        return run_batches(self.classifier.model, self.images(split))
 
     def commit(
         self, optimizer: keras.optimizers.Optimizer | None = None

@@ -99,6 +99,7 @@ def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
         _fall_back_to_start(phase, run, validate)
     if frozen and not reason:
         prove_stitched(phase, run, frozen)
+        run.frozen = frozen if frozen.is_exact else None
     # Slots of a diverged phase would poison the next one.
     run.slots = {} if reason else export_slots(optimizer)
     best = run.progress.best

@@ -91,13 +91,40 @@ class FrozenPart:
         return self.train.cache is not None
 
     @property
+    def is_exact(self) -> bool:
+        """Whether activations are the model's own numbers, up to rounding."""
+        own = self.parts.prefix.outputs[0].dtype
+        return (
+            self.prefix.precision == own
+            and self.prefix.settings.storage == "float32"
+        )
+
+    @property
     def suffix(self) -> keras.Model:
         """Frontier -> logits."""
         return self.parts.suffix
 
     def validation_logits(self, batch_size: int) -> np.ndarray:
         """Runs the suffix over the validation split: float32 [N, C]."""
-        return run_suffix(self.suffix, self.validation.batches(batch_size))
+        return self._logits(self.validation, batch_size)
+
+    def logits(self, split: Split, batch_size: int, *, what: str) -> np.ndarray:
+        """Runs prefix, or cache, and suffix over any split: float32 [N, C].
+
+        Args:
+            split: Its images, not augmented.
+            batch_size: Of the suffix.
+            what: For the progress line.
+        """
+        plain = self.prefix.plain
+        cached = not self.prefix.obstacle(split, plain)
+        return self._logits(
+            self.prefix.activations(split, plain, cached=cached, what=what),
+            batch_size,
+        )
+
+    def _logits(self, rows: Activations, batch_size: int) -> np.ndarray:
+        return run_batches(self.suffix, map(_inputs, rows.batches(batch_size)))
 
     def cached_batches(
         self,
@@ -194,18 +221,6 @@ def _why_live(prefix: FrozenPrefix, train: Split, uses: int) -> str:
     return prefix.obstacle(train, views)
 
 
-def run_suffix(
-    suffix: keras.Model, batches: Iterator[list[np.ndarray]]
-) -> np.ndarray:
-    """Returns a suffix' outputs for all batches: float32 [N, C]."""
-    return np.concatenate(
-        [
-            np.asarray(suffix.predict_on_batch(_inputs(tensors)), np.float32)
-            for tensors in batches
-        ]
-    )
-
-
 def _inputs(tensors: list[np.ndarray]) -> Any:
     """Models of one tensor take no lists; several come as a tuple."""
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
@@ -223,10 +238,8 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     """
     count = min(PROOF_IMAGES, len(run.dataset.splits["validation"]))
     rows = np.arange(count)
-    in_parts = run_suffix(
-        frozen.suffix,
-        iter([frozen.validation.rows(rows, np.zeros_like(rows))]),
-    )
+    frontier = frozen.validation.rows(rows, np.zeros_like(rows))
+    in_parts = run_batches(frozen.suffix, [_inputs(frontier)])
     images = frozen.prefix.make_reader(
         run.dataset.splits["validation"], frozen.prefix.plain
     )(rows, np.zeros_like(rows))

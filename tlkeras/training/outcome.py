@@ -1,5 +1,6 @@
 """`result.json`: the final numbers of a run."""
 
+import functools
 from typing import Any
 
 from tlkeras import workdir
@@ -31,8 +32,8 @@ def write_result(run: RunContext) -> dict[str, Any]:
         metrics = evaluate_split(
             run.directory,
             split,
-            run.classifier.model,
-            run.images(split),
+            run.dataset.splits[split],
+            functools.partial(run.compute_logits, split),
             loss=run.classifier.head.loss,
             class_names=run.dataset.class_names,
             bootstrap_samples=run.config.evaluation.bootstrap_samples,

@@ -57,6 +57,7 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     )
     classifier.logits_layer.set_weights([fit.kernel, fit.bias])
     prove_stitched(phase, run, frozen)
+    run.frozen = frozen if frozen.is_exact else None
     logits = {name: c @ fit.kernel + fit.bias for name, c in codes.items()}
     train_metrics, _ = run.summarize("train", logits["train"])
     metrics, scores = run.summarize("validation", logits["validation"])

@@ -233,12 +233,14 @@ def remaining_phases(run: RunContext) -> list[Phase]:
 def run_phase(phase: Phase, run: RunContext) -> None:
     """Runs one phase, decides whether its weights stay, and commits that."""
     method = resolve_method(phase, run.classifier)
+    run.frozen = None
     outcome = (run_solve_phase if method == "solve" else run_fit_phase)(
         phase, run
     )
     decide(outcome, run)
     if not outcome.kept:
-        run.slots = {}  # they belong to weights that are given up
+        # They belong to weights that are given up.
+        run.slots, run.frozen = {}, None
     kept_before = run.progress.kept
     kept = outcome if outcome.kept or kept_before is None else kept_before
     run.checkpoints.load_weights(run.classifier.model, kept.best.file)
