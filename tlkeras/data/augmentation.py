@@ -19,6 +19,11 @@ class Augmentation:
     mixup_alpha: float = 0.0
     cutmix_alpha: float = 0.0
 
+    def __post_init__(self) -> None:
+        # Lists, as from JSON, would make the spec unhashable.
+        for name in ("crop_area", "crop_aspect"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+
     @property
     def mixes_images(self) -> bool:
         """Whether several images are combined into one (MixUp, CutMix)."""

@@ -1,5 +1,6 @@
 """Reading any views of any images of a split, from any thread."""
 
+import functools
 import math
 
 import numpy as np
@@ -9,6 +10,8 @@ from tlkeras.data.augment import augment_image, view_seed
 from tlkeras.data.dataset import Split
 from tlkeras.data.pipeline import decode_split, naming_bad_files, read_image
 from tlkeras.data.views import Views, image_keys
+
+UNCHANGED = Views(None, None, 0)
 
 
 class ViewReader:
@@ -38,7 +41,6 @@ class ViewReader:
         self.size = size
         self.views = views
         self.keys = image_keys(split)
-        self.dtype = np.float32 if views.augmentation else np.uint8
         load_size = (
             views.augmentation.load_size(size) if views.augmentation else size
         )
@@ -47,31 +49,10 @@ class ViewReader:
             self._decoded = decode_split(
                 split, load_size, num_workers=num_workers
             )
-        kept = self._decoded is not None
-
-        def load(item: tuple[tf.Tensor, ...]) -> tf.Tensor:
-            source, key, view = item
-            image = source if kept else read_image(source, load_size)
-            if views.augmentation is None:
-                return image
-            seed = view_seed(views.seed, key, view)
-            return augment_image(image, seed, size, views.augmentation)
-
-        source = (
-            tf.TensorSpec((None, *load_size, 3), tf.uint8)
-            if kept
-            else tf.TensorSpec((None,), tf.string)
-        )
-        number = tf.TensorSpec((None,), tf.int64)
-        self._load = tf.function(
-            lambda *items: tf.map_fn(
-                load,
-                items,
-                fn_output_signature=tf.TensorSpec((*size, 3), self.dtype),
-                parallel_iterations=1,  # the callers are parallel
-            ),
-            input_signature=[source, number, number],
-            autograph=False,
+        self._load = compile_loader(
+            size,
+            views if views.augmentation else UNCHANGED,
+            from_memory=self._decoded is not None,
         )
 
     def __call__(self, rows: np.ndarray, views: np.ndarray) -> np.ndarray:
@@ -98,3 +79,48 @@ class ViewReader:
                 tf.constant(self.keys[rows]),
                 tf.constant(np.asarray(views, np.int64)),
             ).numpy()
+
+
+@functools.lru_cache(maxsize=64)
+def compile_loader(
+    size: tuple[int, int], views: Views, *, from_memory: bool
+) -> tf.types.experimental.PolymorphicFunction:
+    """Compiles what makes images of paths, or of decoded images.
+
+    Args:
+        size: (height, width) of the result.
+        views: How images are shown.
+        from_memory: Whether it is given uint8 [n, H, W, 3] at the loading
+            size; else paths [n].
+
+    Returns:
+        (paths or images, keys int64 [n], views int64 [n]) -> images.
+    """
+    augmentation = views.augmentation
+    load_size = augmentation.load_size(size) if augmentation else size
+
+    def load(item: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        source, key, view = item
+        image = source if from_memory else read_image(source, load_size)
+        if augmentation is None:
+            return image
+        seed = view_seed(views.seed, key, view)
+        return augment_image(image, seed, size, augmentation)
+
+    number = tf.TensorSpec((None,), tf.int64)
+    source = (
+        tf.TensorSpec((None, *load_size, 3), tf.uint8)
+        if from_memory
+        else tf.TensorSpec((None,), tf.string)
+    )
+    output = tf.TensorSpec((*size, 3), tf.float32 if augmentation else tf.uint8)
+    return tf.function(
+        lambda *items: tf.map_fn(
+            load,
+            items,
+            fn_output_signature=output,
+            parallel_iterations=1,  # the callers are parallel
+        ),
+        input_signature=[source, number, number],
+        autograph=False,
+    )
