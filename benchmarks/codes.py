@@ -11,7 +11,7 @@ from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_dataset
 from tlkeras.data.parallel import ordered_map
-from tlkeras.data.views import Views
+from tlkeras.data.views import UNCHANGED
 from tlkeras.features.activations import Activations
 from tlkeras.features.cache import ActivationCache
 from tlkeras.features.engines import Engine, choose_engine
@@ -22,7 +22,6 @@ from tlkeras.training.frozen_part import reader_factory
 
 SIZE = 160
 WORKERS = 2
-PLAIN = Views(None, None, 0)
 
 
 def run() -> Section:
@@ -83,7 +82,7 @@ def build_prefix(split: Split) -> FrozenPrefix:
         parts.prefix,
         split,
         reader_factory(SIZE),
-        PLAIN,
+        UNCHANGED,
         FeatureSettings(num_workers=WORKERS),
         Console(quiet=True),
     )
@@ -111,7 +110,7 @@ def activations(
     """Returns activations over a given engine, without a cache yet."""
     return Activations(
         get_engine=lambda: engine,
-        read_images=prefix.make_reader(split, PLAIN),
+        read_images=prefix.make_reader(split, UNCHANGED),
         digests=split.digests,
         cache=None,
         num_workers=WORKERS,
@@ -136,7 +135,7 @@ def hit(prefix: FrozenPrefix, split: Split, folder: Path) -> None:
 
 def decode_alone(prefix: FrozenPrefix, split: Split) -> None:
     """Decodes all images, as the workers do."""
-    read = prefix.make_reader(split, PLAIN)
+    read = prefix.make_reader(split, UNCHANGED)
     rows = np.arange(len(split))
     for _ in ordered_map(
         lambda i: read(rows[i : i + 8], rows[i : i + 8] * 0),

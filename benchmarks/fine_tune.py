@@ -9,7 +9,7 @@ from benchmarks.harness import Section, assets, interleave, mobilenet_weights
 from tlkeras.console import Console
 from tlkeras.data.batches import row_batches, training_batches
 from tlkeras.data.load import load_dataset
-from tlkeras.data.views import Views
+from tlkeras.data.views import UNCHANGED
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.graph import find_cutoff
@@ -17,7 +17,6 @@ from tlkeras.models.split import choose_cut, split_classifier
 from tlkeras.training.frozen_part import FrozenPart, reader_factory
 
 SIZE, BATCH, CUTOFF = 160, 32, "block_13_expand"
-PLAIN = Views(None, None, 0)
 
 
 def run() -> Section:
@@ -38,11 +37,11 @@ def run() -> Section:
         parts.prefix,
         split,
         reader_factory(SIZE),
-        PLAIN,
+        UNCHANGED,
         FeatureSettings(num_workers=2),
         Console(quiet=True),
     )
-    rows = prefix.activations(split, PLAIN, cached=True, what="rows")
+    rows = prefix.activations(split, UNCHANGED, cached=True, what="rows")
     frozen = FrozenPart(parts, prefix, rows, rows)
     reader = reader_factory(SIZE)
     steps = len(split) // BATCH
@@ -54,7 +53,7 @@ def run() -> Section:
 
     def pixels():  # type: ignore[no-untyped-def]
         return training_batches(
-            reader(split, PLAIN),
+            reader(split, UNCHANGED),
             order(),
             seed=0,
             class_weights=None,

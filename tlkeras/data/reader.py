@@ -9,9 +9,7 @@ import tensorflow as tf
 from tlkeras.data.augment import augment_image, view_seed
 from tlkeras.data.dataset import Split
 from tlkeras.data.pipeline import decode_split, naming_bad_files, read_image
-from tlkeras.data.views import Views, image_keys
-
-UNCHANGED = Views(None, None, 0)
+from tlkeras.data.views import UNCHANGED, Views, image_keys
 
 
 class ViewReader:

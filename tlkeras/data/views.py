@@ -61,6 +61,9 @@ class Views:
         return (mixed >> np.int64(16)) & np.int64(0xFFFF)
 
 
+UNCHANGED = Views(augmentation=None, num_views=None, seed=0)
+
+
 def image_keys(split: Split) -> np.ndarray:
     """Returns a number for each image that depends on its bytes only.
 

@@ -19,7 +19,7 @@ from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.load import load_configured
-from tlkeras.data.views import Views
+from tlkeras.data.views import UNCHANGED
 from tlkeras.evaluation.metrics import compare_paired
 from tlkeras.features.codes import TRANSFORMS, build_code_model
 from tlkeras.features.frozen import FrozenPrefix
@@ -157,7 +157,7 @@ def _codes_of_all(
         network,
         images,
         reader_factory(classifier.image_size),
-        Views(None, None, 0),
+        UNCHANGED,
         feature_settings(config),
         console,
     )

@@ -19,14 +19,16 @@ from tlkeras.console import Console, log_to_file
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured, write_run_split
 from tlkeras.data.means import compute_training_mean
+from tlkeras.data.views import UNCHANGED
 from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import compare_paired, primary_metric
 from tlkeras.models.backbones import BACKBONES, check_image_size
 from tlkeras.models.classifier import Classifier, build_classifier, freeze
-from tlkeras.models.inference import run_batches
+from tlkeras.models.inference import run_once
 from tlkeras.tables import lookup
 from tlkeras.training.context import RunContext
 from tlkeras.training.fit import run_fit_phase
+from tlkeras.training.frozen_part import reader_factory
 from tlkeras.training.history import History, history_columns
 from tlkeras.training.outcome import write_result
 from tlkeras.training.phases import (
@@ -209,11 +211,13 @@ def run_first_checks(run: RunContext) -> None:
     path = run.directory / workdir.CHECKS
     if path.exists() and (run.progress.outcomes or run.progress.epoch):
         return
-    batch = next(iter(run.images("train")))
+    train = run.dataset.splits["train"]
+    rows = np.arange(min(run.config.evaluation.batch_size, len(train)))
+    read = reader_factory(run.classifier.image_size)(train, UNCHANGED)
     results = run_checks(
         run.dataset,
-        run.dataset.splits["train"].targets[: len(batch)],
-        run_batches(run.classifier.model, [batch]),
+        train.targets[rows],
+        run_once(run.classifier.model, read(rows, np.zeros_like(rows))),
         loss=run.classifier.head.loss,
     )
     write_checks(path, results)
