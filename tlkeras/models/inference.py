@@ -41,15 +41,6 @@ def run_batches(
     return np.concatenate(outputs)
 
 
-def run_once(model: keras.Model, images: np.ndarray) -> np.ndarray:
-    """Returns the outputs for one batch without compiling: float32 [N, ...].
-
-    For a single small batch this is sooner done than tracing the model.
-    """
-    outputs = model(images.astype(np.float32), training=False)
-    return np.asarray(keras.ops.convert_to_numpy(outputs), np.float32)
-
-
 def _pad(array: np.ndarray, size: int) -> np.ndarray:
     """Returns float32 [max(n, size), ...], zeros behind the n rows."""
     padding = [(0, max(size - len(array), 0))] + [(0, 0)] * (array.ndim - 1)

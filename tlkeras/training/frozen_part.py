@@ -20,7 +20,7 @@ from tlkeras.features.activations import (
     run_engine,
 )
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
-from tlkeras.models.inference import run_batches, run_once
+from tlkeras.models.inference import run_batches
 from tlkeras.models.split import SplitClassifier, split_classifier
 from tlkeras.training.context import RunContext
 from tlkeras.training.phases import Phase
@@ -243,7 +243,7 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     images = frozen.prefix.make_reader(
         run.dataset.splits["validation"], frozen.prefix.plain
     )(rows, np.zeros_like(rows))
-    whole = run_once(run.classifier.model, images)
+    whole = run_batches(run.classifier.model, [images])
     scale = max(float(np.abs(whole).max()), 1e-6)
     error = float(np.abs(in_parts - whole).max()) / scale
     precision = frozen.prefix.precision

@@ -24,7 +24,7 @@ from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import compare_paired, primary_metric
 from tlkeras.models.backbones import BACKBONES, check_image_size
 from tlkeras.models.classifier import Classifier, build_classifier, freeze
-from tlkeras.models.inference import run_once
+from tlkeras.models.inference import run_batches
 from tlkeras.tables import lookup
 from tlkeras.training.context import RunContext
 from tlkeras.training.fit import run_fit_phase
@@ -217,7 +217,7 @@ def run_first_checks(run: RunContext) -> None:
     results = run_checks(
         run.dataset,
         train.targets[rows],
-        run_once(run.classifier.model, read(rows, np.zeros_like(rows))),
+        run_batches(run.classifier.model, [read(rows, np.zeros_like(rows))]),
         loss=run.classifier.head.loss,
     )
     write_checks(path, results)
