@@ -18,12 +18,10 @@ class FrozenGraph:
 
     Attributes:
         function: Concrete function, [B, S, S, 3] tensor -> list of tensors.
-        input_name: Of the graph's input tensor.
         output_names: Of its outputs, in the model's order.
     """
 
     function: Any
-    input_name: str
     output_names: tuple[str, ...]
 
     def serialize(self) -> bytes:
@@ -61,6 +59,5 @@ def freeze_graph(
     function = convert_variables_to_constants_v2(traced)
     return FrozenGraph(
         function,
-        function.inputs[0].name,
         tuple(tensor.name for tensor in function.outputs),
     )

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkeras import workdir
-from tlkeras.data.dataset import Dataset, Split
-from tlkeras.data.views import Views
+from tlkeras.data.dataset import Dataset
 from tlkeras.errors import InputError
 from tlkeras.features.frozen import FrozenPrefix
 
@@ -35,8 +34,7 @@ class CodeTable:
 
 def compute_code_table(
     dataset: Dataset,
-    make_prefix: Callable[[Split, Views], FrozenPrefix],
-    views: Views,
+    prefix: FrozenPrefix,
     *,
     transform: Transform = lambda codes: codes,
 ) -> CodeTable:
@@ -44,13 +42,12 @@ def compute_code_table(
 
     Args:
         dataset: Any number of splits.
-        make_prefix: (split, views) -> the network at work on such views.
-        views: With an augmentation and K views, the codes of an image are the
-            mean over its views (CNNaug, Razavian et al. 2014).
+        prefix: The network at work. With an augmentation and K views, the
+            codes of an image are the mean over its views (CNNaug, Razavian et
+            al. 2014).
         transform: Of codes [n, ...], after the mean.
     """
-    first = next(iter(dataset.splits.values()))
-    prefix = make_prefix(first, views)
+    views = prefix.views
     (shape,) = prefix.layout.shapes
     total = sum(len(split) for split in dataset.splits.values())
     codes = np.empty((total, *shape), np.float32)

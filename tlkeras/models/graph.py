@@ -55,6 +55,11 @@ def num_parameters(layer: keras.layers.Layer) -> int:
     return sum(math.prod(weight.shape) for weight in layer.weights)
 
 
+def num_multiplications(layer: keras.layers.Layer) -> int:
+    """Returns weights times output positions, for one image."""
+    return num_parameters(layer) * math.prod(layer.output.shape[1:-1])
+
+
 def graph_nodes(backbone: keras.Model) -> list[Any]:
     """Returns the calls of layers and operations in topological order.
 

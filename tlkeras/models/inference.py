@@ -1,6 +1,6 @@
 """Running a model over batches of images or activations, without gradients."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -10,8 +10,6 @@ import numpy as np
 def run_batches(
     model: keras.Model,
     batches: Iterable[Any],
-    *,
-    on_images: Callable[[int], None] = lambda done: None,
 ) -> np.ndarray:
     """Returns the outputs for all batches, in order.
 
@@ -21,13 +19,12 @@ def run_batches(
         model: [N, ...] -> [N, ...]; one input or several.
         batches: Arrays [n, ...] of any dtype, or tuples of them where the
             model has several inputs.
-        on_images: Told after each batch how many images are done.
 
     Returns:
         float32 [sum of n, ...].
     """
     outputs = []
-    full = done = 0
+    full = 0
     for batch in batches:
         count = len(keras.tree.flatten(batch)[0])
         full = full or count
@@ -36,8 +33,6 @@ def run_batches(
         )
         output = model.predict_on_batch(padded)
         outputs.append(np.asarray(output, np.float32)[:count])
-        done += count
-        on_images(done)
     return np.concatenate(outputs)
 
 

@@ -16,7 +16,7 @@ from tlkeras.models.classifier import Classifier
 from tlkeras.models.graph import (
     graph_nodes,
     leaf_layers,
-    num_parameters,
+    num_multiplications,
     topological_layers,
 )
 
@@ -99,7 +99,7 @@ def choose_cut(backbone: keras.Model, cutoff: int) -> int:
     layers = topological_layers(backbone)
     if cutoff >= len(layers):
         return cutoff
-    work = [_multiplications(layer) for layer in layers[:cutoff]]
+    work = [num_multiplications(layer) for layer in layers[:cutoff]]
     best, smallest = cutoff, _num_values(frontier_before(backbone, cutoff))
     below = sum(work)
     for cut in range(cutoff - 1, 0, -1):
@@ -113,11 +113,6 @@ def choose_cut(backbone: keras.Model, cutoff: int) -> int:
         if size < smallest:
             best, smallest = cut, size
     return best
-
-
-def _multiplications(layer: keras.layers.Layer) -> int:
-    """Returns weights times output positions, for one image."""
-    return num_parameters(layer) * math.prod(layer.output.shape[1:-1])
 
 
 def _num_values(tensors: list[keras.KerasTensor]) -> int:

@@ -11,7 +11,7 @@ from tlkeras.console import Console
 from tlkeras.models.classifier import Classifier, freeze
 from tlkeras.models.graph import (
     layer_stages,
-    num_parameters,
+    num_multiplications,
     topological_layers,
 )
 from tlkeras.models.split import split_classifier
@@ -56,7 +56,10 @@ def measure_steps(
         for i in range(len(cuts))
         if i in (0, len(cuts) - 1) or stages[i] != stages[i + 1]
     ]
-    above = [sum(_work(layer) for layer in layers[cut:]) for cut in cuts]
+    above = [
+        sum(num_multiplications(layer) for layer in layers[cut:])
+        for cut in cuts
+    ]
     saved = [np.array(w) for w in classifier.model.get_weights()]
     measured = {}
     console.start("steps", len(chosen))
@@ -75,10 +78,6 @@ def measure_steps(
         )
         for i, cut in enumerate(cuts)
     ]
-
-
-def _work(layer: keras.layers.Layer) -> int:
-    return num_parameters(layer) * int(np.prod(layer.output.shape[1:-1]))
 
 
 def _frontier(classifier: Classifier, cut: int) -> int:

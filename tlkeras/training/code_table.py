@@ -6,7 +6,6 @@ from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
-from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_configured
 from tlkeras.data.schedule import stream_seed
 from tlkeras.data.views import Views
@@ -78,9 +77,14 @@ def compute_codes(
         seed=stream_seed(config.seed, "views"),
     )
 
-    def make_prefix(split: Split, shown: Views) -> FrozenPrefix:
-        factory = reader_factory(classifier.image_size)
-        return FrozenPrefix(network, split, factory, shown, settings, console)
+    prefix = FrozenPrefix(
+        network,
+        next(iter(dataset.splits.values())),
+        reader_factory(classifier.image_size),
+        views,
+        settings,
+        console,
+    )
 
     def transform(codes: Any) -> Any:
         if l2_normalize:
@@ -88,4 +92,4 @@ def compute_codes(
             codes = normalize(codes.reshape(len(codes), -1)).reshape(shape)
         return codes if power == 1 else signed_power(codes, power)
 
-    return compute_code_table(dataset, make_prefix, views, transform=transform)
+    return compute_code_table(dataset, prefix, transform=transform)
