@@ -81,7 +81,7 @@ def main() -> None:
     from tlkeras.runtime import import_frameworks
 
     started = time.perf_counter()
-    import_frameworks()
+    import_frameworks(lean=True)
     from tlkeras.studies.baselines import measure_all
 
     by_name: dict[str, list] = {}

@@ -1,11 +1,16 @@
 """Seeds, numeric precision and devices of the machine at hand."""
 
+import gc
 import importlib
+import json
 import logging
 import os
 import platform
 import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib import metadata
+from pathlib import Path
 
 PACKAGES = (
     "tlkeras",
@@ -16,6 +21,9 @@ PACKAGES = (
     "scikit-learn",
 )
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+# What Keras and TensorFlow import where it is installed, for features that no
+# command uses: two fifths of their import time.
+OPTIONAL_IMPORTS = ("jax", "matplotlib", "pandas")
 
 
 def quiet_frameworks() -> None:
@@ -24,11 +32,17 @@ def quiet_frameworks() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-def import_frameworks() -> None:
+def import_frameworks(lean: bool = False) -> None:
     """Imports Keras and its backend without their banners on stderr.
 
     TensorFlow's libraries write a few lines before any log level applies. An
     exception still comes through.
+
+    Args:
+        lean: Keep Keras from importing `OPTIONAL_IMPORTS` that its backend
+            does without, for a process that is tlkeras' own: `fit` then takes
+            no data frames and `keras.visualization` draws nothing. Whatever
+            needs those packages itself imports them as ever.
     """
     quiet_frameworks()
     sys.stderr.flush()
@@ -36,10 +50,59 @@ def import_frameworks() -> None:
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
-        importlib.import_module("keras")
+        if lean:
+            with _hidden(needless_imports()), _uncollected():
+                importlib.import_module("keras")
+        else:
+            importlib.import_module("keras")
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+
+
+def needless_imports() -> list[str]:
+    """Returns the `OPTIONAL_IMPORTS` that are not Keras' backend."""
+    backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
+    return [name for name in OPTIONAL_IMPORTS if name != backend]
+
+
+def _configured_backend() -> str:
+    """Reads Keras' own settings file, which decides where no variable does."""
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    try:
+        settings = json.loads(Path(home, "keras.json").read_text())
+        return str(settings["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+@contextmanager
+def _hidden(names: Iterable[str]) -> Iterator[None]:
+    """Makes `import name` fail with ImportError where it is not yet done."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Spares the garbage collector what is made here, now and later.
+
+    The modules of the frameworks are half a million objects that stay; each
+    full collection would walk over them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
 
 
 def accelerator_name() -> str | None:

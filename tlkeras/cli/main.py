@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
     try:
-        import_frameworks()
+        import_frameworks(lean=True)
         return int(command_main(rest[1:]) or 0)
     except InputError as error:
         _fail(str(error))
