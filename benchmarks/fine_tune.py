@@ -41,7 +41,7 @@ def run() -> Section:
         FeatureSettings(num_workers=2),
         Console(quiet=True),
     )
-    rows = prefix.activations(split, UNCHANGED, cached=True, what="rows")
+    rows = prefix.activations(split, UNCHANGED, what="rows")
     frozen = FrozenPart(parts, prefix, rows, rows)
     reader = reader_factory(SIZE)
     steps = len(split) // BATCH

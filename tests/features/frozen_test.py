@@ -21,7 +21,7 @@ needs_openvino = pytest.mark.skipif(
 
 def rows_of(prefix, split, views=None, *, cached=True):
     views = views or prefix.views
-    return prefix.activations(split, views, cached=cached, what="images")
+    return prefix.activations(split, views, live=not cached, what="images")
 
 
 def num_computed(console):

@@ -288,6 +288,6 @@ def test_a_stage_ends_where_all_of_the_rest_depends_on_it(name):
         cut.layers[-1].name
     )
     if name != "NASNetMobile":  # its cells read two earlier ones
-        assert len(alive[index]) == 1
-        assert alive[index][0] is last
+        assert len(alive[index].after) == 1
+        assert alive[index].after[0] is last
     assert size / last.shape[1] == pytest.approx(16, rel=0.6)

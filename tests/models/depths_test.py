@@ -14,7 +14,7 @@ def test_one_tensor_carries_all_after_each_depth(name):
     ends = block_ends(backbone)
     assert len(ends) == len(set(ends)) >= 2
     assert [names.index(x) for x in ends] == sorted(map(names.index, ends))
-    assert all(len(alive[end]) == 1 for end in ends)
+    assert all(len(alive[end].after) == 1 for end in ends)
     assert ends[-1] == names[-1]
     first = backbone.get_layer(ends[0])
     assert first.output.shape[-1] > 3

@@ -4,12 +4,8 @@ import pytest
 
 from tlkeras.models.backbones import BACKBONES, SMALLEST
 from tlkeras.models.classifier import build_classifier
-from tlkeras.models.graph import topological_layers
-from tlkeras.models.split import (
-    choose_cut,
-    frontier_before,
-    split_classifier,
-)
+from tlkeras.models.graph import frontiers, topological_layers
+from tlkeras.models.split import choose_cut, split_classifier
 
 
 def check_split(name):
@@ -55,7 +51,7 @@ def test_stitched_is_whole_for_the_other_backbones(name):
 def test_the_frontier_of_a_chain_is_one_tensor(small_classifier):
     backbone = small_classifier.backbone
     for cutoff, layer in enumerate(topological_layers(backbone)):
-        (tensor,) = frontier_before(backbone, cutoff)
+        (tensor,) = frontiers(backbone)[cutoff].before
         assert tensor is layer.input
 
 
@@ -80,7 +76,7 @@ def test_the_cut_moves_below_an_expansion_where_the_frontier_is_narrow():
     names = [layer.name for layer in topological_layers(backbone)]
     cut = choose_cut(backbone, names.index("block_3_depthwise"))
     assert names[cut] == "block_3_expand"
-    (tensor,) = frontier_before(backbone, cut)
+    (tensor,) = frontiers(backbone)[cut].before
     assert tensor.shape == (None, 24, 24, 24)
     narrow = names.index("block_13_expand")
     assert choose_cut(backbone, narrow) == narrow

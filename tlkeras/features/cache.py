@@ -113,19 +113,21 @@ class ActivationCache:
     def missing(self, keys: Iterable[Key]) -> list[Key]:
         """Returns the keys, each once, that no whole shard holds.
 
-        Shards that hold one of the keys are read once to compare checksums; a
-        damaged one is dropped, so that its rows count as missing.
+        Shards that hold one of the keys are read once to compare checksums,
+        and stay mapped; a damaged one is dropped, so that its rows count as
+        missing.
         """
         keys = list(dict.fromkeys(keys))
         self._scan(set(keys))
         return [key for key in keys if key not in self._places]
 
     def _scan(self, wanted: set[Key]) -> None:
-        self._places.clear()
         if not self.directory.is_dir():
             return
         for sidecar in sorted(self.directory.glob("[!.]*.json")):
             name = sidecar.stem
+            if name in self._shards:
+                continue
             keys, checksum = _read_header(sidecar)
             if keys and wanted.isdisjoint(keys):
                 continue
@@ -137,8 +139,6 @@ class ActivationCache:
                 self._places.setdefault(key, (name, row))
 
     def _is_whole(self, name: str, keys: list[Key], checksum: int) -> bool:
-        if name in self._shards:
-            return True
         path = self._data(name)
         try:
             if _checksum(path) != checksum:
@@ -152,7 +152,6 @@ class ActivationCache:
         return True
 
     def _drop(self, name: str) -> None:
-        self._shards.pop(name, None)
         (self.directory / f"{name}.json").unlink(missing_ok=True)
         self._data(name).unlink(missing_ok=True)
 

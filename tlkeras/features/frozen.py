@@ -77,6 +77,7 @@ class FrozenPrefix:
         self.settings = settings
         self.console = console
         self._is_disk_full = False
+        self._caches: dict[str, ActivationCache] = {}
         self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
         shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
         self.layout = Layout(tuple(shapes), settings.storage)
@@ -141,15 +142,16 @@ class FrozenPrefix:
         return text
 
     def activations(
-        self, split: Split, views: Views, *, cached: bool, what: str
+        self, split: Split, views: Views, *, what: str, live: bool = False
     ) -> Activations:
         """Returns a split's activations, computed where a cache lacks them.
 
         Args:
             split: Its images.
             views: How they are shown: the prefix' own, or `plain`.
-            cached: Whether rows are kept; otherwise each use runs the engine.
             what: For the progress line.
+            live: Keep nothing; each use runs the engine, as where there is an
+                `obstacle`.
         """
         read = self.make_reader(split, views)
         result = Activations(
@@ -161,7 +163,7 @@ class FrozenPrefix:
             cache=None,
             num_workers=self.settings.num_workers,
         )
-        if cached:
+        if not live and not self.obstacle(split, views):
             self._fill(result, views, what)
         return result
 
@@ -189,7 +191,8 @@ class FrozenPrefix:
             return
         finally:
             self.console.stop()
-        for name in result.cache.repaired:
+        while result.cache.repaired:
+            name = result.cache.repaired.pop()
             self.console.line(f"  the shard {name} was damaged: done again")
         self.console.line(
             f"  {what}: {computed} of {total} computed, "
@@ -208,7 +211,9 @@ class FrozenPrefix:
             storage=self.settings.storage,
             views=views,
         )
-        return ActivationCache(root / name, self.layout)
+        if name not in self._caches:
+            self._caches[name] = ActivationCache(root / name, self.layout)
+        return self._caches[name]
 
 
 def _existing(path: Path) -> Path:

@@ -56,7 +56,6 @@ def compute_code_table(
         rows = prefix.activations(
             split,
             views,
-            cached=not prefix.obstacle(split, views),
             what=f"codes of {name}",
         )
         for chosen in np.array_split(

@@ -20,7 +20,7 @@ def block_ends(backbone: keras.Model) -> list[str]:
     block counts.
     """
     layers = topological_layers(backbone)
-    alive = frontiers(backbone)
+    alive = [frontier.after for frontier in frontiers(backbone)]
     ends: dict[str, str] = {}
     has_begun = False
     for index, layer in enumerate(layers):

@@ -4,6 +4,7 @@ A cutoff names the first layer that trains; it and all layers after it in
 topological order form the trainable part.
 """
 
+import dataclasses
 import math
 import re
 from collections.abc import Iterator
@@ -107,12 +108,25 @@ def _own_stride(operation: Any) -> int:
     return product
 
 
-def frontiers(backbone: keras.Model) -> list[list[keras.KerasTensor]]:
-    """Returns, for each layer, the tensors that live on after it.
+@dataclasses.dataclass(frozen=True)
+class Frontier:
+    """The tensors that live on either side of a layer.
 
-    These are the tensors produced up to the layer and consumed after it (or
-    put out). A cut after a layer with one such tensor is a bottleneck: all of
-    what follows depends on that tensor only.
+    Attributes:
+        before: Produced before the layer, consumed by it or after it.
+        after: Produced up to the layer, consumed after it, or put out. Where
+            this is one tensor, all of what follows depends on it only.
+    """
+
+    before: list[keras.KerasTensor]
+    after: list[keras.KerasTensor]
+
+
+def frontiers(backbone: keras.Model) -> list[Frontier]:
+    """Returns the frontier at each layer, in topological order.
+
+    The tensors after one layer and before the next differ where plain
+    operations stand between them.
     """
     nodes = graph_nodes(backbone)
     last_use: dict[int, int] = {}
@@ -120,15 +134,16 @@ def frontiers(backbone: keras.Model) -> list[list[keras.KerasTensor]]:
         last_use.update((id(tensor), index) for tensor in node.input_tensors)
     last_use.update((id(tensor), len(nodes)) for tensor in backbone.outputs)
     alive: list[keras.KerasTensor] = []
-    after: dict[int, list[keras.KerasTensor]] = {}
+    found: dict[int, Frontier] = {}
     for index, node in enumerate(nodes):
+        before = alive
         alive = [
             tensor
             for tensor in [*alive, *node.output_tensors]
             if last_use.get(id(tensor), -1) > index
         ]
-        after[id(node.operation)] = alive
-    return [after[id(layer)] for layer in topological_layers(backbone)]
+        found[id(node.operation)] = Frontier(before, alive)
+    return [found[id(layer)] for layer in topological_layers(backbone)]
 
 
 def stage_start(backbone: keras.Model, stage: int, *, what: str) -> int:
@@ -246,7 +261,7 @@ def _last_bottleneck(backbone: keras.Model, stage: int) -> int:
         if s == stage and not isinstance(layer, keras.layers.ZeroPadding2D)
     ]
     alive = frontiers(backbone)
-    narrow = [index for index in members if len(alive[index]) == 1]
+    narrow = [index for index in members if len(alive[index].after) == 1]
     return (narrow or members)[-1]
 
 

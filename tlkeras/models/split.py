@@ -14,6 +14,7 @@ import keras
 
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.graph import (
+    frontiers,
     graph_nodes,
     leaf_layers,
     num_multiplications,
@@ -67,7 +68,7 @@ def split_classifier(classifier: Classifier, cutoff: int) -> SplitClassifier:
             _cut_out(images, [codes], "prefix"),
             _cut_out([codes], classifier.model.outputs, "suffix"),
         )
-    tensors = frontier_before(backbone, cutoff)
+    tensors = frontiers(backbone)[cutoff].before
     lower = _cut_out(backbone.inputs, tensors, "lower")
     upper = _cut_out(tensors, backbone.outputs, "upper")
     head = _cut_out(call.output_tensors, classifier.model.outputs, "head")
@@ -100,7 +101,8 @@ def choose_cut(backbone: keras.Model, cutoff: int) -> int:
     if cutoff >= len(layers):
         return cutoff
     work = [num_multiplications(layer) for layer in layers[:cutoff]]
-    best, smallest = cutoff, _num_values(frontier_before(backbone, cutoff))
+    sizes = [_num_values(frontier.before) for frontier in frontiers(backbone)]
+    best = cutoff
     below = sum(work)
     for cut in range(cutoff - 1, 0, -1):
         below -= work[cut]
@@ -109,37 +111,13 @@ def choose_cut(backbone: keras.Model, cutoff: int) -> int:
             isinstance(leaf, keras.layers.Dropout) for leaf in leaves
         ):
             break
-        size = _num_values(frontier_before(backbone, cut))
-        if size < smallest:
-            best, smallest = cut, size
+        if sizes[cut] < sizes[best]:
+            best = cut
     return best
 
 
 def _num_values(tensors: list[keras.KerasTensor]) -> int:
     return sum(math.prod(tensor.shape[1:]) for tensor in tensors)
-
-
-def frontier_before(
-    backbone: keras.Model, cutoff: int
-) -> list[keras.KerasTensor]:
-    """Returns the tensors that are produced before a layer and used from it on.
-
-    Args:
-        backbone: A functional model.
-        cutoff: Index of a layer in topological order.
-    """
-    first = topological_layers(backbone)[cutoff]
-    nodes = graph_nodes(backbone)
-    position = next(i for i, n in enumerate(nodes) if n.operation is first)
-    produced = {
-        id(tensor): tensor
-        for node in nodes[:position]
-        for tensor in node.output_tensors
-    }
-    used = {
-        id(tensor) for node in nodes[position:] for tensor in node.input_tensors
-    } | {id(tensor) for tensor in backbone.outputs}
-    return [tensor for key, tensor in produced.items() if key in used]
 
 
 def _pooled(classifier: Classifier) -> keras.KerasTensor:

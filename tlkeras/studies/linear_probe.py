@@ -162,12 +162,7 @@ def _codes_of_all(
         console,
     )
     console.line(f"codes of {len(depths)} depths, {len(images)} images")
-    return prefix.activations(
-        images,
-        prefix.views,
-        cached=not prefix.obstacle(images, prefix.views),
-        what="codes",
-    ).all_rows()
+    return prefix.activations(images, prefix.views, what="codes").all_rows()
 
 
 def _summarize(

@@ -124,12 +124,7 @@ class RunContext:
         Args:
             frozen: Of the phase, whose activations save the frozen part.
         """
-        if frozen is not None:
-            logits = frozen.validation_logits(self.config.evaluation.batch_size)
-        else:
-            logits = run_batches(
-                self.classifier.model, self.images("validation")
-            )
+        logits = self._logits("validation", frozen)
         if not np.isfinite(logits).all():
             broken = {"loss": float("nan"), self.metric: 0.0}
             return broken, np.zeros(len(logits))
@@ -141,13 +136,12 @@ class RunContext:
         Through the activations of the phase whose weights the model has,
         where there are such: they are proved to give the same.
         """
-        if self.frozen is not None:
-            return self.frozen.logits(
-                self.dataset.splits[split],
-                self.config.evaluation.batch_size,
-                what=f"{split} images",
-            )
-        return run_batches(self.classifier.model, self.images(split))
+        return self._logits(split, self.frozen)
+
+    def _logits(self, split: str, frozen: "FrozenPart | None") -> np.ndarray:
+        if frozen is None:
+            return run_batches(self.classifier.model, self.images(split))
+        return frozen.logits(split, self.config.evaluation.batch_size)
 
     def commit(
         self, optimizer: keras.optimizers.Optimizer | None = None

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -76,14 +76,15 @@ class FrozenPart:
     Attributes:
         parts: Prefix and suffix.
         prefix: The prefix at work.
-        train: Activations of the training images.
-        validation: Activations of the validation images.
+        splits: The data set's, by name.
+        train: Activations of the training images, in the phase's views.
     """
 
     parts: SplitClassifier
     prefix: FrozenPrefix
+    splits: Mapping[str, Split]
     train: Activations
-    validation: Activations
+    _plain: dict[str, Activations] = dataclasses.field(default_factory=dict)
 
     @property
     def is_cached(self) -> bool:
@@ -104,27 +105,23 @@ class FrozenPart:
         """Frontier -> logits."""
         return self.parts.suffix
 
-    def validation_logits(self, batch_size: int) -> np.ndarray:
-        """Runs the suffix over the validation split: float32 [N, C]."""
-        return self._logits(self.validation, batch_size)
+    def plain(self, split: str) -> Activations:
+        """Returns the activations of a split's images, not augmented."""
+        if split not in self._plain:
+            self._plain[split] = self.prefix.activations(
+                self.splits[split], self.prefix.plain, what=f"{split} images"
+            )
+        return self._plain[split]
 
-    def logits(self, split: Split, batch_size: int, *, what: str) -> np.ndarray:
-        """Runs prefix, or cache, and suffix over any split: float32 [N, C].
+    def logits(self, split: str, batch_size: int) -> np.ndarray:
+        """Runs prefix, or cache, and suffix over a split: float32 [N, C].
 
         Args:
-            split: Its images, not augmented.
+            split: Name; its images are not augmented.
             batch_size: Of the suffix.
-            what: For the progress line.
         """
-        plain = self.prefix.plain
-        cached = not self.prefix.obstacle(split, plain)
-        return self._logits(
-            self.prefix.activations(split, plain, cached=cached, what=what),
-            batch_size,
-        )
-
-    def _logits(self, rows: Activations, batch_size: int) -> np.ndarray:
-        return run_batches(self.suffix, map(_inputs, rows.batches(batch_size)))
+        batches = self.plain(split).batches(batch_size)
+        return run_batches(self.suffix, map(_inputs, batches))
 
     def cached_batches(
         self,
@@ -168,10 +165,7 @@ def build_frozen_part(
     """
     parts = split_classifier(run.classifier, cut)
     views = phase_views(phase, run)
-    train, validation = (
-        run.dataset.splits[name] for name in ("train", "validation")
-    )
-
+    train = run.dataset.splits["train"]
     prefix = FrozenPrefix(
         parts.prefix,
         train,
@@ -190,19 +184,12 @@ def build_frozen_part(
             f"  {uses} epochs read {len(train) * views.count} rows of the "
             f"cache instead of {uses * len(train)} passes through the prefix"
         )
-    return FrozenPart(
-        parts,
-        prefix,
-        prefix.activations(
-            train, views, cached=not why_live, what="training images"
-        ),
-        prefix.activations(
-            validation,
-            prefix.plain,
-            cached=not prefix.obstacle(validation, prefix.plain),
-            what="validation images",
-        ),
+    rows = prefix.activations(
+        train, views, what="training images", live=bool(why_live)
     )
+    frozen = FrozenPart(parts, prefix, run.dataset.splits, rows)
+    frozen.plain("validation")
+    return frozen
 
 
 def _why_live(prefix: FrozenPrefix, train: Split, uses: int) -> str:
@@ -238,7 +225,7 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     """
     count = min(PROOF_IMAGES, len(run.dataset.splits["validation"]))
     rows = np.arange(count)
-    frontier = frozen.validation.rows(rows, np.zeros_like(rows))
+    frontier = frozen.plain("validation").rows(rows, np.zeros_like(rows))
     in_parts = run_batches(frozen.suffix, [_inputs(frontier)])
     images = frozen.prefix.make_reader(
         run.dataset.splits["validation"], frozen.prefix.plain

@@ -36,7 +36,7 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     frozen = build_frozen_part(phase, run, count, uses=1)
     codes = {
         "train": frozen.train.all_rows()[0],
-        "validation": frozen.validation.all_rows()[0],
+        "validation": frozen.plain("validation").all_rows()[0],
     }
     seconds_features = time.perf_counter() - started
 
