@@ -3,7 +3,7 @@
 import datetime
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -12,8 +12,6 @@ from tlkeras.data.dataset import Split
 from tlkeras.evaluation.metrics import compute_metrics, per_image_scores
 from tlkeras.optim.losses import compute_probabilities
 
-if TYPE_CHECKING:
-    pass
 
 PREDICTION_COLUMNS = ["path", "label", "predicted", "probability", "score"]
 
