@@ -5,8 +5,10 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 OPENVINO = ["openvino>=2025.0"]
+MEDIAPIPE = ["mediapipe>=0.10.30"]
 TEST = [
     *OPENVINO,
+    *MEDIAPIPE,
     "coverage>=7.4",
     "pytest>=8",
     "pytest-cov>=5",
@@ -28,6 +30,8 @@ setup(
     },
     install_requires=[
         "absl-py>=2.1",
+        "ai-edge-litert>=2.0",
+        "flatbuffers>=24.3",
         # tensorflow-datasets imports it without asking for it.
         "importlib-resources>=6",
         "jinja2>=3.1",
@@ -43,9 +47,11 @@ setup(
         "tensorboard>=2.18",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.7",
+        "tensorflow-serving-api>=2.21,<2.22",
     ],
     extras_require={
         "openvino": OPENVINO,
+        "mediapipe": MEDIAPIPE,
         "test": TEST,
         "dev": [*TEST, "mypy>=1.10", "pre-commit>=3.7", "ruff>=0.6"],
     },

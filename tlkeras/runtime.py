@@ -45,17 +45,25 @@ def import_frameworks(lean: bool = False) -> None:
             needs those packages itself imports them as ever.
     """
     quiet_frameworks()
-    sys.stderr.flush()
-    saved = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
+    with silenced_stderr():
         if lean:
             with _hidden(needless_imports()), _uncollected():
                 importlib.import_module("keras")
         else:
             importlib.import_module("keras")
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Drops what native libraries write to stderr, whatever their log level."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
     finally:
+        sys.stderr.flush()
         os.dup2(saved, 2)
         os.close(saved)
 

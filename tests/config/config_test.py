@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from tlkeras.config import config_hash, default_workdir, get_config, validate
@@ -119,8 +121,21 @@ def test_a_run_directory_remembers_its_config(tmp_path):
     config = changed("data.source", "photos")
     open_run_directory(tmp_path / "run", config)
     stored = read_config(tmp_path / "run")
-    assert stored.to_json_best_effort() == config.to_json_best_effort()
+    assert json.loads(stored.to_json_best_effort()) == json.loads(
+        config.to_json_best_effort()
+    )
     open_run_directory(tmp_path / "run", config)
+
+
+def test_a_run_of_before_a_field_existed_has_its_default(tmp_path):
+    open_run_directory(tmp_path, changed("model.dropout", 0.3))
+    values = json.loads((tmp_path / "config.json").read_text())
+    del values["export"], values["runtime"]["engine"]
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    stored = read_config(tmp_path)
+    assert stored.export.max_drop == get_config().export.max_drop
+    assert stored.runtime.engine == "auto"
+    assert stored.model.dropout == 0.3
 
 
 def test_the_directory_of_another_config_is_refused(tmp_path):

@@ -98,3 +98,10 @@ def test_a_file_that_is_listed_twice_stays_once(photo_folder):
     twice = [Example(path, ("china",)), Example(path, ("china",))]
     examples, ledger = scan(twice, on_bad_image="skip", num_workers=1)
     assert len(examples) == len(ledger.left_out) == 1
+
+
+@pytest.mark.parametrize("size", [(2, 3), (7, 9), (8, 8)])
+def test_a_tiny_jpeg_is_no_damaged_one(tmp_path, size):
+    path = tmp_path / "tiny.jpg"
+    Image.new("RGB", size).save(path)
+    assert inspect_file(str(path)).problem == ""

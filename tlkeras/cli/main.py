@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "label images with a finished run",
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
     "probe": "linear classifiers on every depth of a backbone",
+    "export": "SavedModel and TFLite, compared with Keras on real images",
     "report": "write the page of a run again",
     "doctor": "versions, devices, weight cache; layers of a backbone",
 }

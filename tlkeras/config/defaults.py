@@ -196,6 +196,15 @@ def get_config() -> ConfigDict:
     config.report = ConfigDict()
     config.report.enabled = True
 
+    # `tlkeras export`; its flags win over these.
+    config.export = ConfigDict()
+    # saved_model, and float32 | float16 | dynamic | int8 for LiteRT, or tflite
+    # for these four.
+    config.export.formats = ("saved_model", "tflite")
+    # Largest drop in accuracy against Keras that a file may cost.
+    config.export.max_drop = 0.01
+    config.export.num_calibration_images = 200  # of the training split, int8
+
     config.runtime = ConfigDict()
     config.runtime.precision = "auto"
     # Of the frozen part: auto (the fastest exact one) | keras | openvino.

@@ -12,6 +12,7 @@ from tlkeras.errors import InputError
 
 FORMAT_VERSION = 1
 ABOUT = ("format_version", "config_hash")  # beside the config in its file
+ESSENTIAL = ("seed", "data", "model", "phases")
 STARTING_FILES = (
     workdir.CONFIG,
     workdir.LEDGER,
@@ -89,7 +90,7 @@ def read_config(directory: Path) -> ConfigDict:
             f"'{directory}' was written by a newer tlkeras (format {version}, "
             f"this one reads up to {FORMAT_VERSION}): upgrade tlkeras."
         )
-    missing = [name for name in get_config() if name not in (values or ())]
+    missing = [name for name in ESSENTIAL if name not in (values or ())]
     if not isinstance(version, int) or missing:
         raise InputError(
             f"'{path}' is corrupt (it lacks '{[*missing, 'format_version'][0]}'"
@@ -98,7 +99,26 @@ def read_config(directory: Path) -> ConfigDict:
         )
     for name in ABOUT:
         values.pop(name, None)
-    return ConfigDict(values)
+    return ConfigDict(_with_defaults(values))
+
+
+def _with_defaults(values: dict) -> dict:
+    """Fills in fields that did not exist when the run was made.
+
+    Phases are the user's own: theirs stay as they are.
+    """
+
+    def merge(default: dict, stored: dict) -> dict:
+        return {
+            key: merge(value, stored[key])
+            if isinstance(value, dict) and key in stored
+            else stored.get(key, value)
+            for key, value in default.items()
+        }
+
+    defaults = get_config().to_dict()
+    defaults.pop("phases")
+    return {**values, **merge(defaults, values)}
 
 
 def _require_same(path: Path, config: ConfigDict) -> None:

@@ -76,6 +76,8 @@ RANGES: dict[str, Range] = {
     "evaluation.bootstrap_samples": (1, INFINITY, True),
     "evaluation.calibration_bins": (1, INFINITY, True),
     "evaluation.replace_p_value": (0, 1, True),
+    "export.max_drop": (0, 1, True),
+    "export.num_calibration_images": (1, INFINITY, True),
     "runtime.num_workers": (1, INFINITY, True),
 }
 PHASE_RANGES: dict[str, Range] = {

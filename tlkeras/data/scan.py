@@ -57,7 +57,7 @@ def inspect_bytes(content: bytes) -> FileReport:
             if image.format == "WEBP" and getattr(image, "is_animated", False):
                 return FileReport(digest, "animated WebP; save one frame")
             if image.format == "JPEG":
-                image.draft(None, (size[0] // 8, size[1] // 8))
+                image.draft(None, (max(size[0] // 8, 1), max(size[1] // 8, 1)))
             image.load()
     except UnidentifiedImageError:
         return FileReport(digest, "not a JPEG, PNG, GIF, BMP or WebP image")

@@ -12,7 +12,6 @@ from tlkeras.data.dataset import Split
 from tlkeras.evaluation.metrics import compute_metrics, per_image_scores
 from tlkeras.optim.losses import compute_probabilities
 
-
 PREDICTION_COLUMNS = ["path", "label", "predicted", "probability", "score"]
 
 

@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
+from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.load import load_configured
 from tlkeras.data.pipeline import ImageBatches
 from tlkeras.data.preprocess import decode_image
@@ -69,6 +70,25 @@ class Run:
         """Side of the square input, pixels."""
         return int(self.result["image_size"])
 
+    @property
+    def config_hash(self) -> str:
+        """The identity of the experiment, as it was when the run began."""
+        return str(
+            workdir.read_json(self.directory / workdir.CONFIG)["config_hash"]
+        )
+
+    def read_metrics(self, split: str) -> dict[str, Any]:
+        """Returns the run's own figures for a split: numbers and intervals.
+
+        Empty if the split was not evaluated.
+        """
+        path = self.directory / workdir.evaluation_name(split)
+        if not path.exists():
+            return {}
+        tables = ("per_class", "confusion_matrix")
+        metrics = workdir.read_json(path).items()
+        return {key: value for key, value in metrics if key not in tables}
+
     def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
         """Yields a prediction for each image file, in order.
 
@@ -111,14 +131,14 @@ class Run:
             path, self.class_names[best], values[best], values, ""
         )
 
-    def evaluate(self, split: str) -> dict[str, Any]:
-        """Evaluates a split again; a look at the test split is counted.
+    def load_dataset(self, split: str) -> Dataset:
+        """Loads the run's data again, in the same splits.
 
         Args:
-            split: train | validation | test.
+            split: One that it must have: train | validation | test.
 
         Raises:
-            InputError: If the run's data has no such split.
+            InputError: If there is no such split, or the classes changed.
         """
         dataset = load_configured(self.config, self.directory)
         source = self.config.data.source
@@ -133,18 +153,34 @@ class Run:
                 f"run in '{self.directory}'; expected "
                 f"{', '.join(self.class_names[:5])}...: restore the data."
             )
+        return dataset
+
+    def compute_logits(self, examples: Split) -> np.ndarray:
+        """Returns the model's logits for images, float32 [N, C]."""
         images = ImageBatches(
-            dataset.splits[split],
+            examples,
             (self.image_size, self.image_size),
             batch_size=self.config.evaluation.batch_size,
             num_workers=self.config.runtime.num_workers or os.cpu_count() or 1,
             max_decoded_bytes=0,
         )
+        return run_batches(self.model, images)
+
+    def evaluate(self, split: str) -> dict[str, Any]:
+        """Evaluates a split again; a look at the test split is counted.
+
+        Args:
+            split: train | validation | test.
+
+        Raises:
+            InputError: If the run's data has no such split.
+        """
+        examples = self.load_dataset(split).splits[split]
         return evaluate_split(
             self.directory,
             split,
-            dataset.splits[split],
-            lambda: run_batches(self.model, images),
+            examples,
+            lambda: self.compute_logits(examples),
             loss=self.result["loss"],
             class_names=self.class_names,
             bootstrap_samples=self.config.evaluation.bootstrap_samples,

@@ -39,6 +39,40 @@ def format_result(result: dict[str, Any], directory: Path) -> str:
     return "\n".join(lines)
 
 
+def format_export(record: dict[str, Any], output: Path) -> str:
+    """Returns what `export.json` holds as a table, a line a file.
+
+    Args:
+        record: As `exporters.export.export_run` returns it.
+        output: The export folder.
+    """
+    lines = [
+        f"{record['name']} version {record['version']}: {record['num_images']} "
+        f"{record['split']} images, Keras {record['keras_accuracy']:.4f}",
+        f"{'format':<12}{'MB':>8}{'top-1':>8}  {'95 % interval':<18}"
+        f"{'drop':>8}  {'95 % interval':<20}{'differ':>7}{'p':>7}"
+        f"{'shift':>8}{'p50 ms':>9}{'p99 ms':>9}  worst class",
+    ]
+    for name, row in record["formats"].items():
+        if "drop" in row:
+            low, high = row["accuracy_interval"]
+            least, most = row["drop_interval"]
+            lines.append(
+                f"{name:<12}{row['num_bytes'] / 1e6:>8.2f}"
+                f"{row['accuracy']:>8.4f}  [{low:.4f}, {high:.4f}]  "
+                f"{row['drop']:>+8.4f}  [{least:+.4f}, {most:+.4f}]  "
+                f"{row['num_disagreements']:>7}{row['mcnemar_p']:>7.2f}"
+                f"{row['largest_probability_shift']:>8.4f}"
+                f"{row['latency_p50_ms']:>9.2f}{row['latency_p99_ms']:>9.2f}"
+                f"  {row['worst_class']} {row['worst_class_drop']:+.4f}"
+            )
+    for name, row in record["formats"].items():
+        where = output / row["path"] if row["path"] else "nothing written"
+        verdict = f"refused, {row['refused']}" if row["refused"] else "passed"
+        lines.append(f"{name}: {verdict}: {where}")
+    return "\n".join(lines)
+
+
 def format_evaluation(split: str, metrics: dict[str, Any]) -> str:
     """Returns the metrics of a split as a table."""
     header = [f"{split}: {metrics['num_examples']} images"]

@@ -1,0 +1,72 @@
+"""The model of a run as it is served: float32, codes and logits."""
+
+import dataclasses
+import json
+from typing import Any
+
+import keras
+
+from tlkeras.evaluation.run import Run
+
+MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class ServedModel:
+    """What every format is written from.
+
+    Attributes:
+        model: float32 [N, S, S, 3] in 0..255 -> [codes [N, d], logits [N, C]],
+            both float32.
+        class_names: [C].
+        loss: Key of `optim.losses.LOSSES`; decides how logits become scores.
+        image_size: S, pixels.
+    """
+
+    model: keras.Model
+    class_names: tuple[str, ...]
+    loss: str
+    image_size: int
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may carry several labels."""
+        return self.loss == "binary"
+
+    @property
+    def num_bytes(self) -> int:
+        """Size of the weights in float32."""
+        return 4 * self.model.count_params()
+
+
+def build_served_model(run: Run) -> ServedModel:
+    """Builds the model to export, float32 whatever the training policy was."""
+    model = to_float32(run.model)
+    codes = model.get_layer("logits").input
+    served = keras.Model(model.inputs, [codes, model.outputs[0]], name="served")
+    return ServedModel(
+        served, run.class_names, run.result["loss"], run.image_size
+    )
+
+
+def to_float32(model: keras.Model) -> keras.Model:
+    """Returns the model, or a copy of it that computes in float32.
+
+    A mixed-precision network keeps its weights in float32; only its layers'
+    policies change.
+    """
+    config = keras.saving.serialize_keras_object(model)
+    if not any(name in json.dumps(config) for name in MIXED_POLICIES):
+        return model
+    copy = keras.saving.deserialize_keras_object(_without_mixed(config))
+    copy.set_weights(model.get_weights())
+    return copy
+
+
+def _without_mixed(value: Any) -> Any:
+    """Replaces the names of mixed policies anywhere in a config."""
+    if isinstance(value, dict):
+        return {key: _without_mixed(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_without_mixed(part) for part in value)
+    return "float32" if value in MIXED_POLICIES else value

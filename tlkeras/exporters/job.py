@@ -1,0 +1,90 @@
+"""What an export works on, and how it describes itself."""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from tlkeras.data.dataset import Dataset, Split
+from tlkeras.data.reader import ViewReader
+from tlkeras.data.views import UNCHANGED
+from tlkeras.evaluation.run import Run
+from tlkeras.exporters.inference import ServedModel
+from tlkeras.exporters.parity import Reference
+from tlkeras.optim.losses import compute_probabilities
+from tlkeras.runtime import installed_versions
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What the writers of all formats work with.
+
+    Attributes:
+        run: The finished run.
+        served: Its model as it is served.
+        dataset: Labelled images in splits.
+        name: Of the model, as clients call it.
+        version: Number of the version.
+        num_calibration_images: Of the training split, for `int8`.
+    """
+
+    run: Run
+    served: ServedModel
+    dataset: Dataset
+    name: str
+    version: int
+    num_calibration_images: int
+
+    def calibration_images(self) -> np.ndarray:
+        """Returns uint8 [K, S, S, 3], a seeded draw of the training split."""
+        train = self.dataset.splits["train"]
+        count = min(self.num_calibration_images, len(train))
+        rng = np.random.default_rng(self.run.config.seed)
+        rows = np.sort(rng.permutation(len(train))[:count])
+        return _reader(train, self.served)(rows, np.zeros_like(rows))
+
+    def reference(self, split: str) -> Reference:
+        """Returns the images of the gate and what the Keras model says.
+
+        Args:
+            split: validation | test.
+        """
+        examples = self.dataset.splits[split]
+        read = _reader(examples, self.served)
+        logits = self.run.compute_logits(examples)
+        return Reference(
+            split=examples,
+            read=lambda rows: read(rows, np.zeros_like(rows)),
+            scores=compute_probabilities(logits, self.served.loss),
+            class_names=self.served.class_names,
+            multi_label=self.served.multi_label,
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Returns what `model_info.json` says of the model."""
+        size = self.served.image_size
+        return {
+            "name": self.name,
+            "version": self.version,
+            "classes": list(self.served.class_names),
+            "multi_label": self.served.multi_label,
+            "image_size": size,
+            "input_contract": {
+                "image_bytes": "one encoded JPEG, PNG, GIF, BMP or WebP each; "
+                "decoded, resized without keeping the aspect ratio and "
+                "normalised in the graph; EXIF orientation is not applied",
+                "image": f"RGB, 0..255, {size} x {size} pixels; normalised in "
+                "the graph",
+            },
+            "backbone": self.run.config.model.backbone,
+            "config_hash": self.run.config_hash,
+            "libraries": installed_versions(),
+            "metrics": {
+                split: self.run.read_metrics(split)
+                for split in ("validation", "test")
+            },
+        }
+
+
+def _reader(split: Split, served: ServedModel) -> ViewReader:
+    return ViewReader(split, (served.image_size,) * 2, UNCHANGED)

@@ -1,0 +1,108 @@
+"""Running written files as production runs them: encoded images -> scores."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
+from tlkeras.runtime import silenced_stderr
+
+
+class Runner(Protocol):
+    """A loaded file."""
+
+    def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
+        """Returns scores float32 [N, C].
+
+        Args:
+            contents: [N] encoded images, for what decodes by itself.
+            images: uint8 [N, S, S, 3], the same images decoded, for the rest.
+        """
+
+    def operators(self) -> list[str]:
+        """Returns the names of the operators in the file, sorted."""
+
+
+class SavedModelRunner:
+    """A SavedModel through its default signature."""
+
+    def __init__(self, path: Path) -> None:
+        self._loaded = tf.saved_model.load(str(path))
+        self._serve = self._loaded.signatures[DEFAULT_SIGNATURE]
+
+    def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
+        """Decodes in the graph."""
+        answers = self._serve(image_bytes=tf.constant(contents))
+        return answers["probabilities"].numpy()
+
+    def operators(self) -> list[str]:
+        """Of all signatures and the functions that they call."""
+        graphs = [f.graph for f in self._loaded.signatures.values()]
+        names: set[str] = set()
+        for graph in graphs:
+            definition = graph.as_graph_def()
+            names.update(node.op for node in definition.node)
+            for function in definition.library.function:
+                names.update(node.op for node in function.node_def)
+        return sorted(name for name in names if "PartitionedCall" not in name)
+
+
+class TfliteRunner:
+    """A .tflite file in the LiteRT interpreter."""
+
+    def __init__(self, path: Path) -> None:
+        from ai_edge_litert.interpreter import Interpreter
+
+        self._path = path
+        self._interpreter = Interpreter(
+            model_path=str(path), num_threads=os.cpu_count()
+        )
+        with silenced_stderr():
+            self._interpreter.allocate_tensors()
+        (self._input,) = self._interpreter.get_input_details()
+        (self._output,) = self._interpreter.get_output_details()
+
+    def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
+        """Runs the images one by one."""
+        scores = []
+        for image in images.astype(self._input["dtype"]):
+            self._interpreter.set_tensor(self._input["index"], image[None])
+            self._interpreter.invoke()
+            scores.append(self._interpreter.get_tensor(self._output["index"]))
+        values = np.concatenate(scores).astype(np.float32)
+        scale, zero_point = self._output["quantization"]
+        return (values - zero_point) * scale if scale else values
+
+    def operators(self) -> list[str]:
+        """Of the file, with a custom operator's own name."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        model = schema.ModelT.InitFromPackedBuf(self._path.read_bytes(), 0)
+        names = {
+            code: name
+            for name, code in vars(schema.BuiltinOperator).items()
+            if isinstance(code, int)
+        }
+        return sorted(
+            {
+                code.customCode.decode()
+                if code.customCode
+                else names[max(code.builtinCode, code.deprecatedBuiltinCode)]
+                for code in model.operatorCodes
+            }
+        )
+
+
+RUNNERS: dict[str, Callable[[Path], Runner]] = {
+    "": SavedModelRunner,
+    ".tflite": TfliteRunner,
+}
+
+
+def load_runner(path: Path) -> Runner:
+    """Loads a written file by its suffix; a directory is a SavedModel."""
+    return RUNNERS[path.suffix](path)

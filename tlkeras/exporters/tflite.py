@@ -1,0 +1,99 @@
+"""Conversion to LiteRT's format: four kinds of numbers, built-in ops only."""
+
+from collections.abc import Callable, Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tlkeras.exporters.inference import ServedModel
+from tlkeras.exporters.tflite_metadata import add_metadata
+from tlkeras.frozen_graph import freeze_graph
+from tlkeras.runtime import silenced_stderr
+
+KINDS = {
+    "float32": "float32 weights and arithmetic",
+    "float16": "weights stored as float16, half the size",
+    "dynamic": "weights stored as int8, activations quantised as they come",
+    "int8": "weights and activations int8, uint8 in and out",
+}
+
+
+class ConversionError(Exception):
+    """A network that a format cannot hold."""
+
+
+def convert_to_tflite(
+    served: ServedModel,
+    kind: str,
+    read_calibration: Callable[[], np.ndarray],
+    *,
+    name: str,
+) -> bytes:
+    """Converts a model; one image [1, S, S, 3] in 0..255 -> scores [1, C].
+
+    Args:
+        served: What to convert.
+        kind: Key of `KINDS`.
+        read_calibration: Gives uint8 [K, S, S, 3], images of the training
+            split; `int8` derives the ranges of all activations from them.
+        name: Of the model, for its metadata.
+
+    Returns:
+        The file's bytes, with labels and metadata.
+
+    Raises:
+        ConversionError: If the built-in operators do not suffice.
+    """
+    # Frozen first: a Keras 3 model hands its variables to the converter as
+    # resources that stay uninitialised.
+    graph = freeze_graph(score_model(served), batch_size=1, dtype="float32")
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [graph.function]
+    )
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    if kind != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if kind == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if kind == "int8":
+        converter.target_spec.supported_ops = [
+            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
+        ]
+        converter.representative_dataset = lambda: calibration_batches(
+            read_calibration()
+        )
+        converter.inference_input_type = tf.uint8
+        converter.inference_output_type = tf.uint8
+    try:
+        with silenced_stderr():
+            content = converter.convert()
+    except Exception as error:  # the converter's many kinds
+        reason = str(error).strip().partition("\n")[0]
+        raise ConversionError(f"it cannot be converted: {reason}") from None
+    return add_metadata(
+        content,
+        name=name,
+        description=f"Image classifier, {KINDS[kind]}.",
+        class_names=served.class_names,
+    )
+
+
+def score_model(served: ServedModel) -> keras.Model:
+    """Returns images [N, S, S, 3] -> scores [N, C] in 0..1."""
+    activation = "sigmoid" if served.multi_label else "softmax"
+    _, logits = served.model.outputs
+    scores = keras.layers.Activation(activation, dtype="float32")(logits)
+    return keras.Model(served.model.inputs, scores, name="scores")
+
+
+def calibration_batches(images: np.ndarray) -> Iterator[list[np.ndarray]]:
+    """Yields [image float32 [1, S, S, 3]] for each calibration image.
+
+    Two pixels of the first are set to 0 and 255, so that the input's scale is
+    1 and its zero point 0: runtimes hand over pixels as they are.
+    """
+    for row, image in enumerate(images.astype(np.float32)):
+        if row == 0:
+            image[0, 0], image[0, 1] = 0.0, 255.0
+        yield [image[None]]

@@ -1,0 +1,99 @@
+"""Versions of a model below one folder, and publishing them whole.
+
+    OUTPUT/3/                   SavedModel of version 3
+    OUTPUT/tflite/3/*.tflite    its other files
+    OUTPUT/quarantine/3/        what the gate refused
+    OUTPUT/export.json          what was measured
+
+Files are written into a staging folder beside their target and renamed: TF
+Serving, which polls OUTPUT for numbers, never sees half a version.
+"""
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from tlkeras import workdir
+from tlkeras.errors import InputError
+
+RECORD = "export.json"
+TFLITE = "tflite"
+QUARANTINE = "quarantine"
+STAGING = ".staging"
+
+
+@contextlib.contextmanager
+def staging(output: Path) -> Iterator[Path]:
+    """Yields an empty folder in OUTPUT; one export at a time has it.
+
+    What an export that was killed left behind is removed first.
+
+    Raises:
+        InputError: If OUTPUT cannot be written, or another export is at it.
+    """
+    workdir.make_directory(output, what="export folder")
+    with open(output / ".lock", "a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise InputError(
+                f"Another export writes to '{output}'; expected one at a "
+                "time: wait for it, or choose another --output."
+            ) from None
+        folder = output / STAGING
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def existing_versions(output: Path) -> set[int]:
+    """Returns every version number that was ever used in OUTPUT."""
+    folders = (output, output / TFLITE, output / QUARANTINE)
+    return {
+        int(path.name)
+        for folder in folders
+        if folder.is_dir()
+        for path in folder.iterdir()
+        if path.name.isdecimal()
+    }
+
+
+def choose_version(output: Path, version: int | None) -> int:
+    """Returns the version to write: the next, or the one that is asked for.
+
+    Raises:
+        InputError: If it is below 1 or exists already.
+    """
+    taken = existing_versions(output)
+    if version is None:
+        return max(taken, default=0) + 1
+    if version < 1:
+        raise InputError(
+            f"version={version} is out of range; expected a whole number of at "
+            "least 1: leave --version out for the next one."
+        )
+    if version in taken:
+        raise InputError(
+            f"Version {version} exists in '{output}' and is never overwritten; "
+            f"expected a new number: leave --version out for "
+            f"{max(taken) + 1}."
+        )
+    return version
+
+
+def publish(source: Path, target: Path) -> None:
+    """Moves a whole file or directory to its place, written to disk first."""
+    for path in [source, *source.rglob("*")]:
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.rename(source, target)

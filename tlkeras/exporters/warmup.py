@@ -1,0 +1,44 @@
+"""Warm-up requests that TF Serving replays before a version takes traffic."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    model_pb2,
+    predict_pb2,
+    prediction_log_pb2,
+)
+
+from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
+
+FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+# Each allowed batch size of export/batching.config is compiled once.
+BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+NUM_IMAGES = 4  # of the smallest files, taken in turns
+
+
+def write_warmup(directory: Path, name: str, paths: Sequence[str]) -> None:
+    """Writes one request for each batch size into a version directory.
+
+    Args:
+        directory: Of the SavedModel.
+        name: Of the model, as clients call it.
+        paths: [>= 1] real image files.
+    """
+    smallest = sorted(paths, key=lambda path: Path(path).stat().st_size)
+    contents = [Path(path).read_bytes() for path in smallest[:NUM_IMAGES]]
+    (directory / FILE).parent.mkdir()
+    with tf.io.TFRecordWriter(str(directory / FILE)) as writer:
+        for size in BATCH_SIZES:
+            images = [contents[row % len(contents)] for row in range(size)]
+            request = predict_pb2.PredictRequest(
+                model_spec=model_pb2.ModelSpec(
+                    name=name, signature_name=DEFAULT_SIGNATURE
+                ),
+                inputs={"image_bytes": tf.make_tensor_proto(images)},
+            )
+            log = prediction_log_pb2.PredictionLog(
+                predict_log=prediction_log_pb2.PredictLog(request=request)
+            )
+            writer.write(log.SerializeToString())
