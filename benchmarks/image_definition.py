@@ -95,7 +95,11 @@ def probe(classifier, dataset, images):
 
     def score(kernel: np.ndarray, bias: np.ndarray) -> float:
         logits = codes["validation"] @ kernel + bias
-        return float(per_image_scores(targets["validation"], logits).mean())
+        return float(
+            per_image_scores(
+                targets["validation"], logits, multi_label=False
+            ).mean()
+        )
 
     fit = fit_linear_classifier(
         codes["train"],

@@ -187,8 +187,40 @@ def test_a_full_disk_leaves_whole_shards_only(tmp_path, monkeypatch):
     assert make_activations(tmp_path / "s")[0].fill(1) == 24
 
 
-def test_a_shard_of_another_layout_is_dropped(tmp_path):
+def test_a_shard_of_another_layout_counts_as_missing(tmp_path):
     activations, _ = make_activations(tmp_path / "s")
     activations.fill(1)
     other = ActivationCache(tmp_path / "s", Layout(((7,),), "float32"))
     assert len(other.missing([("0" * 32, 0)])) == 1
+
+
+@pytest.mark.usefixtures("few_rows_a_shard")
+def test_few_shards_are_open_at_once(tmp_path, monkeypatch):
+    """A mapped file holds a descriptor; a store may have thousands."""
+    monkeypatch.setattr("tlkeras.features.cache.MAX_MAPPED", 2)
+    make_activations(tmp_path / "s")[0].fill(1)
+    activations, _ = make_activations(tmp_path / "s")
+    assert activations.fill(1) == 0
+    before = len(os.listdir("/proc/self/fd"))
+    rows = np.random.default_rng(0).permutation(40)
+    got = activations.rows(rows, np.zeros_like(rows))
+    for values, wanted in zip(
+        got, expected(rows, np.zeros_like(rows)), strict=True
+    ):
+        np.testing.assert_array_equal(values, wanted)
+    assert len(os.listdir("/proc/self/fd")) <= before + 2
+
+
+@pytest.mark.usefixtures("few_rows_a_shard")
+def test_too_many_open_files_are_no_damage(tmp_path, monkeypatch):
+    make_activations(tmp_path / "s")[0].fill(1)
+    before = contents(tmp_path / "s")
+
+    def refuse(path):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    activations, _ = make_activations(tmp_path / "s")
+    monkeypatch.setattr("tlkeras.features.cache._checksum", refuse)
+    with pytest.raises(OSError, match="Too many"):
+        activations.fill(1)
+    assert contents(tmp_path / "s") == before

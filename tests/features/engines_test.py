@@ -81,6 +81,13 @@ def test_an_engine_that_is_not_installed_is_refused(
         choose_engine(network, images, engine="openvino")
 
 
+def test_openvino_refuses_a_precision_that_it_lacks(network):
+    with pytest.raises(InputError, match="does not compute in float16"):
+        ENGINES["openvino"](
+            network, dtype="uint8", precision="float16", num_streams=1
+        )
+
+
 def test_the_keras_engine_has_the_precision_of_the_network(network, images):
     with pytest.raises(InputError, match="network's own float32"):
         choose_engine(network, images, engine="keras", precision="bfloat16")

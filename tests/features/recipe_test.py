@@ -42,6 +42,32 @@ def test_names_and_counters_do_not_count():
     assert graph_hash(build()) == graph_hash(build(name="two"))
 
 
+def test_large_constants_of_a_call_count():
+    """NumPy prints them with dots in the middle."""
+    images = keras.Input((64, 64, 3))
+    zeros = np.zeros((64, 64, 3), np.float32)
+    patched = zeros.copy()
+    patched[30:34, 30:34] = 1
+    first, second, again = (
+        graph_hash(keras.Model(images, images - value))
+        for value in (zeros, patched, zeros.copy())
+    )
+    assert first == again != second
+
+
+def test_nested_sequentials_have_a_hash():
+    """ConvNeXt's stem is one."""
+    hashes = []
+    for activation in ("relu", "gelu"):
+        keras.utils.set_random_seed(0)
+        stem = keras.Sequential(
+            [keras.layers.Conv2D(4, 3, activation=activation)], name="stem"
+        )
+        images = keras.Input((8, 8, 3))
+        hashes.append(graph_hash(keras.Model(images, stem(images))))
+    assert hashes[0] != hashes[1]
+
+
 def test_freezing_does_not_count():
     model = build()
     before = graph_hash(model)

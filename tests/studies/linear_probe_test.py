@@ -1,10 +1,13 @@
 import json
+import types
 
 import numpy as np
 import pytest
 
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
+from tlkeras.models.depths import block_ends
+from tlkeras.models.graph import find_cutoff, topological_layers, truncate
 from tlkeras.studies import linear_probe
 from tlkeras.studies.cross_validation import cross_validate, stratified_folds
 from tlkeras.studies.linear_probe import (
@@ -84,6 +87,49 @@ def test_the_table_has_every_depth(probe_config, tmp_path):
     assert "l2+power" in text
     plot_probe(result, tmp_path / "probe.png")
     assert (tmp_path / "probe.png").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("depth", [0, 3, -1])
+def test_the_flags_build_a_network_and_a_cutoff(small_classifier, depth):
+    """A recommended depth ends the network; the cutoff lies in it."""
+    layers = block_ends(small_classifier.backbone)
+    rows = [
+        types.SimpleNamespace(
+            layer=layer, best=types.SimpleNamespace(accuracy=0.9)
+        )
+        for layer in layers
+    ]
+    flags = dict(
+        flag.split("=")
+        for flag in linear_probe._flags(small_classifier, rows, rows[depth])
+    )
+    network = truncate(
+        small_classifier.backbone,
+        flags.get("--config.model.features_from", ""),
+    )
+    cutoff = flags["--config.phases.fine_tune.trainable_from"]
+    assert 0 < find_cutoff(network, cutoff) < len(topological_layers(network))
+
+
+def test_single_labels_among_several_are_scored_alike(problem):
+    """One metric for all folds, whichever images they hold."""
+    codes, targets = problem
+    targets = targets.copy()
+    targets[0] = 1
+    result = cross_validate(codes, targets, loss="binary")
+    # A ranking precision with one label is 1, 1/2 or 1/3, never 0.
+    assert result.scores.min() > 0
+
+
+def test_the_same_config_gives_the_same_network(probe_config, tmp_path):
+    """The seed counts for weights too, and so the cache is found again."""
+    probe_config.model.weights = "none"
+    first, second = (
+        run_linear_probe(probe_config, tmp_path / name) for name in "ab"
+    )
+    for a, b in zip(first["depths"], second["depths"], strict=True):
+        keys = [key for key in a if key in COLUMNS]
+        assert [a[key] for key in keys] == [b[key] for key in keys]
 
 
 def test_the_test_split_is_never_read(probe_config, tmp_path, monkeypatch):

@@ -127,7 +127,7 @@ def test_a_full_disk_trains_on_live_with_the_same_result(
     [
         ({"data.augment.mixup_alpha": 0.2}, "MixUp and CutMix combine"),
         ({}, "each epoch has views of its own"),
-        ({"features.num_views": 3}, "3 epochs would use none of 3 views twice"),
+        ({"features.num_views": 3}, "3 passes would use none of 3 views twice"),
         (
             {"features.num_views": 2, "features.max_cache_bytes": 10},
             "pass the limit of 10.0 B",

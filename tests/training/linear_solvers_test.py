@@ -107,13 +107,14 @@ def objective(problem, kernel, bias, l2, loss, weights):
     return (weights * losses).sum() + l2 / 2 * np.square(kernel).sum()
 
 
+@pytest.mark.parametrize("shift", [0.0, 3.0], ids=["centred", "shifted"])
 @pytest.mark.parametrize("shape", [(300, 40), (60, 200)], ids=["tall", "wide"])
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge", "binary"])
-def test_all_strengths_at_once_are_as_good_as_scikit_learn(loss, shape):
+def test_all_strengths_at_once_are_as_good_as_scikit_learn(loss, shape, shift):
     rng = np.random.default_rng(0)
     targets = np.eye(4, dtype=np.float32)[rng.integers(0, 4, shape[0])]
     codes = rng.normal(size=shape) + targets @ rng.normal(size=(4, shape[1]))
-    codes = codes - codes.mean(0)
+    codes = codes - codes.mean(0) + shift
     weights = rng.uniform(0.5, 2.0, shape[0])
     strengths = [1e3, 1e1, 1e-1]
     found = {
@@ -149,3 +150,16 @@ def test_class_weights_move_the_boundary(problem):
         return ((codes @ result.kernel + result.bias).argmax(1) == 2).mean()
 
     assert share(weighted) >= share(plain)
+
+
+@pytest.mark.parametrize("shape", [(20, 64), (20, 4)], ids=["wide", "tall"])
+def test_codes_that_do_not_vary_give_the_shares_of_the_classes(shape):
+    targets = np.eye(2, dtype=np.float32)[np.arange(20) % 4 // 3]
+    codes = np.full(shape, 2.0, np.float32)
+    ((kernel, bias),) = SOLVERS["batched"](
+        codes, targets, [1.0], loss="softmax", weights=np.ones(20)
+    )
+    logits = codes @ kernel + bias
+    assert np.isfinite(logits).all()
+    shares = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    np.testing.assert_allclose(shares, [0.75, 0.25], atol=1e-3)

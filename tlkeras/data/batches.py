@@ -84,11 +84,11 @@ def training_batches(
         shown = reader.views.of_epoch(reader.keys[rows], epoch)
         images = reader(rows, shown).astype(np.float32, copy=False)
         targets = reader.split.targets[rows]
-        weights = () if class_weights is None else (targets @ class_weights,)
         if augmentation and augmentation.mixes_images:
             key = tf.constant([seed + 1, step], tf.int64)
             mixed = mix_batch(images, targets, key, augmentation)
             images, targets = (tensor.numpy() for tensor in mixed)
+        weights = () if class_weights is None else (targets @ class_weights,)
         return images, targets, *weights
 
     return ordered_map(load, order, num_workers=num_workers)

@@ -73,7 +73,9 @@ def _prediction_rows(
 ) -> Iterator[dict[str, Any]]:
     """Yields one row an image: its labels, the answer, its score."""
     probabilities = compute_probabilities(logits, loss)
-    scores = per_image_scores(split.targets, logits)
+    scores = per_image_scores(
+        split.targets, logits, multi_label=loss == "binary"
+    )
     for row, path in enumerate(split.paths):
         best = int(logits[row].argmax())
         truth = np.flatnonzero(split.targets[row]).tolist()

@@ -30,13 +30,21 @@ def average_precisions(targets: np.ndarray, scores: np.ndarray) -> np.ndarray:
     )
 
 
-def per_image_scores(targets: np.ndarray, logits: np.ndarray) -> np.ndarray:
+def per_image_scores(
+    targets: np.ndarray, logits: np.ndarray, *, multi_label: bool
+) -> np.ndarray:
     """Returns what paired comparisons average, float64 [N].
 
-    1 or 0 for a right or wrong top-1 label; with several labels an image, its
-    ranking average precision (mean over its labels of the precision at them).
+    1 or 0 for a right or wrong top-1 label; where images may carry several
+    labels, an image's ranking average precision (mean over its labels of the
+    precision at them).
+
+    Args:
+        targets: [N, C] multi-hot.
+        logits: [N, C], or any scores that rank the classes.
+        multi_label: Of the whole data set, whatever is in these images.
     """
-    if (targets.sum(-1) == 1).all():
+    if not multi_label:
         hits = targets[np.arange(len(targets)), logits.argmax(-1)]
         return hits.astype(np.float64)
     order = np.argsort(-logits, axis=-1, kind="stable")
@@ -133,7 +141,9 @@ def compute_summary(
     if multi_label:
         value = float(np.nanmean(average_precisions(targets, logits)))
     else:
-        value = float(per_image_scores(targets, logits).mean())
+        value = float(
+            per_image_scores(targets, logits, multi_label=False).mean()
+        )
     return {
         "loss": float(compute_losses(targets, logits, loss).mean()),
         primary_metric(multi_label): value,
@@ -199,7 +209,7 @@ def compute_metrics(
                 None if np.isnan(value) else float(value)
             )
         return result
-    correct = per_image_scores(targets, logits)
+    correct = per_image_scores(targets, logits, multi_label=False)
     result[f"{TOP_1}_interval"] = bootstrap_interval(
         correct, num_samples=bootstrap_samples
     )

@@ -10,7 +10,6 @@ from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import count_test_look
-from tlkeras.evaluation.metrics import per_image_scores
 from tlkeras.evaluation.run import load_run
 from tlkeras.exporters.formats import FORMATS, SAVED_MODEL, resolve_formats
 from tlkeras.exporters.inference import build_served_model
@@ -112,7 +111,7 @@ def export_run(
             )
             for name in formats
         }
-        accuracy = per_image_scores(reference.split.targets, reference.scores)
+        accuracy = reference.per_image(reference.scores)
         record = {
             "name": job.name,
             "version": job.version,

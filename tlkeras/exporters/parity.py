@@ -43,6 +43,12 @@ class Reference:
         paths = [self.split.paths[row] for row in rows]
         return [Path(path).read_bytes() for path in paths], self.read(rows)
 
+    def per_image(self, scores: np.ndarray) -> np.ndarray:
+        """Returns what accuracy averages, [N], of scores [N, C]."""
+        return per_image_scores(
+            self.split.targets, scores, multi_label=self.multi_label
+        )
+
 
 def measure(
     runner: Runner, path: Path, reference: Reference, *, num_samples: int
@@ -64,8 +70,8 @@ def measure(
         `latency_p50_ms` and `latency_p99_ms` at batch 1; `operators`.
     """
     scores = run_all(runner, reference)
-    old = per_image_scores(reference.split.targets, reference.scores)
-    new = per_image_scores(reference.split.targets, scores)
+    old = reference.per_image(reference.scores)
+    new = reference.per_image(scores)
     paired = compare_paired(old, new, num_samples=num_samples)
     low, high = paired.interval
     drops = class_drops(old - new, reference.split.targets)

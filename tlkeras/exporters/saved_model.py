@@ -35,7 +35,15 @@ def write_saved_model(
     module = ClassifierModule(served)
     signatures = module.signatures()
     try:
-        tf.saved_model.save(module, str(directory), signatures=signatures)
+        tf.saved_model.save(
+            module,
+            str(directory),
+            signatures=signatures,
+            # Constants cannot be saved with them, and servers only infer.
+            options=tf.saved_model.SaveOptions(
+                experimental_custom_gradients=False
+            ),
+        )
     except tf.errors.OpError as error:  # a full disk, a limit on file sizes
         raise OSError(error.message) from None
     # TensorFlow makes assets/ only for files that the graph reads.

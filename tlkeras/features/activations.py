@@ -87,7 +87,7 @@ class Activations:
         if not cache.missing(wanted):
             return 0
         with cache.locked(on_wait):
-            missing = cache.missing(wanted)
+            missing = cache.missing(wanted, repair=True)
             try:
                 self._fill(cache, missing, wanted, on_images)
             except OutOfSpaceError:

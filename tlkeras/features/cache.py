@@ -30,6 +30,7 @@ SHARD_BYTES = 32 * 1024**2
 MAX_SHARD_ROWS = 256  # what a killed process loses at most
 STORAGE = {"float32": np.float32, "float16": np.float16}
 MAX_FLOAT16 = 65504.0
+MAX_MAPPED = 64  # shards that are mapped at once: each holds a descriptor
 OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -108,33 +109,41 @@ class ActivationCache:
         self.layout = layout
         self.repaired: list[str] = []
         self._places: dict[Key, tuple[str, int]] = {}
-        self._shards: dict[str, Shard] = {}
+        self._whole: set[str] = set()  # shards whose checksum was compared
+        self._mapped: dict[str, Shard] = {}  # the last used ones, in order
 
-    def missing(self, keys: Iterable[Key]) -> list[Key]:
+    def missing(
+        self, keys: Iterable[Key], *, repair: bool = False
+    ) -> list[Key]:
         """Returns the keys, each once, that no whole shard holds.
 
-        Shards that hold one of the keys are read once to compare checksums,
-        and stay mapped; a damaged one is dropped, so that its rows count as
-        missing.
+        Shards that hold one of the keys are read once to compare checksums;
+        the rows of a damaged one count as missing.
+
+        Args:
+            keys: To look for.
+            repair: Remove damaged shards; only while the store is `locked`.
         """
         keys = list(dict.fromkeys(keys))
-        self._scan(set(keys))
+        self._scan(set(keys), repair)
         return [key for key in keys if key not in self._places]
 
-    def _scan(self, wanted: set[Key]) -> None:
+    def _scan(self, wanted: set[Key], repair: bool) -> None:
         if not self.directory.is_dir():
             return
         for sidecar in sorted(self.directory.glob("[!.]*.json")):
             name = sidecar.stem
-            if name in self._shards:
+            if name in self._whole:
                 continue
             keys, checksum = _read_header(sidecar)
             if keys and wanted.isdisjoint(keys):
                 continue
             if not keys or not self._is_whole(name, keys, checksum):
-                self.repaired.append(name)
-                self._drop(name)
+                if repair:
+                    self.repaired.append(name)
+                    self._drop(name)
                 continue
+            self._whole.add(name)
             for row, key in enumerate(keys):
                 self._places.setdefault(key, (name, row))
 
@@ -143,13 +152,17 @@ class ActivationCache:
         try:
             if _checksum(path) != checksum:
                 return False
-            shard = map_shard(path)
-        except (OSError, ValueError):
+            shape = map_shard(path).rows.shape
+        except (FileNotFoundError, ValueError):
             return False
-        if shard.rows.shape != (len(keys), self.layout.values):
-            return False
-        self._shards[name] = shard
-        return True
+        return shape == (len(keys), self.layout.values)
+
+    def _shard(self, name: str) -> "Shard":
+        shard = self._mapped.pop(name, None) or map_shard(self._data(name))
+        self._mapped[name] = shard
+        if len(self._mapped) > MAX_MAPPED:
+            self._mapped.pop(next(iter(self._mapped)))
+        return shard
 
     def _drop(self, name: str) -> None:
         (self.directory / f"{name}.json").unlink(missing_ok=True)
@@ -170,12 +183,12 @@ class ActivationCache:
         touched = set()
         for number, key in enumerate(keys):
             name, row = self._places[key]
-            rows[number] = self._shards[name].rows[row]
+            rows[number] = self._shard(name).rows[row]
             touched.add(name)
-        for name in touched:
+        for name in touched & self._mapped.keys():
             # Back to the page cache, so that memory does not grow with what
             # was ever read.
-            self._shards[name].mapped.madvise(mmap.MADV_DONTNEED)
+            self._mapped[name].mapped.madvise(mmap.MADV_DONTNEED)
         return self.layout.unpack(rows)
 
     @contextlib.contextmanager
@@ -220,7 +233,7 @@ class ActivationCache:
             if error.errno in OUT_OF_SPACE:
                 raise OutOfSpaceError(str(error)) from None
             raise
-        self._shards[name] = map_shard(path)
+        self._whole.add(name)
         self._places.update((key, (name, row)) for row, key in enumerate(keys))
 
 
@@ -260,7 +273,7 @@ def _read_header(path: Path) -> tuple[list[Key], int]:
         keys = [(digest, view) for digest, view in header["keys"]]
         is_whole = _shard_name(keys) == path.stem
         return keys if is_whole else [], header["checksum"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return [], 0
 
 

@@ -98,6 +98,13 @@ def build_openvino(
             "package openvino on Keras' TensorFlow backend: run pip install "
             "'tlkeras[openvino]', or set --config.runtime.engine=keras."
         )
+    if precision not in OPENVINO_PRECISIONS:
+        raise InputError(
+            f"The engine openvino does not compute in {precision}; expected "
+            f"{' or '.join(OPENVINO_PRECISIONS)}: set "
+            "--config.runtime.precision=float32, or "
+            "--config.runtime.engine=keras."
+        )
     import openvino
 
     from tlkeras.frozen_graph import freeze_graph

@@ -78,6 +78,9 @@ class FrozenPrefix:
         self.console = console
         self._is_disk_full = False
         self._caches: dict[str, ActivationCache] = {}
+        self._granted: dict[
+            tuple[int, int], int
+        ] = {}  # bytes by (split, views)
         self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
         shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
         self.layout = Layout(tuple(shapes), settings.storage)
@@ -119,19 +122,24 @@ class FrozenPrefix:
         if self._is_disk_full:
             return "the disk of the cache is full"
         num_rows = len(split) * views.count
+        place = (id(split), views.count)
+        others = sum(v for key, v in self._granted.items() if key != place)
         limit = self.settings.max_cache_bytes
         if limit is None:
+            others = 0  # They are on the disk already, and not free.
             free = shutil.disk_usage(_existing(workdir.cache_directory())).free
             limit = free // 2
             if num_rows * self.layout.row_bytes > limit:
                 keys = wanted_keys(split.digests, views.count)
                 num_rows = len(self._cache(views).missing(keys))
         needed = num_rows * self.layout.row_bytes
-        if needed <= limit:
+        if others + needed <= limit:
+            self._granted[place] = needed
             return ""
         text = (
             f"{num_rows} x {_size(self.layout.row_bytes)} = {_size(needed)} of "
             f"activations pass the limit of {_size(limit)}"
+            + (f", of which {_size(others)} are in use" if others else "")
         )
         if self.settings.cache == "on":
             raise InputError(

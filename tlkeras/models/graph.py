@@ -67,7 +67,8 @@ def graph_nodes(backbone: keras.Model) -> list[Any]:
     Only calls that belong to this functional graph, whatever else their layers
     are used for. Each has `operation`, `input_tensors`, `output_tensors`.
     """
-    by_depth = backbone._nodes_by_depth  # Keras has no public walk of calls
+    # Keras has no public walk of calls; a Sequential wraps a graph of its own.
+    by_depth = getattr(backbone, "_functional", backbone)._nodes_by_depth
     return [
         node
         for depth in sorted(by_depth, reverse=True)

@@ -84,7 +84,7 @@ def measure_raw_pixels(
         num_strengths=13,
     )
     logits = pixels["test"] @ fit.kernel + fit.bias
-    scores = per_image_scores(targets["test"], logits)
+    scores = per_image_scores(targets["test"], logits, multi_label=False)
     return Figure(name, fit.score, dataset.splits["test"].paths, scores)
 
 

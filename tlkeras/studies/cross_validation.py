@@ -60,6 +60,7 @@ def cross_validate(
     fold = stratified_folds(targets, num_folds, seed)
     strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
     scores = np.zeros((num_strengths, len(codes)))
+    multi_label = bool((targets.sum(-1) != 1).any())
     for number in range(num_folds):
         fit = fold != number
         train, mean, scale = standardize(codes[fit])
@@ -76,7 +77,9 @@ def cross_validate(
         )
         for row, (kernel, bias) in enumerate(solutions):
             scores[row, ~fit] = per_image_scores(
-                targets[~fit], held @ kernel + bias
+                targets[~fit],
+                held @ kernel + bias,
+                multi_label=multi_label,
             )
     best = int(scores.mean(1).argmax())
     return CrossValidated(

@@ -29,7 +29,7 @@ from tlkeras.models.graph import topological_layers
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate
 from tlkeras.studies.probe_cost import StepCost, measure_steps
 from tlkeras.training.frozen_part import feature_settings, reader_factory
-from tlkeras.training.trainer import build_from_config, check_model_settings
+from tlkeras.training.trainer import build_from_config, set_up_model
 
 PROBE = "probe.json"
 PROBE_PLOT = "probe.png"
@@ -94,7 +94,7 @@ def run_linear_probe(
     """
     console = console or Console(quiet=True)
     validate(config)
-    check_model_settings(config)
+    set_up_model(config)
     directory = workdir.make_directory(directory, what="probe folder")
     dataset = load_configured(config)
     workers = feature_settings(config).num_workers
@@ -152,7 +152,11 @@ def _codes_of_all(
     depths: list[str],
     console: Console,
 ) -> list[np.ndarray]:
-    network = build_code_model(classifier, depths, pooling=config.model.pooling)
+    pooling = config.model.pooling
+    if pooling == "flatten":
+        pooling = "average"
+        console.line("codes are averaged over positions, not flattened")
+    network = build_code_model(classifier, depths, pooling=pooling)
     prefix = FrozenPrefix(
         network,
         images,
@@ -242,7 +246,8 @@ def _flags(
         (row.layer for row in rows if row.best.accuracy >= half), rows[0].layer
     )
     names = [x.name for x in topological_layers(classifier.backbone)]
-    position = min(names.index(reached) + 1, len(names) - 1)
+    # The layer above it, of a network that ends at the recommended depth.
+    position = min(names.index(reached) + 1, names.index(recommended.layer))
     flags.append(f"--config.phases.fine_tune.trainable_from={names[position]}")
     return flags
 

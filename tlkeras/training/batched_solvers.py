@@ -69,7 +69,7 @@ def solve_path(
     """Fits one classifier for each strength, all in the same products.
 
     Args:
-        codes: float [N, d], each component with mean 0.
+        codes: float [N, d]; the strengths weigh its components alike.
         targets: [N, C] multi-hot.
         strengths: K values of lambda > 0.
         loss: Key of `LOSSES`.
@@ -79,7 +79,10 @@ def solve_path(
         Kernels float32 [K, d, C] and biases float32 [K, C].
     """
     spec = lookup(LOSSES, loss, what="loss")
-    rotated, axes = _principal_axes(codes.astype(np.float32))
+    # About their mean, where kernel and bias do not pull at each other; the
+    # bias is not penalised, so that it can take the shift back.
+    mean = codes.mean(0, dtype=np.float64).astype(np.float32)
+    rotated, axes = _principal_axes(codes.astype(np.float32) - mean)
     num_classes = targets.shape[1]
     shape = (rotated.shape[1], len(strengths), num_classes)
     penalty = np.array(strengths, np.float32)[None, :, None]
@@ -106,12 +109,16 @@ def solve_path(
     first = None
     for _ in range(MAX_ITERATIONS):
         slope_k, slope_b = gradients(ahead, bias_ahead)
-        size = np.sqrt(np.square(slope_k).sum((0, 2)))
+        size = np.sqrt(
+            np.square(slope_k).sum((0, 2)) + np.square(slope_b).sum(1)
+        )
         first = size if first is None else first
         if (size <= TOLERANCE * first).all():
             break
         new, new_bias = ahead - step * slope_k, bias_ahead - bias_step * slope_b
-        uphill = ((slope_k * (new - kernel)).sum((0, 2)) > 0)[None, :, None]
+        rise = (slope_k * (new - kernel)).sum((0, 2))
+        rise += (slope_b * (new_bias - bias)).sum(1)
+        uphill = (rise > 0)[None, :, None]
         momentum = np.where(uphill, np.float32(1), momentum)
         following = (1 + np.sqrt(1 + 4 * np.square(momentum))) / 2
         push = np.where(uphill, np.float32(0), (momentum - 1) / following)
@@ -119,7 +126,7 @@ def solve_path(
         bias_ahead = new_bias + push[0] * (new_bias - bias)
         kernel, bias, momentum = new, new_bias, following
     whole = (axes @ kernel.reshape(len(kernel), -1)).reshape(-1, *shape[1:])
-    return whole.transpose(1, 0, 2), bias
+    return whole.transpose(1, 0, 2), bias - np.tensordot(mean, whole, 1)
 
 
 def _principal_axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -127,7 +134,8 @@ def _principal_axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if len(codes) <= codes.shape[1]:
         values, vectors = np.linalg.eigh(codes @ codes.T)
         kept = values > 1e-6 * values[-1]
-        scale = np.sqrt(values[kept])
+        kept[-1] = True  # of codes that do not vary at all too
+        scale = np.sqrt(np.maximum(values[kept], np.float32(1e-12)))
         left = vectors[:, kept]
         return left * scale, codes.T @ (left / scale)
     _, axes = np.linalg.eigh(codes.T @ codes)

@@ -4,6 +4,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.load import load_configured
@@ -20,7 +21,7 @@ from tlkeras.features.codes import (
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.features.table import CodeTable, compute_code_table
 from tlkeras.training.frozen_part import feature_settings, reader_factory
-from tlkeras.training.trainer import build_from_config, check_model_settings
+from tlkeras.training.trainer import build_from_config, set_up_model
 
 
 def compute_codes(
@@ -60,7 +61,8 @@ def compute_codes(
             f"--power={power} is out of range; expected above 0 and at most 1."
         )
     console = console or Console(quiet=True)
-    check_model_settings(config)
+    validate(config)
+    set_up_model(config)
     dataset = load_configured(config)
     settings = feature_settings(config)
     classifier = build_from_config(config, dataset, settings.num_workers)

@@ -114,7 +114,9 @@ class RunContext:
             loss=self.classifier.head.loss,
             multi_label=self.multi_label,
         )
-        return metrics, per_image_scores(targets, logits)
+        return metrics, per_image_scores(
+            targets, logits, multi_label=self.multi_label
+        )
 
     def validate(
         self, frozen: "FrozenPart | None" = None

@@ -203,8 +203,8 @@ def _why_live(prefix: FrozenPrefix, train: Split, uses: int) -> str:
             "goes round K"
         )
     wanted = prefix.settings.cache == "on"
-    if views.count >= uses > 1 and not wanted:
-        return f"{uses} epochs would use none of {views.count} views twice"
+    if views.augmentation and views.count >= uses and not wanted:
+        return f"{uses} passes would use none of {views.count} views twice"
     return prefix.obstacle(train, views)
 
 

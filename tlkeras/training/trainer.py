@@ -66,12 +66,7 @@ def train_and_evaluate(
         return workdir.read_json(directory / workdir.RESULT)
     handler = log_to_file(directory / workdir.LOG)
     try:
-        check_model_settings(config)
-        policy = runtime.set_up_runtime(
-            seed=config.seed,
-            precision=config.runtime.precision,
-            deterministic=config.runtime.deterministic,
-        )
+        policy = set_up_model(config)
         dataset = load_data(config, directory, console)
         run = start_run(config, directory, dataset, policy, console)
         console.line(f"precision {policy}, {run.num_workers} workers")
@@ -86,10 +81,26 @@ def train_and_evaluate(
         handler.close()
 
 
-def check_model_settings(config: ConfigDict) -> None:
-    """Refuses an unknown backbone or size before any file is read."""
+def set_up_model(config: ConfigDict) -> str:
+    """Refuses an unknown backbone or size, then seeds and sets the policy.
+
+    Before any file is read. What computes with a config's model calls it
+    first, so that the same config gives the same numbers, and hits the same
+    cache, whichever command asks.
+
+    Returns:
+        The resolved precision policy, e.g. `float32`.
+
+    Raises:
+        InputError: For an unknown backbone or an impossible size.
+    """
     spec = lookup(BACKBONES, config.model.backbone, what="backbone")
     check_image_size(spec, config.model.image_size or spec.default_size)
+    return runtime.set_up_runtime(
+        seed=config.seed,
+        precision=config.runtime.precision,
+        deterministic=config.runtime.deterministic,
+    )
 
 
 def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
