@@ -163,3 +163,12 @@ def test_the_training_mean_is_of_the_training_images(split):
     assert compute_training_mean(
         split, kind="none", divide_by_std=False, **common
     ) == (None, None)
+
+
+def test_weights_of_mixed_images_follow_their_targets(split):
+    class_weights = np.array([1.0, 3.0], np.float32)
+    mixing = Augmentation(mixup_alpha=1.0)
+    batches = make(split, augmentation=mixing, class_weights=class_weights)
+    for _, targets, weights in batches:
+        np.testing.assert_allclose(weights, targets @ class_weights, rtol=1e-6)
+    assert any(((t > 0) & (t < 1)).any() for _, t, _ in batches)

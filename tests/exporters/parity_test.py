@@ -17,6 +17,7 @@ class Recorded:
 
     def __init__(self, scores):
         self.scores = scores
+        self.note = ""
 
     def run(self, contents, images):
         assert len(contents) == len(images)

@@ -164,8 +164,9 @@ def _export_format(
     row["seconds"] = round(time.perf_counter() - started, 3)
     verdict = f"refused: {row['refused']}" if row["refused"] else "passed"
     console.line(f"{name}: {verdict}")
-    if warning := warn(row, max_drop):
-        console.line(f"  {warning}")
+    for warning in (row.get("note"), warn(row, max_drop)):
+        if warning:
+            console.line(f"  {warning}")
     return row
 
 

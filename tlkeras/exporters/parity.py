@@ -67,7 +67,7 @@ def measure(
         image where it may carry several labels); `drop` against Keras and its
         paired `drop_interval`; `num_disagreements` in labels with `mcnemar_p`;
         `largest_probability_shift`; `worst_class` with `worst_class_drop`;
-        `latency_p50_ms` and `latency_p99_ms` at batch 1; `operators`.
+        `latency_p50_ms` and `latency_p99_ms` at batch 1; `note`; `operators`.
     """
     scores = run_all(runner, reference)
     old = reference.per_image(reference.scores)
@@ -100,6 +100,7 @@ def measure(
         "worst_class_drop": float(drops[worst]),
         "latency_p50_ms": p50,
         "latency_p99_ms": p99,
+        "note": runner.note,
         "operators": runner.operators(),
     }
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -11,9 +11,18 @@ import tensorflow as tf
 from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
 from tlkeras.runtime import silenced_stderr
 
+if TYPE_CHECKING:
+    from ai_edge_litert.interpreter import Interpreter
+
 
 class Runner(Protocol):
-    """A loaded file."""
+    """A loaded file.
+
+    Attributes:
+        note: What a user must know to run it, or "".
+    """
+
+    note: str
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
         """Returns scores float32 [N, C].
@@ -29,6 +38,8 @@ class Runner(Protocol):
 
 class SavedModelRunner:
     """A SavedModel through its default signature."""
+
+    note = ""
 
     def __init__(self, path: Path) -> None:
         self._loaded = tf.saved_model.load(str(path))
@@ -55,16 +66,33 @@ class TfliteRunner:
     """A .tflite file in the LiteRT interpreter."""
 
     def __init__(self, path: Path) -> None:
-        from ai_edge_litert.interpreter import Interpreter
-
         self._path = path
-        self._interpreter = Interpreter(
-            model_path=str(path), num_threads=os.cpu_count()
-        )
-        with silenced_stderr():
-            self._interpreter.allocate_tensors()
+        self.note = ""
+        try:
+            self._interpreter = self._prepare(with_delegate=True)
+        except RuntimeError as error:
+            reason = str(error).strip().partition("\n")[0]
+            self._interpreter = self._prepare(with_delegate=False)
+            self.note = f"runs without the XNNPACK delegate only: {reason}"
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
+
+    def _prepare(self, *, with_delegate: bool) -> "Interpreter":
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+        resolver = (
+            OpResolverType.AUTO
+            if with_delegate
+            else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        )
+        interpreter = Interpreter(
+            model_path=str(self._path),
+            num_threads=os.cpu_count(),
+            experimental_op_resolver_type=resolver,
+        )
+        with silenced_stderr():
+            interpreter.allocate_tensors()
+        return interpreter
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
         """Runs the images one by one."""
