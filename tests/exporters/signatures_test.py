@@ -113,6 +113,28 @@ def test_what_is_no_image_is_named_by_its_place(signatures, odd_files, junk):
     assert len(signatures["serving_default"](tf.constant([good]))["label"]) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("image", (1, 1, 1)),
+        ("image", (1, 64, 64, 3)),
+        ("image", (1, 32, 32, 1)),
+        ("serving_default", ()),
+        ("features", (1, 1)),
+    ],
+)
+def test_another_shape_is_refused(exported, odd_files, name, shape):
+    """Servers do not check it; the process must survive it."""
+    signatures = tf.saved_model.load(str(exported / "1")).signatures
+    good = odd_files[0].read_bytes()
+    values = tf.zeros(shape) if name == "image" else tf.fill(shape, good)
+    key = "image" if name == "image" else "image_bytes"
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible"):
+        signatures[name](**{key: values})
+    answers = signatures["serving_default"](image_bytes=tf.constant([good]))
+    assert len(answers["label"]) == 1
+
+
 def test_a_truncated_jpeg_fails_alone(signatures, odd_files):
     good = odd_files[0].read_bytes()
     with pytest.raises(tf.errors.InvalidArgumentError):

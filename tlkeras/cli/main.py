@@ -18,6 +18,7 @@ COMMANDS = {
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
     "probe": "linear classifiers on every depth of a backbone",
     "export": "SavedModel and TFLite, compared with Keras on real images",
+    "serve_check": "TF Serving's REST JSON in process, to try clients",
     "report": "write the page of a run again",
     "doctor": "versions, devices, weight cache; layers of a backbone",
 }
@@ -26,7 +27,7 @@ USAGE = "usage: tlkeras COMMAND [--flag=value ...]"
 
 def format_help() -> str:
     """Returns what `tlkeras --help` prints."""
-    lines = [f"  {name:<10} {text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<12}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
             "Transfer learning for image classification with Keras.",

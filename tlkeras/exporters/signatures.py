@@ -67,7 +67,7 @@ class ClassifierModule(tf.Module):
         functions: dict[str, tuple[Callable[[tf.Tensor], Outputs], tf.Tensor]]
         functions = {
             DEFAULT_SIGNATURE: (self.classify_bytes, encoded),
-            "image": (self.classify_pixels, pixels),
+            "image": (self.classify_checked_pixels, pixels),
             "features": (self.extract_features, encoded),
         }
         return {
@@ -78,6 +78,11 @@ class ClassifierModule(tf.Module):
     def classify_bytes(self, image_bytes: tf.Tensor) -> Outputs:
         """Answers for encoded images, string [N]."""
         return self.classify_pixels(self._read(image_bytes))
+
+    def classify_checked_pixels(self, image: tf.Tensor) -> Outputs:
+        """Answers for decoded images; refuses any other shape."""
+        size, _ = self._served
+        return self.classify_pixels(_check_shape(image, (None, size, size, 3)))
 
     def classify_pixels(self, image: tf.Tensor) -> Outputs:
         """Answers for decoded images, float32 [N, S, S, 3] in 0..255.
@@ -118,6 +123,7 @@ class ClassifierModule(tf.Module):
     def _read(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """Decodes images as in training: float32 [N, S, S, 3] in 0..255."""
         size, _ = self._served
+        image_bytes = _check_shape(image_bytes, (None,))
         with tf.control_dependencies([_assert_images(image_bytes)]):
             image_bytes = tf.identity(image_bytes)
         images = tf.map_fn(
@@ -126,6 +132,18 @@ class ClassifierModule(tf.Module):
             fn_output_signature=tf.TensorSpec((size, size, 3), tf.uint8),
         )
         return tf.cast(images, tf.float32)
+
+
+def _check_shape(tensor: tf.Tensor, shape: tuple[int | None, ...]) -> tf.Tensor:
+    """Fails with InvalidArgument on any other shape.
+
+    Servers do not compare a request with the signature's shape. Without a check
+    the network answers for images of another size, and another rank ends the
+    process. Behind the placeholder the shape is unknown, so that the check is
+    not optimised away.
+    """
+    unknown = tf.raw_ops.PlaceholderWithDefault(input=tensor, shape=None)
+    return tf.ensure_shape(unknown, shape)
 
 
 def _assert_images(image_bytes: tf.Tensor) -> tf.Operation:

@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""Labels images through TF Serving's gRPC API. Needs tensorflow-serving-api.
+
+Prints `PATH<TAB>LABEL<TAB>SCORE` for each image. Exit code 0: all were
+answered; 1: some image was refused; 2: the server could not answer.
+"""
+
+import argparse
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
+
+class ServerError(Exception):
+    """The server cannot answer, whatever the image."""
+
+
+class RefusedError(Exception):
+    """The server refuses these images."""
+
+
+def parse_arguments(argv=None):
+    """Returns the command line's settings."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("images", nargs="+", help="JPEG, PNG, GIF, BMP, WebP")
+    parser.add_argument("--address", default="localhost:8500")
+    parser.add_argument("--model", default="digits")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="default: the newest")
+    which.add_argument("--label", help="of a version, such as stable")
+    parser.add_argument("--signature", default="serving_default")
+    parser.add_argument(
+        "--batch", type=int, default=16, help="images a request"
+    )
+    parser.add_argument("--timeout", type=float, default=10, help="seconds")
+    return parser.parse_args(argv)
+
+
+def make_request(settings, contents):
+    """Returns a PredictRequest for encoded images."""
+    from tensorflow.core.framework import tensor_pb2, types_pb2
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = settings.model
+    request.model_spec.signature_name = settings.signature
+    if settings.version is not None:
+        request.model_spec.version.value = settings.version
+    elif settings.label:
+        request.model_spec.version_label = settings.label
+    tensor = tensor_pb2.TensorProto(
+        dtype=types_pb2.DT_STRING, string_val=contents
+    )
+    tensor.tensor_shape.dim.add(size=len(contents))
+    request.inputs["image_bytes"].CopyFrom(tensor)
+    return request
+
+
+def predict(stub, settings, contents):
+    """Returns (label, score) for each encoded image.
+
+    Raises:
+        RefusedError: If the server refuses the images.
+        ServerError: If it is down, too slow, or serves no such model.
+    """
+    import grpc
+
+    try:
+        response = stub.Predict(
+            make_request(settings, contents), timeout=settings.timeout
+        )
+    except grpc.RpcError as error:
+        raise explain(error, settings) from None
+    outputs = response.outputs
+    if "label" not in outputs:
+        raise ServerError(
+            f"signature '{settings.signature}' answers {sorted(outputs)}, not "
+            "label and score; expected serving_default of a single-label model"
+        )
+    labels = [value.decode() for value in outputs["label"].string_val]
+    return list(zip(labels, floats(outputs["score"]), strict=True))
+
+
+def floats(tensor):
+    """Returns the numbers of a float tensor, packed or not."""
+    import struct
+
+    if tensor.tensor_content:
+        count = len(tensor.tensor_content) // 4
+        return struct.unpack(f"<{count}f", tensor.tensor_content)
+    size = tensor.tensor_shape.dim[0].size
+    values = list(tensor.float_val)
+    # Equal values at the end are stored once.
+    return values + values[-1:] * (size - len(values))
+
+
+def explain(error, settings):
+    """Returns what a status means, in one sentence."""
+    import grpc
+
+    code, text = error.code(), " ".join(error.details().split())
+    if code == grpc.StatusCode.DEADLINE_EXCEEDED:
+        return ServerError(
+            f"no answer from {settings.address} within {settings.timeout:g} s; "
+            "raise --timeout or send fewer images with --batch"
+        )
+    if code == grpc.StatusCode.UNAVAILABLE:
+        return ServerError(
+            f"no server answers at {settings.address} ({text}); start it with "
+            "docker compose up, or check --address"
+        )
+    if code == grpc.StatusCode.NOT_FOUND:
+        return ServerError(
+            f"{settings.address} serves no such model ({text}); check --model, "
+            "--version, --label and models.config"
+        )
+    if "signature def" in text:
+        return ServerError(
+            f"the model has no signature '{settings.signature}'; expected "
+            "serving_default"
+        )
+    if code == grpc.StatusCode.INVALID_ARGUMENT:
+        return RefusedError(text)
+    return ServerError(f"{settings.address} fails with {code.name}: {text}")
+
+
+def answer_each(stub, settings, contents):
+    """Returns (label, score) or a RefusedError for each image.
+
+    One bad image fails its whole request, and with server-side batching the
+    requests it was merged with: after a refusal each image is tried alone.
+    """
+    try:
+        return predict(stub, settings, contents)
+    except RefusedError as error:
+        if len(contents) == 1:
+            return [error]
+    return [answer_each(stub, settings, [c])[0] for c in contents]
+
+
+def label_images(stub, settings):
+    """Prints a line for each image; returns how many were refused."""
+    num_refused = 0
+    for start in range(0, len(settings.images), settings.batch):
+        paths = settings.images[start : start + settings.batch]
+        contents = []
+        for path in paths:
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        for path, answer in zip(
+            paths, answer_each(stub, settings, contents), strict=True
+        ):
+            if isinstance(answer, RefusedError):
+                num_refused += 1
+                print(f"{path}: refused: {answer}", file=sys.stderr)
+            else:
+                print(path, answer[0], f"{answer[1]:.4f}", sep="\t")
+    return num_refused
+
+
+def import_stubs():
+    """Imports the stubs without the banners of the TensorFlow behind them."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+    return prediction_service_pb2_grpc
+
+
+def main(argv=None):
+    """Labels the images of the command line."""
+    settings = parse_arguments(argv)
+    prediction_service_pb2_grpc = import_stubs()
+    import grpc
+
+    options = [("grpc.max_receive_message_length", -1)]
+    with grpc.insecure_channel(settings.address, options) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        try:
+            return 1 if label_images(stub, settings) else 0
+        except (ServerError, OSError) as error:
+            print(f"client_grpc: {error}", file=sys.stderr)
+            return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+#!/usr/bin/env python3
+"""Labels images through TF Serving's REST API. Standard library only.
+
+Prints `PATH<TAB>LABEL<TAB>SCORE` for each image. Exit code 0: all were
+answered; 1: some image was refused; 2: the server could not answer.
+"""
+
+import argparse
+import base64
+import json
+import sys
+import urllib.error
+import urllib.request
+
+
+class ServerError(Exception):
+    """The server cannot answer, whatever the image."""
+
+
+class RefusedError(Exception):
+    """The server refuses these images."""
+
+
+def parse_arguments(argv=None):
+    """Returns the command line's settings."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("images", nargs="+", help="JPEG, PNG, GIF, BMP, WebP")
+    parser.add_argument("--url", default="http://localhost:8501")
+    parser.add_argument("--model", default="digits")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--version", type=int, help="default: the newest")
+    which.add_argument("--label", help="of a version, such as stable")
+    parser.add_argument("--signature", default="serving_default")
+    parser.add_argument(
+        "--batch", type=int, default=16, help="images a request"
+    )
+    parser.add_argument("--timeout", type=float, default=10, help="seconds")
+    return parser.parse_args(argv)
+
+
+def predict_url(settings):
+    """Returns the address that answers predictions."""
+    address = f"{settings.url.rstrip('/')}/v1/models/{settings.model}"
+    if settings.version is not None:
+        address += f"/versions/{settings.version}"
+    elif settings.label:
+        address += f"/labels/{settings.label}"
+    return f"{address}:predict"
+
+
+def predict(settings, contents):
+    """Returns one answer, a dict, for each encoded image.
+
+    Raises:
+        RefusedError: If the server refuses the images.
+        ServerError: If it is down, too slow, or serves no such model.
+    """
+    rows = [
+        {"image_bytes": {"b64": base64.b64encode(content).decode()}}
+        for content in contents
+    ]
+    body = {"signature_name": settings.signature, "instances": rows}
+    request = urllib.request.Request(
+        predict_url(settings),
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(
+            request, timeout=settings.timeout
+        ) as response:
+            return json.load(response)["predictions"]
+    except urllib.error.HTTPError as error:
+        explain(error, settings)
+    except (urllib.error.URLError, TimeoutError, OSError) as error:
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, TimeoutError):
+            raise ServerError(
+                f"no answer from {settings.url} within {settings.timeout:g} s; "
+                "raise --timeout or send fewer images with --batch"
+            ) from None
+        raise ServerError(
+            f"no server answers at {settings.url} ({reason}); start it with "
+            "docker compose up, or check --url"
+        ) from None
+    except (ValueError, KeyError):
+        raise ServerError(
+            f"{settings.url} does not speak TF Serving's REST API; check --url"
+        ) from None
+
+
+def explain(error, settings):
+    """Turns an error body into one sentence."""
+    try:
+        text = json.loads(error.read())["error"]
+    except (ValueError, KeyError, TypeError):
+        text = str(error)
+    if error.code == 404:
+        raise ServerError(
+            f"{settings.url} serves no such model ({text}); check --model, "
+            "--version, --label and models.config"
+        ) from None
+    if "signature def" in text:
+        raise ServerError(
+            f"the model has no signature '{settings.signature}'; expected "
+            "serving_default"
+        ) from None
+    if error.code == 400:
+        raise RefusedError(" ".join(text.split())) from None
+    raise ServerError(f"{settings.url} fails with {error.code}: {text}")
+
+
+def label_images(settings):
+    """Prints a line for each image; returns how many were refused."""
+    num_refused = 0
+    for start in range(0, len(settings.images), settings.batch):
+        paths = settings.images[start : start + settings.batch]
+        contents = []
+        for path in paths:
+            with open(path, "rb") as file:
+                contents.append(file.read())
+        for path, answer in zip(
+            paths, answer_each(settings, contents), strict=True
+        ):
+            if isinstance(answer, RefusedError):
+                num_refused += 1
+                print(f"{path}: refused: {answer}", file=sys.stderr)
+            elif "label" in answer:
+                print(path, answer["label"], f"{answer['score']:.4f}", sep="\t")
+            else:
+                print(path, json.dumps(answer), sep="\t")
+    return num_refused
+
+
+def answer_each(settings, contents):
+    """Returns an answer or a RefusedError for each image.
+
+    One bad image fails its whole request, and with server-side batching the
+    requests it was merged with: after a refusal each image is tried alone.
+    """
+    try:
+        return predict(settings, contents)
+    except RefusedError as error:
+        if len(contents) == 1:
+            return [error]
+    return [answer_each(settings, [content])[0] for content in contents]
+
+
+def main(argv=None):
+    """Labels the images of the command line."""
+    settings = parse_arguments(argv)
+    try:
+        return 1 if label_images(settings) else 0
+    except (ServerError, OSError) as error:
+        print(f"client_rest: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
