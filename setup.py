@@ -5,10 +5,12 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 OPENVINO = ["openvino>=2025.0"]
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"]
 MEDIAPIPE = ["mediapipe>=0.10.30"]
 TEST = [
     *OPENVINO,
     *MEDIAPIPE,
+    *ONNX,
     "coverage>=7.4",
     "pytest>=8",
     "pytest-cov>=5",
@@ -52,6 +54,7 @@ setup(
     extras_require={
         "openvino": OPENVINO,
         "mediapipe": MEDIAPIPE,
+        "onnx": ONNX,
         "test": TEST,
         "dev": [*TEST, "mypy>=1.10", "pre-commit>=3.7", "ruff>=0.6"],
     },

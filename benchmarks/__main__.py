@@ -6,7 +6,14 @@ import sys
 
 from benchmarks.harness import write_section
 
-NAMES = ("codes", "bfloat16", "fine_tune", "memory", "linear_probe")
+NAMES = (
+    "codes",
+    "bfloat16",
+    "fine_tune",
+    "memory",
+    "exports",
+    "linear_probe",
+)
 
 names = sys.argv[1:] or NAMES
 for name in names:

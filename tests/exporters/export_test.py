@@ -15,11 +15,14 @@ from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.run import load_run
 from tlkeras.exporters import export
 from tlkeras.exporters.export import ExportSettings, export_run
-from tlkeras.exporters.formats import FORMATS, resolve_formats
+from tlkeras.exporters.formats import resolve_formats
 from tlkeras.exporters.inference import build_served_model
 from tlkeras.exporters.versions import existing_versions
 
 FEW = ExportSettings(formats=("saved_model", "float32"), max_drop=0.0)
+
+
+DEFAULTS = ["saved_model", "float32", "float16", "dynamic", "int8"]
 
 
 def numbered(output):
@@ -31,7 +34,7 @@ def test_every_default_format_is_published_with_its_figures(exported, finished):
     record = json.loads((exported / "export.json").read_text())
     assert record == json.loads((finished / "export.json").read_text())
     assert record["version"] == 1
-    assert list(record["formats"]) == list(FORMATS)
+    assert list(record["formats"]) == DEFAULTS
     for name, row in record["formats"].items():
         assert row["refused"] == ""
         assert (exported / row["path"]).exists()
@@ -127,17 +130,64 @@ def test_a_worse_file_goes_to_quarantine_and_exits_1(
 
 
 def test_each_format_is_gated_alone(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        export,
-        "judge",
-        lambda row, _: "it is worse" if row["file"] == "float16.tflite" else "",
-    )
+    verdicts = iter(["", "it is worse"])
+    monkeypatch.setattr(export, "judge", lambda *_: next(verdicts))
     settings = ExportSettings(formats=("float32", "float16"))
     record = export_run(finished, tmp_path / "m", settings)
     assert record["formats"]["float32"]["path"] == "tflite/1/float32.tflite"
     assert record["formats"]["float16"]["path"] == "quarantine/1/float16.tflite"
     for row in record["formats"].values():
         assert (tmp_path / "m" / row["path"]).exists()
+
+
+def test_int8_that_is_refused_is_tried_with_16_bits(
+    finished, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(export, "judge", lambda *_: next(verdicts))
+    verdicts = iter(["it is worse", ""])
+    settings = ExportSettings(formats=("int8",))
+    record = export_run(finished, tmp_path / "m", settings)
+    assert list(record["formats"]) == ["int8", "int16x8"]
+    assert record["formats"]["int8"]["instead"] == "int16x8"
+    other = record["formats"]["int16x8"]
+    assert other["path"] == "tflite/1/int16x8.tflite"
+    assert other["drop"] <= 0.1
+
+
+def test_other_runtimes_pass_the_same_gate(finished, tmp_path):
+    for package in ("onnxruntime", "tf2onnx", "openvino"):
+        pytest.importorskip(package, reason=f"{package} is an extra")
+    settings = ExportSettings(formats=("onnx", "openvino"), max_drop=0.0)
+    record = export_run(finished, tmp_path / "m", settings)
+    assert (tmp_path / "m" / "openvino" / "1" / "model.bin").exists()
+    for name, row in record["formats"].items():
+        assert row["refused"] == ""
+        assert row["largest_probability_shift"] < 1e-5, name
+        assert (tmp_path / "m" / row["path"]).exists()
+        assert row["operators"]
+        assert row["num_bytes"] > 500_000
+    assert existing_versions(tmp_path / "m") == {1}
+
+
+def test_all_files_of_a_refused_format_are_set_aside(
+    finished, tmp_path, monkeypatch
+):
+    pytest.importorskip("openvino", reason="an extra")
+    monkeypatch.setattr(export, "judge", lambda *_: "it is worse")
+    settings = ExportSettings(formats=("openvino",))
+    record = export_run(finished, tmp_path / "m", settings)
+    assert record["formats"]["openvino"]["path"] == "quarantine/1/model.xml"
+    refused = tmp_path / "m" / "quarantine" / "1"
+    assert {"model.xml", "model.bin"} <= set(os.listdir(refused))
+    assert not (tmp_path / "m" / "openvino").exists()
+
+
+def test_a_format_without_its_packages_is_refused(finished, monkeypatch):
+    from importlib import util
+
+    monkeypatch.setattr(util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"pip install 'tlkeras\[onnx\]'"):
+        resolve_formats(["onnx"])
 
 
 def test_a_look_at_the_test_split_is_counted(finished, tmp_path):
@@ -165,7 +215,7 @@ def test_calibration_images_are_of_the_training_split(finished):
 @pytest.mark.parametrize(
     ("names", "expected"),
     [
-        (["saved_model", "tflite"], list(FORMATS)),
+        (["saved_model", "tflite"], DEFAULTS),
         (["int8", "tflite"], ["int8", "float32", "float16", "dynamic"]),
     ],
 )

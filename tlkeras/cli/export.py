@@ -20,8 +20,9 @@ def define_flags(argv: list[str]) -> None:
     flags.DEFINE_list(
         "formats",
         None,
-        "saved_model, float32, float16, dynamic, int8, or tflite for the last "
-        "four; default: export.formats of the run's config.",
+        "saved_model; float32, float16, dynamic, int8, or tflite for these "
+        "four; int16x8; onnx; openvino; default: export.formats of the run's "
+        "config.",
     )
     flags.DEFINE_integer(
         "version", None, "Number of the version; default: the next."

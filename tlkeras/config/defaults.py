@@ -198,8 +198,8 @@ def get_config() -> ConfigDict:
 
     # `tlkeras export`; its flags win over these.
     config.export = ConfigDict()
-    # saved_model, and float32 | float16 | dynamic | int8 for LiteRT, or tflite
-    # for these four.
+    # saved_model; for LiteRT float32 | float16 | dynamic | int8, or tflite for
+    # these four, and int16x8; onnx; openvino.
     config.export.formats = ("saved_model", "tflite")
     # Largest drop in accuracy against Keras that a file may cost.
     config.export.max_drop = 0.01

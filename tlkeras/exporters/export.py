@@ -11,7 +11,12 @@ from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import count_test_look
 from tlkeras.evaluation.run import load_run
-from tlkeras.exporters.formats import FORMATS, SAVED_MODEL, resolve_formats
+from tlkeras.exporters.formats import (
+    FORMATS,
+    SAVED_MODEL,
+    TFLITE,
+    resolve_formats,
+)
 from tlkeras.exporters.inference import build_served_model
 from tlkeras.exporters.job import Job
 from tlkeras.exporters.parity import Reference, measure
@@ -20,7 +25,6 @@ from tlkeras.exporters.tflite import ConversionError
 from tlkeras.exporters.versions import (
     QUARANTINE,
     RECORD,
-    TFLITE,
     choose_version,
     publish,
     staging,
@@ -79,8 +83,9 @@ def export_run(
 
     Returns:
         What `export.json` holds: `version`, `split`, `keras_accuracy`, and in
-        `formats` the figures of `parity.measure` with `path` and `refused`, a
-        sentence or "".
+        `formats` the figures of `parity.measure` with `path`, relative to
+        `output`, `refused`, a sentence or "", and `instead`, the format that
+        was tried in its place.
 
     Raises:
         InputError: For an unfinished run, an unknown format or split, or a
@@ -105,12 +110,17 @@ def export_run(
         if settings.split == "test":
             count_test_look(run.directory, "export")
         reference = job.reference(settings.split)
-        rows = {
-            name: _export_format(
+        rows: dict[str, dict[str, Any]] = {}
+        names = list(formats)
+        for name in names:
+            rows[name] = _export_format(
                 name, job, folder, reference, settings.max_drop, console
             )
-            for name in formats
-        }
+            instead = FORMATS[name].instead
+            if rows[name]["refused"] and instead and instead not in names:
+                console.line(f"  {instead} is tried in its place")
+                rows[name]["instead"] = instead
+                names.append(instead)
         accuracy = reference.per_image(reference.scores)
         record = {
             "name": job.name,
@@ -143,13 +153,14 @@ def _export_format(
 ) -> dict[str, Any]:
     """Writes one format, measures it, and sets aside what is refused."""
     started = time.perf_counter()
-    row: dict[str, Any] = {"file": "", "refused": ""}
+    row: dict[str, Any] = {"path": "", "refused": ""}
+    path = folder / FORMATS[name].path
+    path.parent.mkdir(exist_ok=True)
     try:
-        path = FORMATS[name](job, folder, name)
+        FORMATS[name].write(job, path)
     except ConversionError as error:
         row["refused"] = str(error)
     else:
-        row["file"] = path.name
         row |= measure(
             load_runner(path),
             path,
@@ -157,10 +168,15 @@ def _export_format(
             num_samples=job.run.config.evaluation.bootstrap_samples,
         )
         row["refused"] = judge(row, max_drop)
+        place = Path(FORMATS[name].path)
+        row["path"] = str(place.parent / str(job.version) / place.name)
+        if name == SAVED_MODEL:
+            row["path"] = str(job.version)
         if row["refused"]:
+            row["path"] = f"{QUARANTINE}/{job.version}/{place.name}"
             (folder / QUARANTINE).mkdir(exist_ok=True)
-            path.rename(folder / QUARANTINE / path.name)
-    row["path"] = _place(name, row, job.version)
+            for part in path.parent.glob(f"{path.stem}*"):
+                part.rename(folder / QUARANTINE / part.name)
     row["seconds"] = round(time.perf_counter() - started, 3)
     verdict = f"refused: {row['refused']}" if row["refused"] else "passed"
     console.line(f"{name}: {verdict}")
@@ -196,26 +212,15 @@ def warn(row: dict[str, Any], max_drop: float) -> str:
     )
 
 
-def _place(name: str, row: dict[str, Any], version: int) -> str:
-    """Returns where a file goes, relative to the export folder; "" if none."""
-    if not row["file"]:
-        return ""
-    if row["refused"]:
-        return f"{QUARANTINE}/{version}/{row['file']}"
-    if name == SAVED_MODEL:
-        return str(version)
-    return f"{TFLITE}/{version}/{row['file']}"
-
-
 def _publish(folder: Path, output: Path, record: dict[str, Any]) -> None:
     """Moves what was written to its place; what servers poll comes last."""
     version = str(record["version"])
-    targets = {
-        QUARANTINE: output / QUARANTINE / version,
-        TFLITE: output / TFLITE / version,
-        SAVED_MODEL: output / version,
-    }
-    for group, target in targets.items():
-        if any((folder / group).glob("*")):
-            workdir.write_json(folder / group / RECORD, record)
-            publish(folder / group, target)
+    groups = sorted(path for path in folder.iterdir() if any(path.iterdir()))
+    groups.sort(key=lambda path: path.name == SAVED_MODEL)
+    for group in groups:
+        workdir.write_json(group / RECORD, record)
+        is_served = group.name == SAVED_MODEL
+        publish(
+            group,
+            output / version if is_served else output / group.name / version,
+        )

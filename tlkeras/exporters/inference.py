@@ -49,6 +49,14 @@ def build_served_model(run: Run) -> ServedModel:
     )
 
 
+def build_score_model(served: ServedModel) -> keras.Model:
+    """Returns images [N, S, S, 3] -> scores [N, C] in 0..1."""
+    activation = "sigmoid" if served.multi_label else "softmax"
+    _, logits = served.model.outputs
+    scores = keras.layers.Activation(activation, dtype="float32")(logits)
+    return keras.Model(served.model.inputs, scores, name="scores")
+
+
 def to_float32(model: keras.Model) -> keras.Model:
     """Returns the model, or a copy of it that computes in float32.
 

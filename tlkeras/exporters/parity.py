@@ -157,8 +157,12 @@ def mcnemar_p(num_better: int, num_worse: int) -> float:
 
 
 def size_on_disk(path: Path) -> int:
-    """Returns the bytes of a file, or of all files below a directory."""
-    files = path.rglob("*") if path.is_dir() else [path]
+    """Returns the bytes of a file with its parts, or of a whole directory.
+
+    The parts of a file have its stem: OpenVINO's .xml has its weights in .bin.
+    """
+    parts = path.parent.glob(f"{path.stem}.*")
+    files = path.rglob("*") if path.is_dir() else parts
     return sum(file.stat().st_size for file in files if file.is_file())
 
 

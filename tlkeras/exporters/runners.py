@@ -125,9 +125,60 @@ class TfliteRunner:
         )
 
 
+class OnnxRunner:
+    """An .onnx file in ONNX Runtime, on the CPU."""
+
+    note = ""
+
+    def __init__(self, path: Path) -> None:
+        import onnxruntime
+
+        self._path = path
+        self._session = onnxruntime.InferenceSession(
+            str(path), providers=["CPUExecutionProvider"]
+        )
+
+    def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
+        """Runs all images at once."""
+        (taken,) = self._session.get_inputs()
+        feed = {taken.name: images.astype(np.float32)}
+        return self._session.run(None, feed)[0]
+
+    def operators(self) -> list[str]:
+        """Of the graph."""
+        import onnx
+
+        return sorted({n.op_type for n in onnx.load(self._path).graph.node})
+
+
+class OpenvinoRunner:
+    """An OpenVINO file, in float32 on the CPU."""
+
+    note = ""
+
+    def __init__(self, path: Path) -> None:
+        import openvino
+
+        core = openvino.Core()
+        self._model = core.read_model(path)
+        self._compiled = core.compile_model(
+            self._model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}
+        )
+
+    def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
+        """Runs all images at once."""
+        return self._compiled(images.astype(np.float32))[0]
+
+    def operators(self) -> list[str]:
+        """Of the graph."""
+        return sorted({op.get_type_name() for op in self._model.get_ops()})
+
+
 RUNNERS: dict[str, Callable[[Path], Runner]] = {
     "": SavedModelRunner,
     ".tflite": TfliteRunner,
+    ".onnx": OnnxRunner,
+    ".xml": OpenvinoRunner,
 }
 
 

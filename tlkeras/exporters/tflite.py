@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tlkeras.exporters.inference import ServedModel
+from tlkeras.exporters.inference import ServedModel, build_score_model
 from tlkeras.exporters.tflite_metadata import add_metadata
 from tlkeras.frozen_graph import freeze_graph
 from tlkeras.runtime import silenced_stderr
@@ -16,6 +15,19 @@ KINDS = {
     "float16": "weights stored as float16, half the size",
     "dynamic": "weights stored as int8, activations quantised as they come",
     "int8": "weights and activations int8, uint8 in and out",
+    "int16x8": "weights int8, activations int16, float32 in and out",
+}
+# What `tflite` stands for; int16x8 takes int8's place where that is refused.
+USUAL_KINDS = ("float32", "float16", "dynamic", "int8")
+
+
+# Kinds whose activations are quantised with ranges that are measured before.
+_OPS = tf.lite.OpsSet
+CALIBRATED = {
+    "int8": _OPS.TFLITE_BUILTINS_INT8,
+    "int16x8": (
+        _OPS.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8
+    ),
 }
 
 
@@ -36,7 +48,7 @@ def convert_to_tflite(
         served: What to convert.
         kind: Key of `KINDS`.
         read_calibration: Gives uint8 [K, S, S, 3], images of the training
-            split; `int8` derives the ranges of all activations from them.
+            split; the ranges of all activations are derived from them.
         name: Of the model, for its metadata.
 
     Returns:
@@ -47,22 +59,24 @@ def convert_to_tflite(
     """
     # Frozen first: a Keras 3 model hands its variables to the converter as
     # resources that stay uninitialised.
-    graph = freeze_graph(score_model(served), batch_size=1, dtype="float32")
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [graph.function]
+    graph = freeze_graph(
+        build_score_model(served), batch_size=1, dtype="float32"
     )
+    with silenced_stderr():
+        converter = tf.lite.TFLiteConverter.from_concrete_functions(
+            [graph.function]
+        )
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if kind == "int8":
-        converter.target_spec.supported_ops = [
-            tf.lite.OpsSet.TFLITE_BUILTINS_INT8
-        ]
+    if kind in CALIBRATED:
+        converter.target_spec.supported_ops = [CALIBRATED[kind]]
         converter.representative_dataset = lambda: calibration_batches(
             read_calibration()
         )
+    if kind == "int8":
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.uint8
     try:
@@ -77,14 +91,6 @@ def convert_to_tflite(
         description=f"Image classifier, {KINDS[kind]}.",
         class_names=served.class_names,
     )
-
-
-def score_model(served: ServedModel) -> keras.Model:
-    """Returns images [N, S, S, 3] -> scores [N, C] in 0..1."""
-    activation = "sigmoid" if served.multi_label else "softmax"
-    _, logits = served.model.outputs
-    scores = keras.layers.Activation(activation, dtype="float32")(logits)
-    return keras.Model(served.model.inputs, scores, name="scores")
 
 
 def calibration_batches(images: np.ndarray) -> Iterator[list[np.ndarray]]:

@@ -1,7 +1,7 @@
 """Versions of a model below one folder, and publishing them whole.
 
     OUTPUT/3/                   SavedModel of version 3
-    OUTPUT/tflite/3/*.tflite    its other files
+    OUTPUT/tflite/3/*.tflite    its other files, by kind: onnx/3, openvino/3
     OUTPUT/quarantine/3/        what the gate refused
     OUTPUT/export.json          what was measured
 
@@ -20,7 +20,6 @@ from tlkeras import workdir
 from tlkeras.errors import InputError
 
 RECORD = "export.json"
-TFLITE = "tflite"
 QUARANTINE = "quarantine"
 STAGING = ".staging"
 
@@ -54,13 +53,10 @@ def staging(output: Path) -> Iterator[Path]:
 
 def existing_versions(output: Path) -> set[int]:
     """Returns every version number that was ever used in OUTPUT."""
-    folders = (output, output / TFLITE, output / QUARANTINE)
     return {
         int(path.name)
-        for folder in folders
-        if folder.is_dir()
-        for path in folder.iterdir()
-        if path.name.isdecimal()
+        for path in [*output.glob("*"), *output.glob("[!.]*/*")]
+        if path.is_dir() and path.name.isdecimal()
     }
 
 
