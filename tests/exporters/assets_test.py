@@ -1,0 +1,26 @@
+"""The gate on real photos with real ImageNet weights."""
+
+import pytest
+
+from tlkeras import ExportSettings, export_run, get_config, train_and_evaluate
+
+pytestmark = pytest.mark.assets
+
+
+def test_every_kind_of_clothing_passes(assets, tmp_path):
+    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
+    config = get_config()
+    config.data.source = str(assets / "datasets" / "clothing")
+    config.model.weights = str(next(weights))
+    config.model.image_size = 160
+    config.phases.fine_tune.epochs = 0
+    train_and_evaluate(config, tmp_path / "run")
+    record = export_run(
+        tmp_path / "run", tmp_path / "clothing", ExportSettings(max_drop=0.02)
+    )
+    rows = record["formats"]
+    assert all(row["refused"] == "" for row in rows.values())
+    for name in ("saved_model", "float32", "float16", "dynamic"):
+        assert rows[name]["drop"] <= 0.01
+    for name in ("saved_model", "float32"):
+        assert rows[name]["num_disagreements"] == 0
