@@ -21,6 +21,14 @@ class RefusedError(Exception):
     """The server refuses these images."""
 
 
+def positive(text):
+    """Returns a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
+
+
 def parse_arguments(argv=None):
     """Returns the command line's settings."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -32,7 +40,7 @@ def parse_arguments(argv=None):
     which.add_argument("--label", help="of a version, such as stable")
     parser.add_argument("--signature", default="serving_default")
     parser.add_argument(
-        "--batch", type=int, default=16, help="images a request"
+        "--batch", type=positive, default=16, help="images a request"
     )
     parser.add_argument("--timeout", type=float, default=10, help="seconds")
     return parser.parse_args(argv)
@@ -59,7 +67,7 @@ def make_request(settings, contents):
 
 
 def predict(stub, settings, contents):
-    """Returns (label, score) for each encoded image.
+    """Returns (label, score), both text, for each encoded image.
 
     Raises:
         RefusedError: If the server refuses the images.
@@ -74,23 +82,40 @@ def predict(stub, settings, contents):
     except grpc.RpcError as error:
         raise explain(error, settings) from None
     outputs = response.outputs
-    if "label" not in outputs:
-        raise ServerError(
-            f"signature '{settings.signature}' answers {sorted(outputs)}, not "
-            "label and score; expected serving_default of a single-label model"
-        )
-    labels = [value.decode() for value in outputs["label"].string_val]
-    return list(zip(labels, floats(outputs["score"]), strict=True))
+    if "label" in outputs:
+        labels = [value.decode() for value in outputs["label"].string_val]
+        scores = [f"{score:.4f}" for score in floats(outputs["score"])]
+        return list(zip(labels, scores, strict=True))
+    if "labels" in outputs:
+        return several_labels(outputs["labels"], outputs["scores"])
+    raise ServerError(
+        f"signature '{settings.signature}' answers {sorted(outputs)}, not "
+        "labels and scores; expected serving_default"
+    )
+
+
+def several_labels(labels, scores):
+    """Returns (labels, scores) for each image, joined by commas."""
+    columns = labels.tensor_shape.dim[1].size
+    names = [value.decode() for value in labels.string_val]
+    numbers = [f"{score:.4f}" for score in floats(scores)]
+    answers = []
+    for start in range(0, len(names), columns):
+        found = [name for name in names[start : start + columns] if name]
+        shown = numbers[start : start + len(found)]
+        answers.append((",".join(found), ",".join(shown)))
+    return answers
 
 
 def floats(tensor):
     """Returns the numbers of a float tensor, packed or not."""
+    import math
     import struct
 
     if tensor.tensor_content:
         count = len(tensor.tensor_content) // 4
         return struct.unpack(f"<{count}f", tensor.tensor_content)
-    size = tensor.tensor_shape.dim[0].size
+    size = math.prod(dim.size for dim in tensor.tensor_shape.dim)
     values = list(tensor.float_val)
     # Equal values at the end are stored once.
     return values + values[-1:] * (size - len(values))
@@ -116,10 +141,15 @@ def explain(error, settings):
             f"{settings.address} serves no such model ({text}); check --model, "
             "--version, --label and models.config"
         )
-    if "signature def" in text:
+    if "serving signature" in text.lower():
         return ServerError(
             f"the model has no signature '{settings.signature}'; expected "
             "serving_default"
+        )
+    if "version label" in text:
+        return ServerError(
+            f"the model has no version labelled '{settings.label}'; see "
+            "version_labels in models.config"
         )
     if code == grpc.StatusCode.INVALID_ARGUMENT:
         return RefusedError(text)
@@ -156,7 +186,7 @@ def label_images(stub, settings):
                 num_refused += 1
                 print(f"{path}: refused: {answer}", file=sys.stderr)
             else:
-                print(path, answer[0], f"{answer[1]:.4f}", sep="\t")
+                print(path, *answer, sep="\t")
     return num_refused
 
 

@@ -7,9 +7,11 @@ answered; 1: some image was refused; 2: the server could not answer.
 
 import argparse
 import base64
+import http.client
 import json
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 
 
@@ -19,6 +21,14 @@ class ServerError(Exception):
 
 class RefusedError(Exception):
     """The server refuses these images."""
+
+
+def positive(text):
+    """Returns a whole number of at least 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is below 1")
+    return number
 
 
 def parse_arguments(argv=None):
@@ -32,7 +42,7 @@ def parse_arguments(argv=None):
     which.add_argument("--label", help="of a version, such as stable")
     parser.add_argument("--signature", default="serving_default")
     parser.add_argument(
-        "--batch", type=int, default=16, help="images a request"
+        "--batch", type=positive, default=16, help="images a request"
     )
     parser.add_argument("--timeout", type=float, default=10, help="seconds")
     return parser.parse_args(argv)
@@ -40,11 +50,12 @@ def parse_arguments(argv=None):
 
 def predict_url(settings):
     """Returns the address that answers predictions."""
-    address = f"{settings.url.rstrip('/')}/v1/models/{settings.model}"
+    model = urllib.parse.quote(settings.model, safe="")
+    address = f"{settings.url.rstrip('/')}/v1/models/{model}"
     if settings.version is not None:
         address += f"/versions/{settings.version}"
     elif settings.label:
-        address += f"/labels/{settings.label}"
+        address += f"/labels/{urllib.parse.quote(settings.label, safe='')}"
     return f"{address}:predict"
 
 
@@ -60,12 +71,12 @@ def predict(settings, contents):
         for content in contents
     ]
     body = {"signature_name": settings.signature, "instances": rows}
-    request = urllib.request.Request(
-        predict_url(settings),
-        json.dumps(body).encode(),
-        {"Content-Type": "application/json"},
-    )
     try:
+        request = urllib.request.Request(
+            predict_url(settings),
+            json.dumps(body).encode(),
+            {"Content-Type": "application/json"},
+        )
         with urllib.request.urlopen(
             request, timeout=settings.timeout
         ) as response:
@@ -83,7 +94,7 @@ def predict(settings, contents):
             f"no server answers at {settings.url} ({reason}); start it with "
             "docker compose up, or check --url"
         ) from None
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, http.client.HTTPException):
         raise ServerError(
             f"{settings.url} does not speak TF Serving's REST API; check --url"
         ) from None
@@ -100,10 +111,15 @@ def explain(error, settings):
             f"{settings.url} serves no such model ({text}); check --model, "
             "--version, --label and models.config"
         ) from None
-    if "signature def" in text:
+    if "serving signature" in text.lower():
         raise ServerError(
             f"the model has no signature '{settings.signature}'; expected "
             "serving_default"
+        ) from None
+    if "version label" in text:
+        raise ServerError(
+            f"the model has no version labelled '{settings.label}'; see "
+            "version_labels in models.config"
         ) from None
     if error.code == 400:
         raise RefusedError(" ".join(text.split())) from None
@@ -125,8 +141,12 @@ def label_images(settings):
             if isinstance(answer, RefusedError):
                 num_refused += 1
                 print(f"{path}: refused: {answer}", file=sys.stderr)
-            elif "label" in answer:
+            elif isinstance(answer, dict) and "label" in answer:
                 print(path, answer["label"], f"{answer['score']:.4f}", sep="\t")
+            elif isinstance(answer, dict) and "labels" in answer:
+                found = list(filter(None, answer["labels"]))
+                scores = [f"{s:.4f}" for s in answer["scores"][: len(found)]]
+                print(path, ",".join(found), ",".join(scores), sep="\t")
             else:
                 print(path, json.dumps(answer), sep="\t")
     return num_refused

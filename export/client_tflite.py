@@ -26,7 +26,8 @@ def parse_arguments(argv=None):
 def read_labels(path):
     """Returns the class names that the export put into the file."""
     with zipfile.ZipFile(path) as archive:
-        return archive.read("labels.txt").decode().splitlines()
+        text = archive.read("labels.txt").decode()
+    return text.removesuffix("\n").split("\n")
 
 
 def read_image(path, height, width):
@@ -65,15 +66,30 @@ def resize_axis(pixels, axis, size):
     return below + (above - below) * share
 
 
+def prepare(path, threads, resolver):
+    """Returns an interpreter that is ready to run."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    interpreter = Interpreter(
+        path,
+        num_threads=threads,
+        experimental_op_resolver_type=OpResolverType[resolver],
+    )
+    interpreter.allocate_tensors()
+    return interpreter
+
+
 class Classifier:
     """A .tflite file, loaded."""
 
     def __init__(self, path, threads):
-        from ai_edge_litert.interpreter import Interpreter
-
         self.labels = read_labels(path)
-        self.interpreter = Interpreter(path, num_threads=threads)
-        self.interpreter.allocate_tensors()
+        try:
+            self.interpreter = prepare(path, threads, "AUTO")
+        except RuntimeError:  # see `note` in export.json
+            self.interpreter = prepare(
+                path, threads, "BUILTIN_WITHOUT_DEFAULT_DELEGATES"
+            )
         (self.input,) = self.interpreter.get_input_details()
         (self.output,) = self.interpreter.get_output_details()
 
@@ -97,9 +113,17 @@ class Classifier:
 def main(argv=None):
     """Labels the images of the command line."""
     settings = parse_arguments(argv)
+    from PIL import Image
+
     try:
         classifier = Classifier(settings.model, settings.threads)
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        RuntimeError,
+        zipfile.BadZipFile,
+    ) as error:
         print(
             f"client_tflite: '{settings.model}' is no model of tlkeras export "
             f"({error}); check --model",
@@ -111,7 +135,7 @@ def main(argv=None):
         try:
             label, score = classifier.classify(path)
             print(path, label, f"{score:.4f}", sep="\t")
-        except OSError as error:
+        except (OSError, Image.DecompressionBombError) as error:
             num_errors += 1
             print(f"{path}: cannot be read: {error}", file=sys.stderr)
     return 1 if num_errors else 0

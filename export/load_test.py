@@ -7,6 +7,7 @@ library only, and client_rest.py beside it. Exit code 1 if a request failed.
 
 import argparse
 import json
+import math
 import sys
 import threading
 import time
@@ -20,9 +21,9 @@ def parse_arguments(argv=None):
     parser.add_argument("images", nargs="+")
     parser.add_argument("--url", default="http://localhost:8501")
     parser.add_argument("--model", default="digits")
-    parser.add_argument("--clients", type=int, default=8)
+    parser.add_argument("--clients", type=client_rest.positive, default=8)
     parser.add_argument("--seconds", type=float, default=10, help="at most")
-    parser.add_argument("--requests", type=int, default=1000, help="at most")
+    parser.add_argument("--requests", type=client_rest.positive, default=1000)
     parser.add_argument("--timeout", type=float, default=10, help="seconds")
     settings = parser.parse_args(argv)
     settings.version = settings.label = None
@@ -72,8 +73,7 @@ def run_load(settings):
 def percentile(values, share):
     """Returns the smallest value that `share` of all do not pass."""
     ordered = sorted(values)
-    place = min(int(share * len(ordered)), len(ordered) - 1)
-    return ordered[place]
+    return ordered[max(math.ceil(share * len(ordered)) - 1, 0)]
 
 
 def main(argv=None):

@@ -136,6 +136,10 @@ def test_a_run_of_before_a_field_existed_has_its_default(tmp_path):
     assert stored.export.max_drop == get_config().export.max_drop
     assert stored.runtime.engine == "auto"
     assert stored.model.dropout == 0.3
+    values["data"] = 3
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match="is corrupt"):
+        read_config(tmp_path)
 
 
 def test_the_directory_of_another_config_is_refused(tmp_path):

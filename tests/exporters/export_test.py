@@ -1,3 +1,5 @@
+import dataclasses
+import errno
 import json
 import os
 import resource
@@ -9,15 +11,21 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.run import load_run
-from tlkeras.exporters import export
-from tlkeras.exporters.export import ExportSettings, export_run
-from tlkeras.exporters.formats import resolve_formats
+from tlkeras.exporters import export, saved_model
+from tlkeras.exporters.export import (
+    ExportSettings,
+    check_class_names,
+    export_run,
+)
+from tlkeras.exporters.formats import FORMATS, resolve_formats
 from tlkeras.exporters.inference import build_served_model
 from tlkeras.exporters.versions import existing_versions
+from tlkeras.report.text import format_export
 
 FEW = ExportSettings(formats=("saved_model", "float32"), max_drop=0.0)
 
@@ -268,11 +276,10 @@ def test_a_killed_export_leaves_no_half_version(finished, tmp_path):
     assert not staging.exists()
 
 
-def limit_file_size():
-    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
-
-
 def test_a_full_disk_gives_one_sentence_and_no_version(finished, tmp_path):
+    def limit_file_size():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
     output = tmp_path / "photos"
     process = subprocess.Popen(
         [
@@ -294,6 +301,68 @@ def test_a_full_disk_gives_one_sentence_and_no_version(finished, tmp_path):
     assert "File too large" in sentence
     assert existing_versions(output) == set()
     assert sorted(os.listdir(output)) == [".lock"]
+
+
+def test_warm_up_requests_on_a_full_disk(tmp_path, finished, monkeypatch):
+    """TensorFlow's writer raises an error of its own."""
+
+    def full(*_):
+        raise tf.errors.OutOfRangeError(None, None, "File too large")
+
+    monkeypatch.setattr(saved_model, "write_warmup", full)
+    with pytest.raises(OSError, match="File too large"):
+        export_run(finished, tmp_path / "m", FEW)
+    assert existing_versions(tmp_path / "m") == set()
+
+
+def test_a_disk_that_fills_at_the_end_publishes_nothing(
+    tmp_path, finished, monkeypatch
+):
+    def full(folder):
+        if folder.name == "saved_model":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = (finished / "export.json").read_text()
+    monkeypatch.setattr(export, "flush", full)
+    with pytest.raises(OSError, match="No space"):
+        export_run(finished, tmp_path / "m", FEW)
+    assert existing_versions(tmp_path / "m") == set()
+    assert not (tmp_path / "m" / "export.json").exists()
+    assert (finished / "export.json").read_text() == before
+
+
+def test_a_converter_that_fails_costs_its_format_only(
+    tmp_path, finished, monkeypatch
+):
+    def broken(job, path):
+        path.write_bytes(b"half")
+        raise RuntimeError("no such operator\ndetails")
+
+    monkeypatch.setitem(
+        FORMATS,
+        "float16",
+        dataclasses.replace(FORMATS["float16"], write=broken),
+    )
+    settings = ExportSettings(formats=("float32", "float16"), max_drop=0.0)
+    record = export_run(finished, tmp_path / "m", settings)
+    assert record["formats"]["float32"]["refused"] == ""
+    row = record["formats"]["float16"]
+    assert row["refused"] == "it cannot be written and run: no such operator"
+    assert row["path"] == "quarantine/1/float16.tflite"
+    assert (tmp_path / "m" / row["path"]).exists()
+    text = format_export(record, tmp_path / "m")
+    assert "float16: refused, it cannot be written" in text
+
+
+@pytest.mark.parametrize("name", ["my photos", "7", "ö"])
+def test_names_that_servers_cannot_take_are_refused(finished, tmp_path, name):
+    with pytest.raises(InputError, match="cannot be a model's name"):
+        export_run(finished, tmp_path / name)
+
+
+def test_class_names_of_several_lines_are_refused():
+    with pytest.raises(InputError, match="line break"):
+        check_class_names(("a", "b\nc"))
 
 
 def test_export_needs_a_finished_run(tmp_path):

@@ -81,14 +81,18 @@ class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
                 grpc.StatusCode.NOT_FOUND,
                 f"Servable not found for request: Latest({spec.name})",
             )
+        if spec.version_label:
+            context.abort(
+                grpc.StatusCode.INVALID_ARGUMENT,
+                f"Unrecognized servable version label: {spec.version_label}",
+            )
         if spec.signature_name == "slow":
             time.sleep(3)
         _, model = self.served.find(spec.name, None)
         if spec.signature_name not in model.signatures:
             context.abort(
                 grpc.StatusCode.FAILED_PRECONDITION,
-                f'Serving signature name: "{spec.signature_name}" not found '
-                "in signature def",
+                f'Serving signature key "{spec.signature_name}" not found.',
             )
         inputs = {
             name: tf.constant(tf.make_ndarray(tensor))
@@ -181,8 +185,10 @@ def test_a_bad_file_of_a_tflite_client_fails_alone(run_client, photos, junk):
         (["--model=cats"], "serves no such model"),
         (["--signature=slow_one"], "has no signature 'slow_one'"),
         (["--timeout=1e-3"], "within 0.001 s"),
+        (["--label=canary"], "no version labelled 'canary'"),
+        (["--model=my photos/ö"], "serves no such model"),
     ],
-    ids=["model", "signature", "deadline"],
+    ids=["model", "signature", "deadline", "label", "name"],
 )
 def test_mistakes_get_one_sentence(
     run_client, script, photos, arguments, message
@@ -218,6 +224,39 @@ def test_a_slow_server_meets_the_deadline(run_client, photos):
     )
     assert code == 2
     assert "within 0.5 s" in errors
+
+
+@pytest.mark.parametrize("script", ["client_rest.py", "client_grpc.py"])
+def test_a_batch_of_no_images_is_refused(run_client, script, photos):
+    code, lines, errors = run_client(script, "--batch=0", photos[0])
+    assert code == 2
+    assert lines == []
+    assert "0 is below 1" in errors
+
+
+@pytest.mark.parametrize("url", ["foo", "http://a b"])
+def test_an_address_that_is_none_gets_one_sentence(run_client, photos, url):
+    code, _, errors = run_client("client_rest.py", f"--url={url}", photos[0])
+    assert code == 2
+    assert "check --url" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_percentiles_are_of_the_sample():
+    import importlib.util
+
+    sys.path.insert(0, str(KIT))
+    try:
+        spec = importlib.util.spec_from_file_location(
+            "load_test", KIT / "load_test.py"
+        )
+        load_test = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(load_test)
+    finally:
+        sys.path.remove(str(KIT))
+    assert load_test.percentile(range(1, 101), 0.99) == 99
+    assert load_test.percentile([1, 2], 0.5) == 1
+    assert load_test.percentile([7], 0.99) == 7
 
 
 def test_the_load_is_bounded(run_client, photos, junk):
@@ -320,6 +359,11 @@ def test_status_and_metadata_are_those_of_tf_serving(served):
             "/v1/models/photos:predict",
             b'{"signature_name": "image", "instances": [[[1]]]}',
             "not compatible with expected shape",
+        ),
+        (
+            "/v1/models/photos:predict",
+            b'{"signature_name": [1], "instances": [1]}',
+            "must be a string",
         ),
         ("/v1/models/photos/versions/7:predict", b"{}", "Specific(photos, 7)"),
         ("/v1/models/photos:classify", b"{}", "Malformed request"),
@@ -427,12 +471,11 @@ def test_compose_mounts_what_the_flags_name():
     compose = yaml.safe_load((KIT / "compose.yaml").read_text())
     service = compose["services"]["serving"]
     mounts = dict(volume.split(":")[:2] for volume in service["volumes"])
-    for source in mounts:
-        assert source == "./models" or (KIT / source).exists()
+    assert mounts == {"./models": "/models", ".": "/config"}
     for flag in service["command"]:
         value = flag.partition("=")[2]
         if value.startswith("/config/"):
-            assert value in mounts.values()
+            assert (KIT / value.removeprefix("/config/")).exists()
 
 
 def test_the_kubernetes_manifest_serves_the_same_flags():
@@ -447,9 +490,7 @@ def test_the_kubernetes_manifest_serves_the_same_flags():
     pod = kinds["Deployment"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     compose = yaml.safe_load((KIT / "compose.yaml").read_text())
-    assert set(container["args"]) <= set(
-        compose["services"]["serving"]["command"]
-    )
+    assert container["args"] == compose["services"]["serving"]["command"]
     assert container["readinessProbe"]["httpGet"]["path"] == "/v1/models/digits"
     volumes = {volume["name"] for volume in pod["volumes"]}
     assert {m["name"] for m in container["volumeMounts"]} == volumes

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 from scipy.stats import binom
@@ -91,6 +93,7 @@ def test_scores_that_are_no_numbers_are_refused(gate):
     scores = np.full_like(targets, np.nan)
     row = measure(Recorded(scores), path, make(targets), num_samples=50)
     assert "not finite" in judge(row, 1.0)
+    json.dumps(row, allow_nan=False)
 
 
 def test_mcnemar_is_the_exact_binomial_test():

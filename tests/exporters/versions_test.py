@@ -7,7 +7,6 @@ from tlkeras.errors import InputError
 from tlkeras.exporters.versions import (
     choose_version,
     existing_versions,
-    publish,
     staging,
 )
 
@@ -59,12 +58,3 @@ def test_an_error_leaves_nothing_behind(output):
         fill()
     assert existing_versions(output) == {2, 3, 5}
     assert not (output / ".staging").exists()
-
-
-def test_publishing_moves_the_whole_directory(output):
-    with staging(output) as folder:
-        (folder / "model" / "variables").mkdir(parents=True)
-        (folder / "model" / "variables" / "data").write_text("x")
-        publish(folder / "model", output / "tflite" / "6")
-    assert (output / "tflite" / "6" / "variables" / "data").exists()
-    assert choose_version(output, None) == 7

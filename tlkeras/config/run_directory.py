@@ -109,7 +109,13 @@ def _with_defaults(values: dict) -> dict:
     """
 
     def merge(default: dict, stored: dict) -> dict:
-        return {
+        if not isinstance(stored, dict):
+            raise InputError(
+                f"A section of the run's {workdir.CONFIG} is corrupt ({stored} "
+                f"instead of {', '.join(default)}); expected the config of a "
+                "run: delete the directory and start again."
+            )
+        return stored | {
             key: merge(value, stored[key])
             if isinstance(value, dict) and key in stored
             else stored.get(key, value)

@@ -2,7 +2,9 @@
 
 import dataclasses
 import datetime
+import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,18 @@ from tlkeras.exporters.inference import build_served_model
 from tlkeras.exporters.job import Job
 from tlkeras.exporters.parity import Reference, measure
 from tlkeras.exporters.runners import load_runner
-from tlkeras.exporters.tflite import ConversionError
 from tlkeras.exporters.versions import (
     QUARANTINE,
     RECORD,
     choose_version,
-    publish,
+    flush,
     staging,
 )
 from tlkeras.runtime import installed_versions
 from tlkeras.tables import lookup
 
 SPLITS = ("validation", "test")
+MODEL_NAME = re.compile(r"[A-Za-z0-9._-]+")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +62,35 @@ class ExportSettings:
             raise InputError(
                 f"max_drop={self.max_drop} is out of range; expected a drop in "
                 "accuracy from 0 to 1: 0.01 is one image in a hundred."
+            )
+
+
+def check_name(name: str) -> None:
+    """Refuses names of models that addresses and servers cannot take.
+
+    Raises:
+        InputError: If it has other characters, or is a version's number.
+    """
+    if not MODEL_NAME.fullmatch(name) or name.isdecimal():
+        raise InputError(
+            f"'{name}' cannot be a model's name; expected letters, digits, "
+            "'.', '_' and '-', and not digits only: choose another --output, "
+            "whose last folder is the name."
+        )
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuses class names that take more than one line of labels.txt.
+
+    Raises:
+        InputError: Naming the first one.
+    """
+    for name in names:
+        if "\n" in name or "\r" in name:
+            raise InputError(
+                f"The class {name!r} holds a line break; expected names of one "
+                "line, as labels.txt has them: rename the class and train "
+                "again."
             )
 
 
@@ -96,7 +127,10 @@ def export_run(
     console = console or Console(quiet=True)
     formats = resolve_formats(settings.formats)
     output = Path(output)
+    check_name(output.resolve().name)
     run = load_run(directory)
+    check_class_names(run.class_names)
+    workdir.make_directory(run.directory, what="run directory")
     dataset = run.load_dataset(settings.split)
     with staging(output) as folder:
         job = Job(
@@ -137,9 +171,14 @@ def export_run(
             "keras_accuracy": float(accuracy.mean()),
             "formats": rows,
         }
-        _publish(folder, output, record)
-    for place in (output, run.directory):
-        workdir.write_json(place / RECORD, record)
+        # Both copies are written before anything is published.
+        with (
+            workdir.replacing(output / RECORD) as first,
+            workdir.replacing(run.directory / RECORD) as second,
+        ):
+            for copy in (first, second):
+                workdir.write_json(copy, record)
+            _publish(folder, output, record)
     return record
 
 
@@ -158,9 +197,6 @@ def _export_format(
     path.parent.mkdir(exist_ok=True)
     try:
         FORMATS[name].write(job, path)
-    except ConversionError as error:
-        row["refused"] = str(error)
-    else:
         row |= measure(
             load_runner(path),
             path,
@@ -168,21 +204,28 @@ def _export_format(
             num_samples=job.run.config.evaluation.bootstrap_samples,
         )
         row["refused"] = judge(row, max_drop)
-        place = Path(FORMATS[name].path)
-        row["path"] = str(place.parent / str(job.version) / place.name)
-        if name == SAVED_MODEL:
-            row["path"] = str(job.version)
-        if row["refused"]:
-            row["path"] = f"{QUARANTINE}/{job.version}/{place.name}"
+        row["warning"] = warn(row, max_drop)
+    except (OSError, InputError):
+        raise
+    except Exception as error:  # converters' and runtimes' many kinds
+        reason = str(error).strip().partition("\n")[0]
+        row["refused"] = f"it cannot be written and run: {reason}"
+    place = Path(FORMATS[name].path)
+    row["path"] = str(place.parent / str(job.version) / place.name)
+    if name == SAVED_MODEL:
+        row["path"] = str(job.version)
+    if row["refused"]:
+        row["path"] = ""
+        for part in path.parent.glob(f"{path.stem}*"):
             (folder / QUARANTINE).mkdir(exist_ok=True)
-            for part in path.parent.glob(f"{path.stem}*"):
-                part.rename(folder / QUARANTINE / part.name)
+            part.rename(folder / QUARANTINE / part.name)
+            row["path"] = f"{QUARANTINE}/{job.version}/{place.name}"
     row["seconds"] = round(time.perf_counter() - started, 3)
     verdict = f"refused: {row['refused']}" if row["refused"] else "passed"
     console.line(f"{name}: {verdict}")
-    for warning in (row.get("note"), warn(row, max_drop)):
-        if warning:
-            console.line(f"  {warning}")
+    for remark in (row.get("note"), row.get("warning")):
+        if remark:
+            console.line(f"  {remark}")
     return row
 
 
@@ -201,13 +244,11 @@ def judge(row: dict[str, Any], max_drop: float) -> str:
 
 def warn(row: dict[str, Any], max_drop: float) -> str:
     """Returns what the gate cannot see with this many images, or ""."""
-    if "drop_interval" not in row:
-        return ""
     low, high = row["drop_interval"]
     if (high - low) / 2 <= max_drop:
         return ""
     return (
-        f"warning: the drop is known to +-{(high - low) / 2:.4f} only, more "
+        f"the drop is known to +-{(high - low) / 2:.4f} only, more "
         f"than the limit of {max_drop:g}: the gate needs more images"
     )
 
@@ -219,8 +260,9 @@ def _publish(folder: Path, output: Path, record: dict[str, Any]) -> None:
     groups.sort(key=lambda path: path.name == SAVED_MODEL)
     for group in groups:
         workdir.write_json(group / RECORD, record)
+        flush(group)
+    for group in groups:
         is_served = group.name == SAVED_MODEL
-        publish(
-            group,
-            output / version if is_served else output / group.name / version,
-        )
+        versions = output if is_served else output / group.name
+        versions.mkdir(exist_ok=True)
+        group.rename(versions / version)

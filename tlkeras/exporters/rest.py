@@ -21,7 +21,8 @@ from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
 
 REQUEST = re.compile(
     r"/v1/models/(?P<name>[^/:]+)"
-    r"(?:/versions/(?P<version>\d+))?(?P<rest>/metadata|:\w+)?"
+    r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
+    r"(?P<rest>/metadata|:\w+)?"
 )
 MAX_REQUEST_BYTES = 256 * 1024**2
 
@@ -117,6 +118,12 @@ def answer(
     if match is None or not known or method != expected:
         raise RequestError(400, f"Malformed request: {method} {path}")
     number, model = served.find(match["name"], match["version"])
+    if match["label"]:
+        raise RequestError(
+            400,
+            f"Unrecognized servable version label: {match['label']}; labels "
+            "are TF Serving's, from models.config",
+        )
     if rest == ":predict":
         return predict(model, body)
     if rest == "/metadata":
@@ -182,6 +189,8 @@ def predict(model: Any, body: bytes) -> dict[str, Any]:
     if not isinstance(request, dict):
         raise RequestError(400, "JSON Value: not an object")
     name = request.get("signature_name") or DEFAULT_SIGNATURE
+    if not isinstance(name, str):
+        raise RequestError(400, "'signature_name' key must be a string value.")
     if name not in model.signatures:
         raise RequestError(
             400, f'Serving signature name: "{name}" not found in signature def'
@@ -266,10 +275,13 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(b"")
 
     def do_POST(self) -> None:
-        size = int(self.headers.get("Content-Length") or 0)
+        length = self.headers.get("Content-Length") or "0"
+        size = int(length) if length.isdecimal() else MAX_REQUEST_BYTES + 1
         if size > MAX_REQUEST_BYTES:
             self.close_connection = True
-            self._send(413, {"error": f"Request of {size} bytes is too large"})
+            self._send(
+                413, {"error": f"Request of {length} bytes is too large"}
+            )
             return
         self._answer(self.rfile.read(size))
 

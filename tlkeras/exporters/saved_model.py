@@ -44,6 +44,7 @@ def write_saved_model(
                 experimental_custom_gradients=False
             ),
         )
+        write_warmup(directory, name, held_out)
     except tf.errors.OpError as error:  # a full disk, a limit on file sizes
         raise OSError(error.message) from None
     # TensorFlow makes assets/ only for files that the graph reads.
@@ -51,7 +52,6 @@ def write_saved_model(
     workdir.write_text(
         directory / LABELS, "".join(f"{n}\n" for n in served.class_names)
     )
-    write_warmup(directory, name, held_out)
     workdir.write_json(
         directory / MODEL_INFO,
         {

@@ -31,10 +31,6 @@ CALIBRATED = {
 }
 
 
-class ConversionError(Exception):
-    """A network that a format cannot hold."""
-
-
 def convert_to_tflite(
     served: ServedModel,
     kind: str,
@@ -53,9 +49,6 @@ def convert_to_tflite(
 
     Returns:
         The file's bytes, with labels and metadata.
-
-    Raises:
-        ConversionError: If the built-in operators do not suffice.
     """
     # Frozen first: a Keras 3 model hands its variables to the converter as
     # resources that stay uninitialised.
@@ -79,12 +72,8 @@ def convert_to_tflite(
     if kind == "int8":
         converter.inference_input_type = tf.uint8
         converter.inference_output_type = tf.uint8
-    try:
-        with silenced_stderr():
-            content = converter.convert()
-    except Exception as error:  # the converter's many kinds
-        reason = str(error).strip().partition("\n")[0]
-        raise ConversionError(f"it cannot be converted: {reason}") from None
+    with silenced_stderr():
+        content = converter.convert()
     return add_metadata(
         content,
         name=name,

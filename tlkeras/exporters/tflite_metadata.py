@@ -62,7 +62,8 @@ def add_metadata(
 def read_labels(content: bytes) -> list[str]:
     """Returns the class names that `add_metadata` put into a file."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return archive.read(LABELS).decode("utf-8").splitlines()
+        text = archive.read(LABELS).decode("utf-8")
+    return text.removesuffix("\n").split("\n")
 
 
 def _pack_metadata(name: str, description: str) -> bytes:

@@ -83,13 +83,11 @@ def choose_version(output: Path, version: int | None) -> int:
     return version
 
 
-def publish(source: Path, target: Path) -> None:
-    """Moves a whole file or directory to its place, written to disk first."""
-    for path in [source, *source.rglob("*")]:
+def flush(folder: Path) -> None:
+    """Makes sure that a folder's files are on the disk, before it is moved."""
+    for path in [folder, *folder.rglob("*")]:
         descriptor = os.open(path, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    os.rename(source, target)

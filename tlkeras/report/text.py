@@ -57,11 +57,13 @@ def format_export(record: dict[str, Any], output: Path) -> str:
         if "drop" in row:
             low, high = row["accuracy_interval"]
             least, most = row["drop_interval"]
+            p = row["mcnemar_p"]
+            p_value = "" if p is None else f"{p:.2f}"
             lines.append(
                 f"{name:<12}{row['num_bytes'] / 1e6:>8.2f}"
                 f"{row['accuracy']:>8.4f}  [{low:.4f}, {high:.4f}]  "
                 f"{row['drop']:>+8.4f}  [{least:+.4f}, {most:+.4f}]  "
-                f"{row['num_disagreements']:>7}{row['mcnemar_p']:>7.2f}"
+                f"{row['num_disagreements']:>7}{p_value:>7}"
                 f"{row['largest_probability_shift']:>8.4f}"
                 f"{row['latency_p50_ms']:>9.2f}{row['latency_p99_ms']:>9.2f}"
                 f"  {row['worst_class']} {row['worst_class_drop']:+.4f}"
@@ -70,6 +72,13 @@ def format_export(record: dict[str, Any], output: Path) -> str:
         where = output / row["path"] if row["path"] else "nothing written"
         verdict = f"refused, {row['refused']}" if row["refused"] else "passed"
         lines.append(f"{name}: {verdict}: {where}")
+        remarks = (row.get("note"), row.get("warning"))
+        lines += [f"  {remark}" for remark in remarks if remark]
+    if "saved_model" in record["formats"]:
+        lines.append(
+            "latency: one image, encoded for saved_model and decoded for the "
+            "others"
+        )
     return "\n".join(lines)
 
 
