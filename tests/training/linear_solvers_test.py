@@ -6,17 +6,18 @@ from tlkeras.training.linear_solvers import (
     SKLEARN,
     SOLVERS,
     fit_linear_classifier,
+    standardize,
 )
 
 
 @pytest.fixture
 def problem():
-    """Codes with very different scales, three classes apart on some of them."""
+    """Tiny codes of different scales, three classes apart on some of them."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 300)
     codes = rng.normal(0, 1, (300, 20))
     codes[:, :3] += 3 * np.eye(3)[labels]
-    codes = (codes + np.arange(20)) * np.logspace(-12, 3, 20)
+    codes = (codes + np.arange(20)) * np.logspace(-12, -10.5, 20)
     return codes.astype(np.float64), np.eye(3, dtype=np.float32)[labels]
 
 
@@ -163,3 +164,20 @@ def test_codes_that_do_not_vary_give_the_shares_of_the_classes(shape):
     assert np.isfinite(logits).all()
     shares = np.exp(logits[0]) / np.exp(logits[0]).sum()
     np.testing.assert_allclose(shares, [0.75, 0.25], atol=1e-3)
+
+
+def test_faint_components_get_no_giant_coefficients():
+    """8-bit weights hold what lies within a factor of about a hundred."""
+    rng = np.random.default_rng(0)
+    targets = np.eye(2, dtype=np.float32)[np.arange(200) % 2]
+    codes = rng.normal(size=(200, 50)) + targets @ rng.normal(size=(2, 50))
+    codes[:, 0] = 0
+    codes[::40, 0] = 1e-3  # of one class, in a few images
+    standard, mean, scale = standardize(codes)
+    np.testing.assert_allclose(standard * scale + mean, codes, atol=1e-9)
+    assert scale[0] > 0.05 * np.median(scale)
+    ((kernel, _),) = SOLVERS["batched"](
+        standard, targets, [1.0], loss="softmax", weights=np.ones(200)
+    )
+    raw = np.abs(kernel / scale[:, None])
+    assert raw.max() < 100 * np.median(raw)

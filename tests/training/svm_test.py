@@ -8,6 +8,7 @@ from tlkeras.data.load import load_configured
 from tlkeras.data.pipeline import decode_split
 from tlkeras.evaluation.run import load_run
 from tlkeras.training.code_table import compute_codes
+from tlkeras.training.linear_solvers import standardize
 from tlkeras.training.trainer import train_and_evaluate
 
 
@@ -22,8 +23,7 @@ def test_the_head_answers_like_the_svm(small_config, tmp_path, monkeypatch):
     result = train_and_evaluate(small_config, tmp_path / "run")
     table = compute_codes(small_config)
     train = np.array(table.splits) == "train"
-    mean, scale = table.codes[train].mean(0), table.codes[train].std(0)
-    scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
+    _, mean, scale = standardize(table.codes[train])
     codes = (table.codes - mean) / scale
     svm = LinearSVC(
         C=1 / result["phases"][0]["l2"],

@@ -17,6 +17,9 @@ from tlkeras.training.batched_solvers import solve_path
 
 MAX_ITERATIONS = 200
 
+# Of the root mean square deviation over components; see docs/measurements.md.
+MIN_RELATIVE_SCALE = 0.1
+
 
 @dataclasses.dataclass(frozen=True)
 class LinearFit:
@@ -176,14 +179,20 @@ def _columns(model, num_classes: int, share: float):  # type: ignore[no-untyped-
 def standardize(
     codes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns codes [N, d] with mean 0 and deviation 1, and both [d].
+    """Returns codes [N, d] with mean 0 and about deviation 1, and both [d].
 
-    A component that does not vary keeps its scale.
+    A component that varies much less than the others is not blown up to their
+    deviation (`MIN_RELATIVE_SCALE`): one that fires faintly in a few images
+    would get a coefficient of thousands of times the others', on which its
+    noise rides and which no 8-bit weight holds. One that does not vary at all
+    keeps its scale.
     """
     mean = codes.mean(0, dtype=np.float64)
     scale = codes.std(0, dtype=np.float64)
     # Relative: the codes of a random network may be as small as 1e-12.
-    scale = np.where(scale > 1e-6 * np.abs(mean), scale, 1.0)
+    varies = scale > 1e-6 * np.abs(mean)
+    floor = MIN_RELATIVE_SCALE * np.sqrt(np.square(scale).mean())
+    scale = np.where(varies, np.maximum(scale, floor), 1.0)
     return (codes - mean) / scale, mean, scale
 
 
