@@ -1,49 +1,24 @@
 #!/usr/bin/env python3
-"""Labels images through TF Serving's gRPC API. Needs tensorflow-serving-api.
+"""Labels images through TF Serving's gRPC API.
 
-Prints `PATH<TAB>LABEL<TAB>SCORE` for each image. Exit code 0: all were
-answered; 1: some image was refused; 2: the server could not answer.
+Needs tensorflow-serving-api, and client_rest.py beside it. Prints
+`PATH<TAB>LABEL<TAB>SCORE` for each image. Exit code 0: all were answered; 1:
+some image was refused; 2: the server could not answer.
 """
 
-import argparse
 import os
 import sys
 
+from client_rest import (
+    RefusedError,
+    ServerError,
+    join_labels,
+    parse_arguments,
+    run,
+)
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-
-class ServerError(Exception):
-    """The server cannot answer, whatever the image."""
-
-
-class RefusedError(Exception):
-    """The server refuses these images."""
-
-
-def positive(text):
-    """Returns a whole number of at least 1."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{number} is below 1")
-    return number
-
-
-def parse_arguments(argv=None):
-    """Returns the command line's settings."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("images", nargs="+", help="JPEG, PNG, GIF, BMP, WebP")
-    parser.add_argument("--address", default="localhost:8500")
-    parser.add_argument("--model", default="digits")
-    which = parser.add_mutually_exclusive_group()
-    which.add_argument("--version", type=int, help="default: the newest")
-    which.add_argument("--label", help="of a version, such as stable")
-    parser.add_argument("--signature", default="serving_default")
-    parser.add_argument(
-        "--batch", type=positive, default=16, help="images a request"
-    )
-    parser.add_argument("--timeout", type=float, default=10, help="seconds")
-    return parser.parse_args(argv)
 
 
 def make_request(settings, contents):
@@ -98,13 +73,11 @@ def several_labels(labels, scores):
     """Returns (labels, scores) for each image, joined by commas."""
     columns = labels.tensor_shape.dim[1].size
     names = [value.decode() for value in labels.string_val]
-    numbers = [f"{score:.4f}" for score in floats(scores)]
-    answers = []
-    for start in range(0, len(names), columns):
-        found = [name for name in names[start : start + columns] if name]
-        shown = numbers[start : start + len(found)]
-        answers.append((",".join(found), ",".join(shown)))
-    return answers
+    numbers = floats(scores)
+    return [
+        join_labels(names[i : i + columns], numbers[i : i + columns])
+        for i in range(0, len(names), columns)
+    ]
 
 
 def floats(tensor):
@@ -156,40 +129,6 @@ def explain(error, settings):
     return ServerError(f"{settings.address} fails with {code.name}: {text}")
 
 
-def answer_each(stub, settings, contents):
-    """Returns (label, score) or a RefusedError for each image.
-
-    One bad image fails its whole request, and with server-side batching the
-    requests it was merged with: after a refusal each image is tried alone.
-    """
-    try:
-        return predict(stub, settings, contents)
-    except RefusedError as error:
-        if len(contents) == 1:
-            return [error]
-    return [answer_each(stub, settings, [c])[0] for c in contents]
-
-
-def label_images(stub, settings):
-    """Prints a line for each image; returns how many were refused."""
-    num_refused = 0
-    for start in range(0, len(settings.images), settings.batch):
-        paths = settings.images[start : start + settings.batch]
-        contents = []
-        for path in paths:
-            with open(path, "rb") as file:
-                contents.append(file.read())
-        for path, answer in zip(
-            paths, answer_each(stub, settings, contents), strict=True
-        ):
-            if isinstance(answer, RefusedError):
-                num_refused += 1
-                print(f"{path}: refused: {answer}", file=sys.stderr)
-            else:
-                print(path, *answer, sep="\t")
-    return num_refused
-
-
 def import_stubs():
     """Imports the stubs without the banners of the TensorFlow behind them."""
     sys.stderr.flush()
@@ -206,18 +145,20 @@ def import_stubs():
 
 def main(argv=None):
     """Labels the images of the command line."""
-    settings = parse_arguments(argv)
+    settings = parse_arguments(
+        argv, __doc__.partition("\n")[0], "--address", "localhost:8500"
+    )
     prediction_service_pb2_grpc = import_stubs()
     import grpc
 
     options = [("grpc.max_receive_message_length", -1)]
     with grpc.insecure_channel(settings.address, options) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
-        try:
-            return 1 if label_images(stub, settings) else 0
-        except (ServerError, OSError) as error:
-            print(f"client_grpc: {error}", file=sys.stderr)
-            return 2
+        return run(
+            "client_grpc",
+            settings,
+            lambda contents: predict(stub, settings, contents),
+        )
 
 
 if __name__ == "__main__":

@@ -31,11 +31,18 @@ def positive(text):
     return number
 
 
-def parse_arguments(argv=None):
-    """Returns the command line's settings."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+def parse_arguments(argv, description, server, default):
+    """Returns the settings of a command line.
+
+    Args:
+        argv: Arguments; None = `sys.argv`.
+        description: Of the program.
+        server: Flag that names the server, `--url` or `--address`.
+        default: Of that flag.
+    """
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("images", nargs="+", help="JPEG, PNG, GIF, BMP, WebP")
-    parser.add_argument("--url", default="http://localhost:8501")
+    parser.add_argument(server, default=default)
     parser.add_argument("--model", default="digits")
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--version", type=int, help="default: the newest")
@@ -126,8 +133,30 @@ def explain(error, settings):
     raise ServerError(f"{settings.url} fails with {error.code}: {text}")
 
 
-def label_images(settings):
-    """Prints a line for each image; returns how many were refused."""
+def as_text(answer):
+    """Returns the columns that are printed for an answer."""
+    if isinstance(answer, dict) and "label" in answer:
+        return answer["label"], f"{answer['score']:.4f}"
+    if isinstance(answer, dict) and "labels" in answer:
+        return join_labels(answer["labels"], answer["scores"])
+    return (json.dumps(answer),)
+
+
+def join_labels(labels, scores):
+    """Returns labels and scores joined by commas; "" pads the labels."""
+    found = [label for label in labels if label]
+    shown = [f"{score:.4f}" for score in scores[: len(found)]]
+    return ",".join(found), ",".join(shown)
+
+
+def label_images(settings, answer):
+    """Prints a line for each image; returns how many were refused.
+
+    Args:
+        settings: Of the command line.
+        answer: Encoded images -> the columns to print for each; raises
+            RefusedError or ServerError.
+    """
     num_refused = 0
     for start in range(0, len(settings.images), settings.batch):
         paths = settings.images[start : start + settings.batch]
@@ -135,45 +164,50 @@ def label_images(settings):
         for path in paths:
             with open(path, "rb") as file:
                 contents.append(file.read())
-        for path, answer in zip(
-            paths, answer_each(settings, contents), strict=True
+        for path, columns in zip(
+            paths, answer_each(answer, contents), strict=True
         ):
-            if isinstance(answer, RefusedError):
+            if isinstance(columns, RefusedError):
                 num_refused += 1
-                print(f"{path}: refused: {answer}", file=sys.stderr)
-            elif isinstance(answer, dict) and "label" in answer:
-                print(path, answer["label"], f"{answer['score']:.4f}", sep="\t")
-            elif isinstance(answer, dict) and "labels" in answer:
-                found = list(filter(None, answer["labels"]))
-                scores = [f"{s:.4f}" for s in answer["scores"][: len(found)]]
-                print(path, ",".join(found), ",".join(scores), sep="\t")
+                print(f"{path}: refused: {columns}", file=sys.stderr)
             else:
-                print(path, json.dumps(answer), sep="\t")
+                print(path, *columns, sep="\t")
     return num_refused
 
 
-def answer_each(settings, contents):
-    """Returns an answer or a RefusedError for each image.
+def answer_each(answer, contents):
+    """Returns columns or a RefusedError for each image.
 
     One bad image fails its whole request, and with server-side batching the
     requests it was merged with: after a refusal each image is tried alone.
     """
     try:
-        return predict(settings, contents)
+        return answer(contents)
     except RefusedError as error:
         if len(contents) == 1:
             return [error]
-    return [answer_each(settings, [content])[0] for content in contents]
+    return [answer_each(answer, [content])[0] for content in contents]
+
+
+def run(program, settings, answer):
+    """Labels all images; returns the exit code."""
+    try:
+        return 1 if label_images(settings, answer) else 0
+    except (ServerError, OSError) as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        return 2
 
 
 def main(argv=None):
     """Labels the images of the command line."""
-    settings = parse_arguments(argv)
-    try:
-        return 1 if label_images(settings) else 0
-    except (ServerError, OSError) as error:
-        print(f"client_rest: {error}", file=sys.stderr)
-        return 2
+    settings = parse_arguments(
+        argv, __doc__.partition("\n")[0], "--url", "http://localhost:8501"
+    )
+    return run(
+        "client_rest",
+        settings,
+        lambda contents: [as_text(a) for a in predict(settings, contents)],
+    )
 
 
 if __name__ == "__main__":

@@ -24,15 +24,14 @@ class Format:
         path: Below the staging folder; its folder is that of the versions, and
             the SavedModel's own folder is the version.
         write: Writes it.
-        needs: Packages beyond tlkeras' own.
-        extra: Of setup.py, that installs them.
+        needs: Packages beyond tlkeras' own; the extra of the format's name
+            installs them.
         instead: Format that is tried where this one is refused, or "".
     """
 
     path: str
     write: Callable[[Job, Path], None]
     needs: tuple[str, ...] = ()
-    extra: str = ""
     instead: str = ""
 
 
@@ -70,13 +69,11 @@ FORMATS = {
         "onnx/model.onnx",
         lambda job, path: write_onnx(job.served, path),
         needs=("onnx", "onnxruntime", "tf2onnx"),
-        extra="onnx",
     ),
     "openvino": Format(
         "openvino/model.xml",
         lambda job, path: write_openvino(job.served, path),
         needs=("openvino",),
-        extra="openvino",
     ),
 }
 
@@ -99,6 +96,6 @@ def resolve_formats(names: Iterable[str]) -> tuple[str, ...]:
                 raise InputError(
                     f"The format '{name}' needs the package {package}, which "
                     f"is not installed; expected the extra {name}: run pip "
-                    f"install 'tlkeras[{FORMATS[name].extra}]'."
+                    f"install 'tlkeras[{name}]'."
                 )
     return tuple(found)

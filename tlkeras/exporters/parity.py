@@ -15,6 +15,7 @@ from tlkeras.evaluation.metrics import (
     per_image_scores,
 )
 from tlkeras.exporters.runners import Runner
+from tlkeras.exporters.signatures import THRESHOLD
 
 BATCH = 32
 LATENCY_RUNS = 200
@@ -179,4 +180,4 @@ def size_on_disk(path: Path) -> int:
 
 def _answers(scores: np.ndarray, multi_label: bool) -> np.ndarray:
     """Returns the labels that are given: [N, C] bool, or [N, 1] classes."""
-    return scores >= 0.5 if multi_label else scores.argmax(-1)[:, None]
+    return scores >= THRESHOLD if multi_label else scores.argmax(-1)[:, None]

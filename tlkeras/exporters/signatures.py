@@ -40,7 +40,8 @@ class ClassifierModule(tf.Module):
         max_constant_bytes: int = MAX_CONSTANT_BYTES,
     ) -> None:
         super().__init__(name="classifier")
-        self._served = (served.image_size, served.multi_label)
+        self._size = served.image_size
+        self._multi_label = served.multi_label
         self._class_names = tf.constant(served.class_names)
         self.is_frozen = served.num_bytes <= max_constant_bytes
         self._infer: Callable[[tf.Tensor], list[tf.Tensor]]
@@ -61,7 +62,7 @@ class ClassifierModule(tf.Module):
         answers; `image`: float32 [N, S, S, 3], RGB in 0..255 -> the answers;
         `features`: `image_bytes` -> `features` [N, d], the CNN codes.
         """
-        size, _ = self._served
+        size = self._size
         encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")
         pixels = tf.TensorSpec((None, size, size, 3), tf.float32, name="image")
         functions: dict[str, tuple[Callable[[tf.Tensor], Outputs], tf.Tensor]]
@@ -81,7 +82,7 @@ class ClassifierModule(tf.Module):
 
     def classify_checked_pixels(self, image: tf.Tensor) -> Outputs:
         """Answers for decoded images; refuses any other shape."""
-        size, _ = self._served
+        size = self._size
         return self.classify_pixels(_check_shape(image, (None, size, size, 3)))
 
     def classify_pixels(self, image: tf.Tensor) -> Outputs:
@@ -96,10 +97,11 @@ class ClassifierModule(tf.Module):
         """
         _, logits = self._infer(image)
         names = tf.repeat(self._class_names[None], tf.shape(logits)[0], axis=0)
-        _, multi_label = self._served
-        probabilities = (tf.sigmoid if multi_label else tf.nn.softmax)(logits)
+        probabilities = (tf.sigmoid if self._multi_label else tf.nn.softmax)(
+            logits
+        )
         answers = {"probabilities": probabilities, "classes": names}
-        if multi_label:
+        if self._multi_label:
             order = tf.argsort(probabilities, direction="DESCENDING")
             scores = tf.gather(probabilities, order, batch_dims=1)
             labels = tf.gather(names, order, batch_dims=1)
@@ -122,7 +124,7 @@ class ClassifierModule(tf.Module):
 
     def _read(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """Decodes images as in training: float32 [N, S, S, 3] in 0..255."""
-        size, _ = self._served
+        size = self._size
         image_bytes = _check_shape(image_bytes, (None,))
         with tf.control_dependencies([_assert_images(image_bytes)]):
             image_bytes = tf.identity(image_bytes)

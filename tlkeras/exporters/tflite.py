@@ -1,4 +1,4 @@
-"""Conversion to LiteRT's format: four kinds of numbers, built-in ops only."""
+"""Conversion to LiteRT's format: five kinds of numbers, built-in ops only."""
 
 from collections.abc import Callable, Iterator
 

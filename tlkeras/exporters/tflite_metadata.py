@@ -76,13 +76,9 @@ def _pack_metadata(name: str, description: str) -> bytes:
     normalization = _table(
         builder, {0: _floats(builder, [0.0]), 1: _floats(builder, [1.0])}
     )
-    unit = _table(
-        builder, {0: _byte(_NORMALIZATION), 1: _offset(normalization)}
-    )
+    unit = _union(builder, _NORMALIZATION, normalization)
     properties = _table(builder, {0: _byte(_RGB)})
-    image_content = _table(
-        builder, {0: _byte(_IMAGE_PROPERTIES), 1: _offset(properties)}
-    )
+    image_content = _union(builder, _IMAGE_PROPERTIES, properties)
     statistics = _table(
         builder, {0: _floats(builder, [255.0]), 1: _floats(builder, [0.0])}
     )
@@ -105,9 +101,7 @@ def _pack_metadata(name: str, description: str) -> bytes:
         },
     )
     features = _table(builder, {})
-    score_content = _table(
-        builder, {0: _byte(_FEATURE_PROPERTIES), 1: _offset(features)}
-    )
+    score_content = _union(builder, _FEATURE_PROPERTIES, features)
     scores = _table(
         builder,
         {
@@ -140,6 +134,11 @@ def _table(builder: flatbuffers.Builder, fields: dict[int, Field]) -> int:
     for slot, put in fields.items():
         put(builder, slot)
     return builder.EndObject()
+
+
+def _union(builder: flatbuffers.Builder, kind: int, table: int) -> int:
+    """Writes a table that holds nothing but a union; returns its offset."""
+    return _table(builder, {0: _byte(kind), 1: _offset(table)})
 
 
 def _byte(value: int) -> Field:

@@ -78,9 +78,8 @@ class FrozenPrefix:
         self.console = console
         self._is_disk_full = False
         self._caches: dict[str, ActivationCache] = {}
-        self._granted: dict[
-            tuple[int, int], int
-        ] = {}  # bytes by (split, views)
+        # Bytes by (id of the split, number of views).
+        self._granted: dict[tuple[int, int], int] = {}
         self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
         shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
         self.layout = Layout(tuple(shapes), settings.storage)
