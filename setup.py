@@ -40,7 +40,7 @@ setup(
         "keras>=3.15,<4",
         "matplotlib>=3.8",
         "ml-collections>=1.0",
-        "numpy>=1.26",
+        "numpy>=2.0",
         "pandas>=2.1",
         "pillow>=10.1",
         "pyarrow>=15",

@@ -17,6 +17,9 @@ from tlkeras.errors import InputError
 
 CONFIG = "config.json"
 CHECKS = "checks.json"
+LR_FINDER = "lr_finder.json"
+LR_FINDER_PLOT = "lr_finder.png"
+DIAGNOSIS = "diagnosis.json"
 HISTORY = "history.csv"
 CHECKPOINTS = "checkpoints"
 STATE = "state.npz"  # in checkpoints/

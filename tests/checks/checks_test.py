@@ -3,7 +3,7 @@ import pytest
 
 from tlkeras.checks.initial_loss import check_initial_loss
 from tlkeras.checks.split_leaks import check_class_counts, check_split_leaks
-from tlkeras.checks.suite import require_passed, run_checks
+from tlkeras.checks.suite import require_passed
 from tlkeras.data.dataset import Dataset, Ledger, Split
 from tlkeras.errors import GateError
 
@@ -34,6 +34,23 @@ def test_the_initial_loss_is_that_of_knowing_nothing(scale, verdict):
     assert result.expected == pytest.approx(np.log(10), abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("loss", "settings", "expected"),
+    [
+        ("softmax", {"label_smoothing": 0.1}, np.log(10)),
+        ("binary", {"label_smoothing": 0.1}, np.log(2)),
+        ("squared_hinge", {}, 1.0),
+        ("softmax", {"class_weights": np.arange(10.0)}, 4.5 * np.log(10)),
+    ],
+)
+def test_the_expected_loss_is_that_of_the_phase(loss, settings, expected):
+    result = check_initial_loss(
+        TARGETS, np.zeros((10, 10)), loss=loss, **settings
+    )
+    assert result.verdict == "pass"
+    assert result.expected == pytest.approx(expected, abs=1e-3)
+
+
 def test_a_shared_file_is_a_leak():
     assert (
         check_split_leaks(make_dataset(("1", "2"), ("3", "4"))).verdict
@@ -56,9 +73,7 @@ def test_an_absent_class_is_a_warning():
 
 def test_a_failed_check_stops_a_strict_run_only():
     logits = np.random.default_rng(0).normal(0, 1000, (10, 10))
-    results = run_checks(
-        make_dataset(("1", "2"), ("3", "4")), TARGETS, logits, loss="softmax"
-    )
+    results = [check_initial_loss(TARGETS, logits, loss="softmax")]
     require_passed(results, strict=False)
     with pytest.raises(GateError, match="check 'initial_loss' failed"):
         require_passed(results, strict=True)

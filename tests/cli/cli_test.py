@@ -257,11 +257,11 @@ def test_an_unfinished_run_cannot_be_used(run, finished, tmp_path):
 def test_a_failed_gate_is_exit_1(
     run, config_file, photo_folder, tmp_path, monkeypatch
 ):
-    import tlkeras.training.trainer as trainer
+    import tlkeras.training.first_checks as first_checks
     from tlkeras.checks.result import CheckResult
 
-    failed = [CheckResult("planted", "fail", 1, 0, "Planted.")]
-    monkeypatch.setattr(trainer, "run_checks", lambda *a, **k: failed)
+    failed = CheckResult("planted", "fail", 1, 0, "Planted.")
+    monkeypatch.setattr(first_checks, "check_split_leaks", lambda _: failed)
     code, _, err = run(
         "train",
         f"--config={config_file}",

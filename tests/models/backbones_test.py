@@ -1,10 +1,13 @@
 import importlib
-import math
 
 import keras
 import numpy as np
 import pytest
 
+from tlkeras.checks.frozen_variables import check_unchanged
+from tlkeras.checks.input_contract import check_input_contract
+from tlkeras.checks.one_step import check_gradient, take_step
+from tlkeras.checks.regularization import check_regularization
 from tlkeras.errors import InputError
 from tlkeras.models.backbones import (
     BACKBONES,
@@ -150,6 +153,10 @@ def check_training_step(name, tmp_path):
     model = classifier.model
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 255, (4, *model.input_shape[1:])).astype(np.float32)
+    contract = check_input_contract(classifier, images, images)
+    assert contract.verdict == "pass", contract
+    penalty = check_regularization(classifier, 1.0)
+    assert penalty.verdict == "pass", penalty
     # Random weights let signals fade: normalise them, and let the head, which
     # is nearly zero when fresh, carry a gradient. Stochastic depth is off: it
     # would make the frozen normalisation of a deep random network blow up
@@ -164,31 +171,15 @@ def check_training_step(name, tmp_path):
     )
     kernel = classifier.logits_layer.kernel
     kernel.assign(rng.normal(0, 1 / size.mean(), kernel.shape))
-    before = {w.path: keras.ops.convert_to_numpy(w) for w in model.weights}
-    model.compile(
-        optimizer=keras.optimizers.Adam(1e-2, epsilon=1e-20),
-        loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        run_eagerly=True,
+    step = take_step(
+        classifier, images, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]]
     )
-    model.train_on_batch(images, np.eye(3, dtype=np.float32)[[0, 1, 2, 0]])
     trainable = {v.path for v in model.trainable_variables}
-    frozen = 0
-    for weight in model.weights:
-        now = keras.ops.convert_to_numpy(weight)
-        if weight.path not in trainable:
-            frozen += math.prod(weight.shape)
-            np.testing.assert_array_equal(now, before[weight.path], weight.path)
-    assert frozen
-    moved = [
-        path
-        for path in trainable
-        if (
-            keras.ops.convert_to_numpy(
-                next(w for w in model.weights if w.path == path)
-            )
-            != before[path]
-        ).any()
-    ]
+    frozen = [w for w in model.weights if w.path not in trainable]
+    assert check_unchanged("frozen", frozen, step.changed).verdict == "pass"
+    assert check_gradient(step, classifier, "-8").verdict == "pass"
+    moved = [path for path, g in step.gradients.items() if g.any()]
+    assert set(moved) <= trainable
     assert len(moved) >= 0.8 * len(trainable), (moved, trainable)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras", compile=False)

@@ -295,11 +295,11 @@ def test_a_run_gives_its_backbone_to_the_next(small_config, tmp_path):
 
 
 def test_a_failed_check_stops_the_run(small_config, tmp_path, monkeypatch):
-    import tlkeras.training.trainer as trainer
+    import tlkeras.training.first_checks as first_checks
     from tlkeras.checks.result import CheckResult
 
-    failed = [CheckResult("planted", "fail", 1, 0, "Planted.")]
-    monkeypatch.setattr(trainer, "run_checks", lambda *a, **k: failed)
+    failed = CheckResult("planted", "fail", 1, 0, "Planted.")
+    monkeypatch.setattr(first_checks, "check_split_leaks", lambda _: failed)
     with pytest.raises(GateError, match="check 'planted' failed"):
         train_and_evaluate(small_config, tmp_path / "run")
     assert (

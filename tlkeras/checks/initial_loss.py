@@ -3,24 +3,43 @@
 import numpy as np
 
 from tlkeras.checks.result import FAIL, PASS, WARN, CheckResult
-from tlkeras.optim.losses import compute_losses, expected_initial_loss
+from tlkeras.optim.losses import mean_loss
 
 TOLERANCE = 0.25  # relative
 FAILURE = 3.0  # times the expected loss
 
 
 def check_initial_loss(
-    targets: np.ndarray, logits: np.ndarray, *, loss: str
+    targets: np.ndarray,
+    logits: np.ndarray,
+    *,
+    loss: str,
+    label_smoothing: float = 0.0,
+    class_weights: np.ndarray | None = None,
 ) -> CheckResult:
     """Compares the loss of an untrained head with that of knowing nothing.
+
+    Knowing nothing means scores of zero: ln C for softmax, ln 2 for binary, 1
+    for the squared hinge, times the mean class weight of these images.
 
     Args:
         targets: [N, C] of some training images.
         logits: [N, C] of the fresh model.
         loss: Key of `optim.losses.LOSSES`.
+        label_smoothing: Of the phase.
+        class_weights: [C], or None.
     """
-    expected = expected_initial_loss(loss, targets.shape[1])
-    value = float(compute_losses(targets, logits, loss).mean())
+
+    def loss_of(values: np.ndarray) -> float:
+        return mean_loss(
+            targets,
+            values,
+            loss,
+            label_smoothing=label_smoothing,
+            weights=class_weights,
+        )
+
+    expected, value = loss_of(np.zeros_like(logits)), loss_of(logits)
     if not np.isfinite(value) or value > FAILURE * expected:
         verdict = FAIL
     else:

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-PASS, WARN, FAIL = "pass", "warn", "fail"
+PASS, WARN, FAIL, SKIP = "pass", "warn", "fail", "skip"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,10 +12,11 @@ class CheckResult:
 
     Attributes:
         name: Of the check.
-        verdict: pass | warn | fail.
+        verdict: pass | warn | fail, or skip where it says nothing.
         value: What was measured.
         expected: What it should be, in words or as a number.
         message: One sentence for people.
+        seconds: What it took.
     """
 
     name: str
@@ -23,3 +24,4 @@ class CheckResult:
     value: Any
     expected: Any
     message: str
+    seconds: float = 0.0

@@ -1,40 +1,83 @@
-"""No file's bytes in two splits, and enough images of each class."""
+"""No picture in two splits, and enough images of each class."""
 
 from itertools import combinations
 
-from tlkeras.checks.result import FAIL, PASS, WARN, CheckResult
+from tlkeras.checks.result import FAIL, PASS, SKIP, WARN, CheckResult
 from tlkeras.data.dataset import Dataset
+from tlkeras.data.perceptual_hash import find_near_duplicates
+
+SHOWN = 3  # pairs named in a message
 
 
 def check_split_leaks(dataset: Dataset) -> CheckResult:
-    """Counts identical files that two splits share; must be none."""
+    """Counts identical files that two splits share; must be none.
+
+    Copies that the source had in two splits, and that the scan left out of
+    one, are a warning: the source itself leaks.
+    """
     shared = sum(
         len(set(a.digests) & set(b.digests))
         for a, b in combinations(dataset.splits.values(), 2)
     )
+    mended = dataset.ledger.straddling
+    message = f"{shared} files lie in two splits."
+    if mended and not shared:
+        message = (
+            f"{len(mended)} files lay in two splits of the source and were "
+            f"left out of one, first {mended[0]}."
+        )
+    verdict = WARN if mended else PASS
     return CheckResult(
-        "split_leaks",
-        FAIL if shared else PASS,
-        shared,
+        "split_leaks", FAIL if shared else verdict, shared, 0, message
+    )
+
+
+def check_near_duplicates(dataset: Dataset, *, seed: int = 0) -> CheckResult:
+    """Looks for the same picture in two splits, re-encoded or resized."""
+    name = "near_duplicates"
+    found, looked_at = [], 0
+    for first, second in combinations(dataset.splits, 2):
+        pairs, count = find_near_duplicates(
+            dataset.splits[first], dataset.splits[second], seed=seed
+        )
+        looked_at += count
+        found += [(a, first, b, second) for a, b in pairs]
+    if not any(
+        value is not None
+        for split in dataset.splits.values()
+        for value in split.hashes
+    ):
+        message = "The pictures are too small or flat to tell copies apart."
+        return CheckResult(name, SKIP, None, 0, message)
+    named = "; ".join(
+        f"{a} ({first}) and {b} ({second})"
+        for a, first, b, second in found[:SHOWN]
+    )
+    message = f"{len(found)} pictures lie in two splits, re-encoded or resized"
+    return CheckResult(
+        name,
+        FAIL if found else PASS,
+        len(found),
         0,
-        f"{shared} files lie in two splits.",
+        f"{message}: {named}." if found else f"{message}.",
     )
 
 
 def check_class_counts(dataset: Dataset) -> CheckResult:
     """Looks for classes that are absent from a split."""
+    counts = dataset.class_counts()
     absent = [
         f"{label} ({split})"
-        for split, counts in dataset.class_counts().items()
-        for label, count in counts.items()
+        for split, of_classes in counts.items()
+        for label, count in of_classes.items()
         if not count
     ]
-    smallest = min(dataset.class_counts()["train"].values())
+    smallest = min(counts["train"].values())
     listed = f" Absent: {', '.join(absent[:5])}." if absent else ""
     return CheckResult(
         "class_counts",
         WARN if absent else PASS,
-        smallest,
-        "at least 1 in each split",
+        {split: sum(c.values()) for split, c in counts.items()},
+        "at least 1 of each class in each split",
         f"The smallest class has {smallest} training images.{listed}",
     )

@@ -1,42 +1,94 @@
-"""Running the cheap checks, and what a failure means."""
+"""Running checks one by one, keeping what they say, and stopping on it."""
 
 import dataclasses
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-
 from tlkeras import workdir
-from tlkeras.checks.initial_loss import check_initial_loss
-from tlkeras.checks.result import FAIL, CheckResult
-from tlkeras.checks.split_leaks import check_class_counts, check_split_leaks
-from tlkeras.data.dataset import Dataset
+from tlkeras.checks.result import FAIL, PASS, SKIP, WARN, CheckResult
+from tlkeras.console import Console
 from tlkeras.errors import GateError
 
 
-def run_checks(
-    dataset: Dataset, targets: np.ndarray, logits: np.ndarray, *, loss: str
-) -> list[CheckResult]:
-    """Runs the checks that need no training.
+class Suite:
+    """Runs checks, prints each result, and writes `checks.json`.
+
+    Results of earlier commands on the same run stay, unless a check of that
+    name runs again.
 
     Args:
-        dataset: With its splits.
-        targets: [N, C] of some training images.
-        logits: [N, C] that the fresh model gives them.
-        loss: Key of `optim.losses.LOSSES`.
+        path: Of `checks.json`.
+        console: For people.
+
+    Attributes:
+        results: Of this suite, in order.
     """
-    return [
-        check_split_leaks(dataset),
-        check_class_counts(dataset),
-        check_initial_loss(targets, logits, loss=loss),
-    ]
+
+    def __init__(self, path: Path, console: Console) -> None:
+        self.path = path
+        self.console = console
+        self.results: list[CheckResult] = []
+
+    def run(
+        self, check: Callable[[], CheckResult], *, phase: str = ""
+    ) -> CheckResult:
+        """Runs a check.
+
+        Args:
+            check: Takes nothing, gives its result.
+            phase: What it is about; its name becomes NAME/PHASE.
+        """
+        started = time.perf_counter()
+        result = check()
+        self.results.append(
+            dataclasses.replace(
+                result,
+                name=f"{result.name}/{phase}" if phase else result.name,
+                seconds=round(time.perf_counter() - started, 3),
+            )
+        )
+        self.console.line(format_check(self.results[-1]))
+        return self.results[-1]
+
+    def write(self) -> None:
+        """Writes all results, with those of earlier commands."""
+        merged = {
+            row["name"]: row
+            for row in (
+                workdir.read_json(self.path) if self.path.exists() else []
+            )
+        }
+        merged |= {r.name: dataclasses.asdict(r) for r in self.results}
+        workdir.write_json(self.path, list(merged.values()))
+
+    def require_passed(self, *, strict: bool) -> None:
+        """Raises on a failed check, if strict.
+
+        Raises:
+            GateError: Naming the first failed check.
+        """
+        require_passed(self.results, strict=strict)
 
 
-def write_checks(path: Path, results: list[CheckResult]) -> None:
-    """Writes `checks.json`."""
-    workdir.write_json(path, [dataclasses.asdict(result) for result in results])
+def format_check(result: CheckResult) -> str:
+    """Returns one line: name, verdict, what was seen."""
+    return f"check {result.name}: {result.verdict}. {result.message}"
 
 
-def require_passed(results: list[CheckResult], *, strict: bool) -> None:
+def format_counts(results: Sequence[CheckResult]) -> str:
+    """Returns how many checks passed, warned, failed and were skipped."""
+    counts = Counter(result.verdict for result in results)
+    words = {PASS: "passed", WARN: "warned", FAIL: "failed", SKIP: "skipped"}
+    return ", ".join(
+        f"{counts[verdict]} {word}"
+        for verdict, word in words.items()
+        if counts[verdict] or verdict != SKIP
+    )
+
+
+def require_passed(results: Sequence[CheckResult], *, strict: bool) -> None:
     """Raises on a failed check, if strict.
 
     Raises:

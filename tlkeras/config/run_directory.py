@@ -17,9 +17,10 @@ STARTING_FILES = (
     workdir.CONFIG,
     workdir.LEDGER,
     workdir.SPLIT,
-    workdir.CHECKS,
     workdir.HISTORY,
 )
+# What tlkeras check and find_lr leave for a run of the same config.
+PREPARATION = (workdir.CHECKS, workdir.LR_FINDER, workdir.LR_FINDER_PLOT)
 
 
 def open_run_directory(directory: Path, config: ConfigDict) -> Path:
@@ -42,7 +43,7 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
     if path.exists() and _holds_work(directory):
         _require_same(path, config)
     elif path.exists():
-        _clear(directory)
+        _clear(directory, config)
     workdir.make_directory(directory, what="work directory")
     workdir.make_directory(
         directory / workdir.CHECKPOINTS, what="work directory"
@@ -63,10 +64,15 @@ def _holds_work(directory: Path) -> bool:
     return state.exists() or (directory / workdir.RESULT).exists()
 
 
-def _clear(directory: Path) -> None:
-    """Removes what a run writes before its first commit, after checking it."""
+def _clear(directory: Path, config: ConfigDict) -> None:
+    """Removes what a run writes before its first commit, after checking it.
+
+    What was measured for another config goes too.
+    """
     read_config(directory)
-    for name in STARTING_FILES:
+    stored = workdir.read_json(directory / workdir.CONFIG).get("config_hash")
+    is_same = stored == config_hash(config)
+    for name in STARTING_FILES + (() if is_same else PREPARATION):
         (directory / name).unlink(missing_ok=True)
 
 

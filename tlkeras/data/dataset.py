@@ -19,12 +19,14 @@ class Example:
         labels: Names of its classes; more than one if multi-label.
         split: `train`, `validation` or `test` where the source says so.
         digest: Hash of the file's bytes, once scanned.
+        look: Perceptual hash, 64 bits, once scanned; None without one.
     """
 
     path: str
     labels: tuple[str, ...]
     split: str | None = None
     digest: str = ""
+    look: int | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,12 +47,14 @@ class Ledger:
         moved: `(path, split)` of files moved so that no class lacks a split.
         num_with_orientation: Files whose EXIF orientation is not upright;
             orientation is applied nowhere (see `data/preprocess.py`).
+        straddling: Of `left_out`, copies of a file of another split.
     """
 
     num_files: int = 0
     left_out: list[LeftOut] = dataclasses.field(default_factory=list)
     moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     num_with_orientation: int = 0
+    straddling: list[str] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns the ledger as plain values for JSON."""
@@ -65,14 +69,40 @@ class Split:
         paths: [N] image files.
         targets: [N, C] float32; one-hot, or multi-hot if multi-label.
         digests: [N] hash of each file's bytes.
+        hashes: [N] perceptual hashes, None for pictures without one; empty
+            where the files were not scanned.
     """
 
     paths: tuple[str, ...]
     targets: np.ndarray
     digests: tuple[str, ...]
+    hashes: tuple[int | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    def take(self, rows: np.ndarray) -> "Split":
+        """Returns the images at some places, in that order.
+
+        Args:
+            rows: int [n], each in 0 .. N - 1.
+        """
+        chosen = np.asarray(rows).tolist()
+        return Split(
+            tuple(self.paths[row] for row in chosen),
+            self.targets[chosen],
+            tuple(self.digests[row] for row in chosen),
+            tuple(self.hashes[row] for row in chosen if self.hashes),
+        )
+
+    def draw(self, max_images: int, seed: int) -> "Split":
+        """Returns all images, or so many of them, drawn without replacement."""
+        if len(self) <= max_images:
+            return self
+        rng = np.random.default_rng(seed)
+        return self.take(
+            np.sort(rng.choice(len(self), max_images, replace=False))
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,6 +160,7 @@ def make_split(examples: list[Example], class_names: tuple[str, ...]) -> Split:
         paths=tuple(example.path for example in examples),
         targets=targets,
         digests=tuple(example.digest for example in examples),
+        hashes=tuple(example.look for example in examples),
     )
 
 

@@ -6,11 +6,8 @@ import keras
 import numpy as np
 
 from tlkeras.models.classifier import Classifier
-from tlkeras.models.graph import (
-    batch_norm_layers,
-    leaf_layers,
-    topological_layers,
-)
+from tlkeras.models.graph import batch_norm_layers, topological_layers
+from tlkeras.models.regularization import without_dropout
 
 
 def adapt_batch_norm(
@@ -33,25 +30,15 @@ def adapt_batch_norm(
     norms = batch_norm_layers(layers)
     if not norms:
         return 0
-    dropouts = [
-        leaf
-        for layer in layers
-        for leaf in leaf_layers(layer)
-        if isinstance(leaf, keras.layers.Dropout)
-    ]
     saved = [(norm, norm.trainable, norm.momentum) for norm in norms]
-    rates = [(dropout, dropout.rate) for dropout in dropouts]
     try:
         for norm in norms:
             norm.trainable, norm.momentum = True, 0.0
-        for dropout in dropouts:
-            dropout.rate = 0.0
-        sums, count = _sum_statistics(classifier.model, batches, norms)
+        with without_dropout(layers):
+            sums, count = _sum_statistics(classifier.model, batches, norms)
     finally:
         for norm, trainable, momentum in saved:
             norm.trainable, norm.momentum = trainable, momentum
-        for dropout, rate in rates:
-            dropout.rate = rate
     for norm, (mean, variance) in zip(norms, sums, strict=True):
         norm.moving_mean.assign(mean / count)
         norm.moving_variance.assign(variance / count)

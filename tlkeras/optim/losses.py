@@ -52,6 +52,30 @@ def expected_initial_loss(loss: str, num_classes: int) -> float:
     return float(np.log(2.0)) if loss == "binary" else 1.0
 
 
+def mean_loss(
+    targets: np.ndarray,
+    logits: np.ndarray,
+    loss: str,
+    *,
+    label_smoothing: float = 0.0,
+    weights: np.ndarray | None = None,
+) -> float:
+    """Returns the mean loss as a phase trains with it, penalties aside.
+
+    Args:
+        targets: [N, C] multi-hot.
+        logits: float [N, C].
+        loss: Key of `LOSSES`.
+        label_smoothing: In [0, 1).
+        weights: [C] of the classes, or None.
+    """
+    of_images = None if weights is None else targets @ weights
+    value = LOSSES[loss](label_smoothing)(
+        targets, np.asarray(logits, np.float32), sample_weight=of_images
+    )
+    return float(ops.convert_to_numpy(value))
+
+
 def compute_probabilities(logits: np.ndarray, loss: str) -> np.ndarray:
     """Turns logits into scores in 0..1.
 

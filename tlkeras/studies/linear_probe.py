@@ -131,18 +131,12 @@ def run_linear_probe(
 def _sample(dataset: Dataset, max_images: int, seed: int) -> Split:
     """Returns train and validation together, or a part of them."""
     members = [dataset.splits[name] for name in ("train", "validation")]
-    paths = sum((m.paths for m in members), ())
-    digests = sum((m.digests for m in members), ())
-    targets = np.concatenate([m.targets for m in members])
-    rows = np.arange(len(paths))
-    if len(rows) > max_images:
-        rng = np.random.default_rng(seed)
-        rows = np.sort(rng.choice(rows, max_images, replace=False))
-    return Split(
-        tuple(paths[row] for row in rows),
-        targets[rows],
-        tuple(digests[row] for row in rows),
+    both = Split(
+        sum((m.paths for m in members), ()),
+        np.concatenate([m.targets for m in members]),
+        sum((m.digests for m in members), ()),
     )
+    return both.draw(max_images, seed)
 
 
 def _codes_of_all(

@@ -32,6 +32,7 @@ from tlkeras.optim.multi_optimizer import (
     set_first_step,
 )
 from tlkeras.training.context import RunContext
+from tlkeras.training.first_checks import frozen_guards
 from tlkeras.training.frozen_part import (
     FrozenPart,
     build_frozen_part,
@@ -274,7 +275,11 @@ def _callbacks(
         ),
     )
     validation = Validation(validate, guard)
-    callbacks: list[keras.callbacks.Callback] = [guard, validation]
+    callbacks: list[keras.callbacks.Callback] = [
+        guard,
+        *frozen_guards(phase, run),
+        validation,
+    ]
     monitor = {"monitor": f"val_{run.metric}", "mode": "max"}
     if phase.reduce_on_plateau_patience is not None:
         callbacks.append(

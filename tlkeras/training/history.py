@@ -37,11 +37,8 @@ class History:
         self.path = path
         self.columns = columns
         self.rows: list[dict[str, Any]] = [*workdir.read_table(path)]
-        self._writer = None
-        if tensorboard is not None:
-            from tensorboard.summary import Writer
-
-            self._writer = Writer(str(tensorboard))
+        self.tensorboard = tensorboard
+        self._writer: Any = None
 
     def cut_back(self, committed: dict[str, float]) -> None:
         """Drops rows beyond the last committed epoch of each phase.
@@ -61,11 +58,16 @@ class History:
         """Appends a row; also to TensorBoard, on a step axis over phases."""
         self.rows.append(row)
         self._save()
-        if self._writer is not None:
-            for name, value in row.items():
-                if isinstance(value, float):
-                    self._writer.add_scalar(name, value, len(self.rows))
-            self._writer.flush()
+        if self.tensorboard is None:
+            return
+        if self._writer is None:
+            from tensorboard.summary import Writer
+
+            self._writer = Writer(str(self.tensorboard))
+        for name, value in row.items():
+            if isinstance(value, float):
+                self._writer.add_scalar(name, value, len(self.rows))
+        self._writer.flush()
 
     def _save(self) -> None:
         workdir.write_table(self.path, self.columns, self.rows)

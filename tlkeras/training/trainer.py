@@ -12,23 +12,20 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras import runtime, workdir
-from tlkeras.checks.suite import require_passed, run_checks, write_checks
 from tlkeras.config.run_directory import open_run_directory
 from tlkeras.config.validate import validate
 from tlkeras.console import Console, log_to_file
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured, write_run_split
 from tlkeras.data.means import compute_training_mean
-from tlkeras.data.views import UNCHANGED
 from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import compare_paired, primary_metric
 from tlkeras.models.backbones import BACKBONES, check_image_size
 from tlkeras.models.classifier import Classifier, build_classifier, freeze
-from tlkeras.models.inference import run_batches
 from tlkeras.tables import lookup
 from tlkeras.training.context import RunContext
+from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
-from tlkeras.training.frozen_part import reader_factory
 from tlkeras.training.history import History, history_columns
 from tlkeras.training.outcome import write_result
 from tlkeras.training.phases import (
@@ -136,7 +133,26 @@ def start_run(
     policy: str,
     console: Console,
 ) -> RunContext:
-    """Builds the classifier and restores what was committed before.
+    """Builds the classifier and restores what was committed before."""
+    run = build_run(config, directory, dataset, policy, console)
+    run.progress, run.slots = run.checkpoints.load(run.classifier.model)
+    committed = dict.fromkeys(
+        (o.phase for o in run.progress.outcomes), math.inf
+    )
+    for phase in remaining_phases(run)[:1]:
+        committed[phase.name] = run.progress.epoch
+    run.history.cut_back(committed)
+    return run
+
+
+def build_run(
+    config: ConfigDict,
+    directory: Path,
+    dataset: Dataset,
+    policy: str,
+    console: Console,
+) -> RunContext:
+    """Builds a run that begins, whatever its directory holds.
 
     Every phase's cutoff, groups and method are tried on the network, so that a
     mistyped layer ends the run before the first phase, not before the last.
@@ -153,17 +169,6 @@ def start_run(
     names = dict.fromkeys(name for p in phases for name in p.groups)
     if any(phase.layer_decay is not None for phase in phases):
         names |= dict.fromkeys(f"stage{number}" for number in range(7))
-    history = History(
-        directory / workdir.HISTORY,
-        history_columns(
-            primary_metric(classifier.head.loss == "binary"), list(names)
-        ),
-        directory / workdir.TENSORBOARD if config.runtime.tensorboard else None,
-    )
-    checkpoints = Checkpoints(
-        directory / workdir.CHECKPOINTS,
-        {"data": dataset.fingerprint, "precision": policy},
-    )
     for phase in phases:
         freeze(
             classifier,
@@ -172,24 +177,27 @@ def start_run(
         )
         if resolve_method(phase, classifier) == "fit":
             build_groups(phase, classifier)
-    run = RunContext(
+    return RunContext(
         config=config,
         directory=directory,
         dataset=dataset,
         classifier=classifier,
         num_workers=num_workers,
         console=console,
-        history=history,
-        checkpoints=checkpoints,
+        history=History(
+            directory / workdir.HISTORY,
+            history_columns(
+                primary_metric(classifier.head.loss == "binary"), list(names)
+            ),
+            directory / workdir.TENSORBOARD
+            if config.runtime.tensorboard
+            else None,
+        ),
+        checkpoints=Checkpoints(
+            directory / workdir.CHECKPOINTS,
+            {"data": dataset.fingerprint, "precision": policy},
+        ),
     )
-    run.progress, run.slots = checkpoints.load(classifier.model)
-    committed = dict.fromkeys(
-        (o.phase for o in run.progress.outcomes), math.inf
-    )
-    for phase in remaining_phases(run)[:1]:
-        committed[phase.name] = run.progress.epoch
-    history.cut_back(committed)
-    return run
 
 
 def build_from_config(
@@ -213,30 +221,6 @@ def build_from_config(
         seed=config.seed,
         **settings,
     )
-
-
-def run_first_checks(run: RunContext) -> None:
-    """Runs the cheap checks on a fresh head; resumed runs keep theirs."""
-    if not run.config.checks.enabled:
-        return
-    path = run.directory / workdir.CHECKS
-    if path.exists() and (run.progress.outcomes or run.progress.epoch):
-        return
-    train = run.dataset.splits["train"]
-    rows = np.arange(min(run.config.evaluation.batch_size, len(train)))
-    read = reader_factory(run.classifier.image_size)(train, UNCHANGED)
-    results = run_checks(
-        run.dataset,
-        train.targets[rows],
-        run_batches(run.classifier.model, [read(rows, np.zeros_like(rows))]),
-        loss=run.classifier.head.loss,
-    )
-    write_checks(path, results)
-    for result in results:
-        run.console.line(
-            f"check {result.name}: {result.verdict}. {result.message}"
-        )
-    require_passed(results, strict=run.config.checks.strict)
 
 
 def remaining_phases(run: RunContext) -> list[Phase]:

@@ -1,0 +1,276 @@
+"""Each planted fault is caught by the check meant for it."""
+
+import io
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from tlkeras.checks.frozen_variables import (
+    check_unchanged,
+    frozen_statistics,
+    frozen_variables,
+)
+from tlkeras.checks.initial_loss import check_initial_loss
+from tlkeras.checks.input_contract import (
+    check_input_contract,
+    decode_reference,
+)
+from tlkeras.checks.one_step import (
+    check_gradient,
+    check_update_ratios,
+    take_step,
+)
+from tlkeras.checks.regularization import check_regularization
+from tlkeras.checks.split_leaks import check_near_duplicates, check_split_leaks
+from tlkeras.data.load import load_dataset
+from tlkeras.models import classifier as classifier_module
+from tlkeras.models.classifier import build_classifier, freeze
+from tlkeras.models.graph import batch_norm_layers, topological_layers
+
+CUT = "conv_dw_10"
+
+
+def build(backbone="MobileNet", **settings):
+    known = {"alpha": 0.25, "weights": "letters"}
+    random = {"weights": "none"}
+    return build_classifier(
+        backbone,
+        class_names="abc",
+        image_size=32,
+        **(known if backbone == "MobileNet" else random),
+        **settings,
+    )
+
+
+@pytest.fixture(scope="module")
+def photos(photo_crops):
+    """Photos at 32 px: float32 [8, 32, 32, 3] in 0..255."""
+    crops = np.concatenate([crops[:4] for crops in photo_crops.values()])
+    return crops[:, 8:40, 8:40].astype(np.float32)
+
+
+@pytest.fixture
+def targets():
+    return np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1]]
+
+
+@pytest.mark.parametrize(
+    "backbone",
+    ["MobileNet", "ResNet50", "MobileNetV3Small", "EfficientNetV2B0"],
+)
+@pytest.mark.parametrize("mean", [None, np.array([120.0, 110.0, 100.0])])
+def test_a_clean_input_passes(backbone, mean, photos):
+    result = check_input_contract(build(backbone, mean=mean), photos, photos)
+    assert result.verdict == "pass", result
+
+
+@pytest.mark.parametrize("backbone", ["MobileNet", "ResNet50"])
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda images: images[..., ::-1], "another order"),
+        (lambda images: images / 255, "scaled twice, or not at all"),
+        (lambda images: images - 110, "shifted"),
+        (lambda images: images * np.float32("nan"), "not finite"),
+    ],
+)
+def test_a_fault_of_the_pipeline_is_caught(backbone, fault, message, photos):
+    result = check_input_contract(build(backbone), fault(photos), photos)
+    assert result.verdict == "fail"
+    assert message in result.message
+
+
+@pytest.mark.parametrize("backbone", ["MobileNet", "EfficientNetV2B0"])
+def test_a_double_rescale_in_the_model_is_caught(backbone, photos, monkeypatch):
+    right = classifier_module.apply_contract
+    monkeypatch.setattr(
+        classifier_module,
+        "apply_contract",
+        lambda images, contract: right(
+            keras.layers.Rescaling(1 / 127.5, -1)(images), contract
+        ),
+    )
+    result = check_input_contract(build(backbone), photos, photos)
+    assert result.verdict == "fail"
+    assert "scaled twice" in result.message
+
+
+def test_the_order_of_grey_images_cannot_be_told(photos):
+    grey = np.repeat(photos.mean(-1, keepdims=True), 3, axis=-1)
+    assert check_input_contract(build(), grey, grey).verdict == "pass"
+    flat = np.full_like(photos, 7.0)
+    assert check_input_contract(build(), flat, flat).verdict == "skip"
+
+
+def test_two_decoders_agree_well_enough(photo_folder, photo_crops):
+    from tlkeras.data.reader import ViewReader
+    from tlkeras.data.views import UNCHANGED
+
+    split = load_dataset(str(photo_folder)).splits["train"].take(np.arange(8))
+    rows = np.arange(8)
+    images = ViewReader(split, (32, 32), UNCHANGED)(rows, 0 * rows)
+    pixels = decode_reference(split.paths, 32)
+    assert check_input_contract(build(), images, pixels).verdict == "pass"
+
+
+def test_a_head_with_a_large_initial_scale_is_caught(photos, targets):
+    classifier = build()
+    logits = classifier.model.predict_on_batch(photos)
+    kernel = classifier.logits_layer.kernel
+    assert check_initial_loss(targets, logits, loss="softmax").verdict == "pass"
+    codes = classifier.code_model.predict_on_batch(photos)
+    kernel.assign(
+        np.random.default_rng(0).normal(
+            0, 30 / np.linalg.norm(codes, axis=-1).mean(), kernel.shape
+        )
+    )
+    logits = classifier.model.predict_on_batch(photos)
+    result = check_initial_loss(targets, logits, loss="softmax")
+    assert result.verdict == "fail"
+
+
+def test_a_penalty_that_is_lost_is_caught():
+    classifier = build(head="mlp", hidden_units=(8,), head_l2=0.1)
+    assert check_regularization(classifier, 1.0).verdict == "pass"
+    assert classifier.logits_layer.kernel.regularizer is not None
+    classifier.logits_layer.trainable = False
+    assert check_regularization(classifier, 1.0).verdict == "fail"
+
+
+def look_at_step(classifier, photos, targets, *, batch_norm="frozen"):
+    """Returns check name -> verdict after one step."""
+    step = take_step(classifier, photos, targets)
+    return {
+        "frozen_variables": check_unchanged(
+            "frozen_variables", frozen_variables(classifier, CUT), step.touched
+        ).verdict,
+        "batch_norm": check_unchanged(
+            "batch_norm",
+            frozen_statistics(classifier, CUT, batch_norm),
+            step.touched,
+        ).verdict,
+        "gradient": check_gradient(step, classifier, CUT).verdict,
+    }
+
+
+@pytest.mark.parametrize("batch_norm", ["frozen", "train"])
+def test_a_clean_step_passes_and_leaves_no_trace(batch_norm, photos, targets):
+    classifier = build()
+    freeze(classifier, trainable_from=CUT, batch_norm=batch_norm)
+    before = [v.numpy() for v in classifier.model.variables]
+    verdicts = look_at_step(classifier, photos, targets, batch_norm=batch_norm)
+    assert set(verdicts.values()) == {"pass"}, verdicts
+    for variable, value in zip(classifier.model.variables, before, strict=True):
+        np.testing.assert_array_equal(variable.numpy(), value)
+
+
+def test_a_frozen_layer_that_trains_is_caught(photos, targets):
+    classifier = build()
+    freeze(classifier, trainable_from=CUT, batch_norm="frozen")
+    classifier.backbone.get_layer("conv_pw_9").trainable = True
+    verdicts = look_at_step(classifier, photos, targets)
+    assert verdicts.pop("frozen_variables") == "fail"
+    assert set(verdicts.values()) == {"pass"}
+
+
+def test_normalisation_left_in_training_mode_is_caught(photos, targets):
+    classifier = build()
+    freeze(classifier, trainable_from=CUT, batch_norm="frozen")
+    norms = batch_norm_layers(topological_layers(classifier.backbone))
+    norms[-1].trainable = True
+    verdicts = look_at_step(classifier, photos, targets)
+    assert verdicts.pop("batch_norm") == "fail"
+    assert set(verdicts.values()) == {"pass"}
+
+
+def test_a_detached_gradient_is_caught(photos, targets, monkeypatch):
+    right = classifier_module.build_head
+    monkeypatch.setattr(
+        classifier_module,
+        "build_head",
+        lambda features, **settings: right(
+            keras.ops.stop_gradient(features), **settings
+        ),
+    )
+    classifier = build()
+    freeze(classifier, trainable_from=CUT, batch_norm="frozen")
+    verdicts = look_at_step(classifier, photos, targets)
+    assert verdicts.pop("gradient") == "fail"
+    assert set(verdicts.values()) == {"pass"}
+
+
+@pytest.mark.parametrize(
+    ("ratios", "verdict"),
+    [
+        ({"head": 1.0, "upper": 1e-3}, "pass"),
+        ({"head": 1e-3, "upper": 0.5}, "warn"),
+        ({"upper": 1e-7, "lower": 1e-3}, "warn"),
+        ({"head": 1.0}, "skip"),
+    ],
+)
+def test_update_ratios_are_judged_below_the_head(ratios, verdict):
+    assert check_update_ratios(ratios).verdict == verdict
+
+
+@pytest.fixture
+def split_folder(tmp_path):
+    """A folder with train/ and test/ of different parts of two photos."""
+    from sklearn.datasets import load_sample_image
+
+    for name in ("china", "flower"):
+        photo = load_sample_image(f"{name}.jpg")
+        parts = [
+            photo[top : top + 100, left : left + 150]
+            for top in range(0, 400, 100)
+            for left in range(0, 600, 150)
+        ]
+        for number, part in enumerate(parts):
+            folder = tmp_path / ("test" if number % 3 == 2 else "train") / name
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(part).save(folder / f"{number}.jpg", quality=92)
+    return tmp_path
+
+
+def test_different_photos_of_a_class_are_no_duplicates(split_folder):
+    dataset = load_dataset(str(split_folder))
+    assert check_split_leaks(dataset).verdict == "pass"
+    assert check_near_duplicates(dataset).verdict == "pass"
+
+
+def test_the_same_photo_in_train_and_test_is_caught(split_folder):
+    photo = (split_folder / "train/china/0.jpg").read_bytes()
+    (split_folder / "test/china/copy.jpg").write_bytes(photo)
+    dataset = load_dataset(str(split_folder))
+    result = check_split_leaks(dataset)
+    assert result.verdict == "warn"
+    assert "left out of one" in result.message
+    assert "copy.jpg" not in result.message  # the held-out copy stays
+
+
+@pytest.mark.parametrize(
+    ("scale", "settings"),
+    [
+        (1.0, {"format": "JPEG", "quality": 40}),
+        (1.0, {"format": "PNG"}),
+        (1.5, {"format": "JPEG", "quality": 90}),
+        (0.75, {"format": "WEBP", "quality": 80}),
+    ],
+)
+def test_a_copy_in_other_bytes_is_caught(scale, settings, split_folder):
+    with Image.open(split_folder / "train/flower/3.jpg") as photo:
+        size = tuple(round(side * scale) for side in photo.size)
+        content = io.BytesIO()
+        photo.resize(size).save(content, **settings)
+    (split_folder / "test/flower/copy.jpg").write_bytes(content.getvalue())
+    result = check_near_duplicates(load_dataset(str(split_folder)))
+    assert result.verdict == "fail"
+    assert result.value == 1
+    assert "train/flower/3.jpg" in result.message
+    assert "test/flower/copy.jpg" in result.message
+
+
+def test_tiny_pictures_are_not_compared():
+    result = check_near_duplicates(load_dataset("digits", images_per_class=5))
+    assert result.verdict == "skip"

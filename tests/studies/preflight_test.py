@@ -1,0 +1,115 @@
+import numpy as np
+import pytest
+
+import tlkeras.studies.preflight as preflight
+from tlkeras import workdir
+from tlkeras.config.run_directory import read_config
+from tlkeras.data.dataset import Split
+from tlkeras.studies.preflight import few_images, run_preflight
+from tlkeras.training.trainer import train_and_evaluate
+
+NAMES = [
+    "split_leaks",
+    "near_duplicates",
+    "class_counts",
+    "input_contract",
+    "initial_loss",
+    "regularization",
+    "label_signal",
+    "shuffled_labels",
+    "frozen_variables/fine_tune",
+    "batch_norm/fine_tune",
+    "gradient/fine_tune",
+    "update_ratios/fine_tune",
+    "overfit_20/fine_tune",
+    "overfit_20_own_optimizer/fine_tune",
+]
+
+
+def test_a_clean_run_passes_everything_and_then_trains(small_config, tmp_path):
+    results = run_preflight(small_config, tmp_path / "run")
+    assert [r.name for r in results] == NAMES
+    assert {r.verdict for r in results} == {"pass"}, results
+    written = workdir.read_json(tmp_path / "run/checks.json")
+    assert [row["name"] for row in written] == NAMES
+    assert all(row["seconds"] >= 0 for row in written)
+    result = train_and_evaluate(small_config, tmp_path / "run")
+    alone = train_and_evaluate(small_config, tmp_path / "alone")
+    assert result["val/loss"] == alone["val/loss"]
+    kept = workdir.read_json(tmp_path / "run/checks.json")
+    assert {row["name"] for row in kept} == set(NAMES)
+    # A finished run can be checked as well, and stays what it is.
+    again = run_preflight(read_config(tmp_path / "run"), tmp_path / "run")
+    assert {r.verdict for r in again} == {"pass"}
+    stored = workdir.read_json(tmp_path / "run/result.json")
+    assert stored["phases"][1]["val/loss"] == result["phases"][1]["val/loss"]
+    assert train_and_evaluate(small_config, tmp_path / "run") == stored
+
+
+def test_checks_of_another_config_are_dropped(small_config, tmp_path):
+    run_preflight(small_config, tmp_path / "run")
+    small_config.phases.fine_tune.epochs = 0
+    train_and_evaluate(small_config, tmp_path / "run")
+    names = {r["name"] for r in workdir.read_json(tmp_path / "run/checks.json")}
+    assert "overfit_20/fine_tune" not in names
+    assert "initial_loss" in names
+
+
+def test_shuffled_labels_in_the_data_are_caught(
+    small_config, tmp_path, monkeypatch
+):
+    right = preflight.load_data
+
+    def shuffled(*arguments):
+        dataset = right(*arguments)
+        train = dataset.splits["train"]
+        order = np.random.default_rng(3).permutation(len(train))
+        dataset.splits["train"] = Split(
+            train.paths, train.targets[order], train.digests, train.hashes
+        )
+        return dataset
+
+    monkeypatch.setattr(preflight, "load_data", shuffled)
+    small_config.phases.fine_tune.epochs = 0
+    results = run_preflight(small_config, tmp_path / "run")
+    verdicts = {r.name: r.verdict for r in results}
+    assert verdicts.pop("label_signal") == "fail"
+    assert set(verdicts.values()) == {"pass"}
+
+
+def test_what_cannot_learn_by_heart_is_caught(
+    small_config, tmp_path, monkeypatch
+):
+    small_config.phases.fine_tune.learning_rate = 1e-9
+    few = preflight.overfit
+
+    def stuck(model, inputs, targets, **settings):
+        # Half of the images twice, once under each label.
+        inputs[10:] = inputs[:10]
+        targets = np.concatenate([targets[:10], 1 - targets[:10]])
+        return few(model, inputs, targets, max_epochs=20, **settings)
+
+    monkeypatch.setattr(preflight, "overfit", stuck)
+    results = run_preflight(small_config, tmp_path / "run")
+    verdicts = {r.name: r.verdict for r in results}
+    assert verdicts.pop("overfit_20/fine_tune") == "fail"
+    assert verdicts.pop("overfit_20_own_optimizer/fine_tune") == "warn"
+    assert verdicts.pop("update_ratios/fine_tune") == "warn"
+    assert set(verdicts.values()) == {"pass"}
+
+
+@pytest.mark.parametrize("head", ["svm", "mlp"])
+def test_other_heads_pass(head, small_config, tmp_path):
+    small_config.model.head = head
+    small_config.phases.fine_tune.trainable_from = "all"
+    results = run_preflight(small_config, tmp_path / "run")
+    bad = [r for r in results if r.verdict not in ("pass", "skip")]
+    assert not bad
+
+
+def test_few_images_are_spread_over_the_classes():
+    targets = np.eye(3, dtype=np.float32)[[0] * 50 + [1] * 4 + [2] * 2]
+    names = tuple(map(str, range(56)))
+    few = few_images(Split(names, targets, names), 9, seed=0)
+    assert few.targets.sum(0).tolist() == [4, 3, 2]
+    assert len(few_images(few, 20, seed=0)) == 9

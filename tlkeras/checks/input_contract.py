@@ -1,0 +1,186 @@
+"""What arrives at the first convolution is what the backbone was trained on.
+
+The pixels of the same files, decoded by another library, go through the
+contract in NumPy. For both, each channel is fitted as `scale * pixel + offset`
+of one of the true channels: a second rescaling, 0..1 in place of 0..255 or BGR
+in place of RGB shows in scale, offset or order.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import keras
+import numpy as np
+
+from tlkeras.checks.result import FAIL, PASS, SKIP, CheckResult
+from tlkeras.models.classifier import Classifier
+from tlkeras.models.graph import graph_nodes
+from tlkeras.models.preprocessing import contract_values
+
+PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
+CHANNELS = "RGB"
+# Two decoders and resizes differ by a few grey levels.
+MAX_SCALE_ERROR = 0.1
+MAX_OFFSET_ERROR = 0.05  # of the span of 255 grey levels
+MIN_COLOR = 4.0  # grey levels between channels; less tells no order
+
+
+@dataclasses.dataclass(frozen=True)
+class ChannelFit:
+    """How the values of three channels follow from true pixels.
+
+    Attributes:
+        order: Which true channel each is, e.g. `RGB`.
+        scales: [3] slope against the pixel in 0..255.
+        offsets: [3] value at pixel 0.
+    """
+
+    order: str
+    scales: np.ndarray
+    offsets: np.ndarray
+
+    def __str__(self) -> str:
+        scale, offset = float(self.scales.mean()), float(self.offsets.mean())
+        ends = sorted((offset, offset + 255 * scale))
+        return f"{self.order} in {ends[0]:.3g}..{ends[1]:.3g}"
+
+
+def fit_channels(values: np.ndarray, pixels: np.ndarray) -> ChannelFit:
+    """Fits each channel of values as an affine function of a true channel.
+
+    Args:
+        values: [N, H, W, 3] at the first convolution.
+        pixels: [N, H, W, 3] RGB in 0..255.
+    """
+    ours = values.reshape(-1, 3).astype(np.float64)
+    true = pixels.reshape(-1, 3).astype(np.float64)
+    cross = np.cov(ours, true, rowvar=False)
+    scales = cross[:3, 3:] / np.maximum(np.diag(cross)[None, 3:], 1e-12)
+    left = np.diag(cross)[:3, None] - scales * cross[:3, 3:]
+    sources = left.argmin(1) if np.isfinite(left).all() else np.arange(3)
+    chosen = scales[np.arange(3), sources]
+    return ChannelFit(
+        "".join(CHANNELS[source] for source in sources),
+        chosen,
+        ours.mean(0) - chosen * true.mean(0)[sources],
+    )
+
+
+def first_values(classifier: Classifier, images: np.ndarray) -> np.ndarray:
+    """Returns what the first convolution is given, float32 [N, H, W, 3].
+
+    Args:
+        classifier: Whole, with its own preprocessing.
+        images: [N, S, S, 3] as the pipeline gives them.
+    """
+    backbone = classifier.backbone
+    (call,) = [
+        node
+        for node in graph_nodes(classifier.model)
+        if node.operation is backbone
+    ]
+    front = keras.Model(classifier.model.inputs[0], call.input_tensors[0])
+    values = front(images.astype(np.float32))
+    for layer in own_preprocessing(backbone):
+        values = layer(values)
+    return keras.ops.convert_to_numpy(values).astype(np.float32)
+
+
+def own_preprocessing(backbone: keras.Model) -> list[keras.layers.Layer]:
+    """Returns the layers before the first one that is no preprocessing."""
+    layers = []
+    for node in graph_nodes(backbone):
+        if isinstance(node.operation, keras.layers.InputLayer):
+            continue
+        if not isinstance(node.operation, PREPROCESSING):
+            break
+        layers.append(node.operation)
+    return layers
+
+
+def expected_values(classifier: Classifier, pixels: np.ndarray) -> np.ndarray:
+    """Returns what true pixels should become, by the backbone's contract.
+
+    Args:
+        classifier: Its backbone's row in the table, its training mean and the
+            layers of the backbone itself count; nothing else that may stand in
+            front of the backbone.
+        pixels: [N, S, S, 3] RGB in 0..255.
+    """
+    values = contract_values(pixels, classifier.spec.contract)
+    means = [x for x in classifier.model.layers if x.name == "training_mean"]
+    for layer in [*means, *own_preprocessing(classifier.backbone)]:
+        values = layer(keras.ops.cast(values, "float32"))
+    return keras.ops.convert_to_numpy(values)
+
+
+def check_input_contract(
+    classifier: Classifier, images: np.ndarray, pixels: np.ndarray
+) -> CheckResult:
+    """Compares range, mean and channel order with the backbone's contract.
+
+    Args:
+        classifier: Whole.
+        images: [N, S, S, 3] as the pipeline gives them.
+        pixels: [N, S, S, 3] RGB in 0..255 of the same files, decoded by
+            another library.
+    """
+    name = "input_contract"
+    if pixels.std() < 1:
+        message = "The images are of one colour: nothing can be compared."
+        return CheckResult(name, SKIP, None, None, message)
+    found = fit_channels(first_values(classifier, images), pixels)
+    wanted = fit_channels(expected_values(classifier, pixels), pixels)
+    problem = _difference(found, wanted, _is_grey(pixels))
+    return CheckResult(
+        name,
+        FAIL if problem else PASS,
+        str(found),
+        str(wanted),
+        problem
+        or f"The first convolution of {classifier.backbone.name} sees {found}.",
+    )
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    between = pixels.astype(np.float64).std(-1).mean()
+    return bool(between < MIN_COLOR)
+
+
+def _difference(found: ChannelFit, wanted: ChannelFit, is_grey: bool) -> str:
+    """Returns what is wrong, or ""."""
+    span = 255 * np.abs(wanted.scales)
+    scale_error = np.abs(found.scales / wanted.scales - 1).max()
+    offset_error = (np.abs(found.offsets - wanted.offsets) / span).max()
+    seen = (
+        f"the first convolution sees {found} where it was trained on {wanted}"
+    )
+    if not np.isfinite(found.offsets).all():
+        return "The images hold values that are not finite."
+    if found.order != wanted.order and not is_grey:
+        return f"The channels are in another order: {seen}."
+    if scale_error > MAX_SCALE_ERROR:
+        return f"The pixels are scaled twice, or not at all: {seen}."
+    if offset_error > MAX_OFFSET_ERROR:
+        return f"The pixels are shifted: {seen}."
+    return ""
+
+
+def decode_reference(paths: Sequence[str], size: int) -> np.ndarray:
+    """Decodes files with Pillow: uint8 [N, size, size, 3], RGB.
+
+    Args:
+        paths: [N] image files.
+        size: Side, pixels; the aspect ratio is not kept.
+    """
+    from PIL import Image
+
+    images = np.empty((len(paths), size, size, 3), np.uint8)
+    for row, path in enumerate(paths):
+        with Image.open(path) as image:
+            images[row] = np.asarray(
+                image.convert("RGB").resize(
+                    (size, size), Image.Resampling.BILINEAR
+                )
+            )
+    return images

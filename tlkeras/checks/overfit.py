@@ -1,0 +1,171 @@
+"""A small portion of the data can be overfitted (CS5670).
+
+"Overfit a small portion: 20 examples, regularisation 0, vanilla full-batch
+SGD, 200 epochs, constant rate: must reach near-zero loss and accuracy 1."
+"""
+
+import dataclasses
+import time
+from typing import Any
+
+import keras
+import numpy as np
+
+from tlkeras.checks.result import FAIL, PASS, WARN, CheckResult
+from tlkeras.models.regularization import penalties_replaced, without_dropout
+from tlkeras.models.snapshot import restored
+from tlkeras.optim.losses import LOSSES
+
+NUM_IMAGES = 20
+MAX_EPOCHS = 200
+NEAR_ZERO = 0.05  # of the loss of knowing nothing
+MAX_SECONDS = 20.0  # an attempt; large networks get fewer epochs
+VANILLA_RATES = (1e-2, 1e-1, 1e-3)  # tried in turn
+
+
+@dataclasses.dataclass(frozen=True)
+class Overfitted:
+    """How far a few images were learnt by heart.
+
+    Attributes:
+        loss: The lowest one, of the data alone.
+        expected: Loss of knowing nothing.
+        epochs: Until the loss was near zero, or all of them.
+        rate: Constant learning rate; None = the optimizer's own.
+        is_complete: False where `MAX_SECONDS` ended it.
+    """
+
+    loss: float
+    expected: float
+    epochs: int
+    rate: float | None
+    is_complete: bool = True
+
+    @property
+    def is_near_zero(self) -> bool:
+        """Whether the images were learnt."""
+        return self.loss <= NEAR_ZERO * self.expected
+
+
+def overfit(
+    model: keras.Model,
+    inputs: Any,
+    targets: np.ndarray,
+    *,
+    loss: str,
+    expected: float,
+    optimizer: keras.optimizers.Optimizer,
+    rates: tuple[float | None, ...] = (None,),
+    max_epochs: int = MAX_EPOCHS,
+) -> Overfitted:
+    """Trains on a few images, full batch, regularisation off; leaves no trace.
+
+    Args:
+        model: What trains: inputs -> logits.
+        inputs: Of all images, [n, ...] or a tuple of such.
+        targets: [n, C].
+        loss: Key of `optim.losses.LOSSES`.
+        expected: Loss of knowing nothing.
+        optimizer: Used once.
+        rates: Constant rates tried in turn; None leaves the optimizer's own.
+        max_epochs: Steps a rate; it ends early near zero, or above 10 times
+            the loss of knowing nothing.
+
+    Returns:
+        The first attempt that succeeds, or the one with the lowest loss.
+    """
+    attempts = []
+    layers = model.layers
+    with (
+        restored(model),
+        without_dropout(layers),
+        penalties_replaced(layers, None),
+    ):
+        model.compile(
+            optimizer=optimizer,
+            loss=LOSSES[loss](0.0),
+            jit_compile=False,
+            auto_scale_loss=False,
+        )
+        for rate in rates:
+            with restored(model):
+                if rate is not None:
+                    optimizer.learning_rate = rate
+                attempts.append(
+                    _descend(model, inputs, targets, expected, max_epochs, rate)
+                )
+            if attempts[-1].is_near_zero:
+                break
+    return min(attempts, key=lambda attempt: attempt.loss)
+
+
+def _descend(
+    model: keras.Model,
+    inputs: Any,
+    targets: np.ndarray,
+    expected: float,
+    max_epochs: int,
+    rate: float | None,
+) -> Overfitted:
+    lowest, epochs = float("inf"), 0
+    until = time.perf_counter() + MAX_SECONDS
+    while epochs < max_epochs and time.perf_counter() < until:
+        model.reset_metrics()
+        value = float(model.train_on_batch(inputs, targets))
+        lowest = min(lowest, value) if np.isfinite(value) else lowest
+        epochs += 1
+        if not value <= 10 * expected or lowest <= NEAR_ZERO * expected:
+            return Overfitted(lowest, expected, epochs, rate)
+    return Overfitted(lowest, expected, epochs, rate, epochs == max_epochs)
+
+
+def check_overfit(vanilla: Overfitted, num_images: int) -> CheckResult:
+    """Vanilla gradient descent learns a few images by heart.
+
+    Args:
+        vanilla: From `overfit` with plain SGD at `VANILLA_RATES`.
+        num_images: That were learnt.
+    """
+    return _check(
+        "overfit_20",
+        vanilla,
+        f"Vanilla gradient descent at rate {vanilla.rate:g} takes "
+        f"{num_images} images",
+        FAIL if vanilla.is_complete else WARN,
+        "what trains cannot even learn these by heart",
+    )
+
+
+def check_own_optimizer(own: Overfitted, num_images: int) -> CheckResult:
+    """The phase's own optimizer learns them too.
+
+    Args:
+        own: From `overfit` with the phase's optimizer and rates.
+        num_images: That were learnt.
+    """
+    return _check(
+        "overfit_20_own_optimizer",
+        own,
+        f"The phase's own optimizer takes {num_images} images",
+        WARN,
+        "its rate may be far off; tlkeras find_lr suggests one",
+    )
+
+
+def _check(
+    name: str, result: Overfitted, subject: str, worst: str, reason: str
+) -> CheckResult:
+    if result.is_near_zero:
+        verdict, end = PASS, "."
+    elif result.is_complete:
+        verdict, end = worst, f": {reason}."
+    else:
+        verdict, end = worst, f" and {MAX_SECONDS:g} s, not yet near zero."
+    return CheckResult(
+        name,
+        verdict,
+        float(f"{result.loss:.4g}"),
+        f"at most {NEAR_ZERO * result.expected:.3g}",
+        f"{subject} to a loss of {result.loss:.3g} in {result.epochs} epochs"
+        f"{end}",
+    )
