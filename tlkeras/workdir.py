@@ -31,6 +31,7 @@ LOG = "log.txt"
 LEDGER = "ledger.json"
 SPLIT = "split.csv"
 TEST_LOOKS = "test_looks.json"
+CODES = "codes_validation.npz"
 
 
 def evaluation_name(split: str) -> str:

@@ -48,12 +48,14 @@ class EpochWriter(keras.callbacks.Callback):
             "step": int(keras.ops.convert_to_numpy(optimizer.iterations)),
             "train/loss": logs.get("loss"),
             f"train/{self.metric}": logs.get(self.metric),
+            "train/loss_noise": logs.get("loss_noise"),
             "val/loss": logs.get("val_loss"),
             f"val/{self.metric}": logs.get(f"val_{self.metric}"),
             **{
                 f"learning_rate/{name}": rate
                 for name, rate in current_rates(optimizer).items()
             },
+            **{k: v for k, v in logs.items() if k.startswith("update_ratio/")},
             "seconds": round(time.perf_counter() - self._started, 3),
         }
         for write in self.writers:

@@ -14,6 +14,7 @@ from tlkeras.models.graph import find_cutoff, topological_layers
 from tlkeras.models.layer_groups import HEAD, LayerGroup
 from tlkeras.models.snapshot import checksums, restored
 from tlkeras.optim.losses import LOSSES
+from tlkeras.optim.update_ratio import update_ratio, values_of
 
 HEALTHY_RATIO = 1e-3
 RATIO_BOUNDS = (1e-5, 1e-1)
@@ -164,7 +165,7 @@ def first_update_ratios(
         optimizer: The phase's own, built on the groups' variables.
     """
     variables = [v for group in groups for v in group.variables]
-    before = {v.path: keras.ops.convert_to_numpy(v).copy() for v in variables}
+    before = values_of(variables)
     gradients = [
         keras.ops.convert_to_tensor(step.gradients[v.path]) for v in variables
     ]
@@ -175,22 +176,3 @@ def first_update_ratios(
     for variable in variables:
         variable.assign(before[variable.path])
     return ratios
-
-
-def update_ratio(
-    variables: Sequence[keras.Variable], before: Mapping[str, np.ndarray]
-) -> float:
-    """Returns the joint norm of changes over that of the weights before.
-
-    Args:
-        variables: Biases and gains, which may start at zero, do not count,
-            unless there is nothing else.
-        before: Path -> value before the update.
-    """
-    kernels = [v for v in variables if len(v.shape) > 1] or variables
-    change = sum(
-        float(((keras.ops.convert_to_numpy(v) - before[v.path]) ** 2).sum())
-        for v in kernels
-    )
-    size = sum(float((before[v.path] ** 2).sum()) for v in kernels)
-    return math.sqrt(change / max(size, 1e-24))

@@ -18,6 +18,7 @@ COMMANDS = {
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
     "probe": "linear classifiers on every depth of a backbone",
     "check": "preflight: what can be known to be wrong before a run",
+    "find_lr": "learning rate of a phase by a range test",
     "export": "SavedModel and TFLite, compared with Keras on real images",
     "serve_check": "TF Serving's REST JSON in process, to try clients",
     "report": "write the page of a run again",

@@ -19,6 +19,10 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from tlkeras.console import Console
+    from tlkeras.evaluation.diagnose_run import (
+        format_diagnosis,
+        write_diagnosis,
+    )
     from tlkeras.report.text import format_result
     from tlkeras.training.trainer import train_and_evaluate
 
@@ -26,10 +30,13 @@ def main(arguments: list[str]) -> int:
     directory = Path(parsing.resolve_workdir(config))
     console = Console(quiet=parsing.FLAGS.quiet)
     result = train_and_evaluate(config, directory, console=console)
+    findings = write_diagnosis(directory)
     if config.report.enabled:
         from tlkeras.report.page import write_report
 
         write_report(directory)
+    if findings:
+        console.result(format_diagnosis(findings))
     console.result(format_result(result, directory))
     diverged = [row for row in result["phases"] if row["stopped"]]
     for row in diverged:

@@ -4,7 +4,7 @@
 from `get_config()` here and changes what its experiment is about.
 """
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 from ml_collections.config_dict import placeholder
 
 
@@ -105,7 +105,8 @@ def phase_section() -> ConfigDict:
     phase.batch_size = 32
     phase.label_smoothing = 0.0  # of softmax and sigmoid, not of svm heads
     phase.optimizer = "adamw"
-    phase.learning_rate = 1e-3  # of the head; groups multiply it
+    # Of the head; groups multiply it. "auto" finds it by a range test.
+    phase.learning_rate = FieldReference(1e-3, field_type=object)
     phase.weight_decay = 0.0  # decoupled; never on biases and normalisation
     phase.momentum = 0.9  # of sgd and rmsprop
     phase.clipnorm = placeholder(float)  # of each variable's gradient

@@ -84,7 +84,6 @@ PHASE_RANGES: dict[str, Range] = {
     "epochs": (0, INFINITY, True),
     "batch_size": (1, INFINITY, True),
     "label_smoothing": (0, 0.999, True),
-    "learning_rate": (0, INFINITY, False),
     "weight_decay": (0, INFINITY, True),
     "momentum": (0, 0.9999, True),
     "clipnorm": (0, INFINITY, False),
@@ -151,6 +150,9 @@ def _check_phases(config: ConfigDict) -> None:
         prefix = f"phases.{name}."
         for field, choices in PHASE_CHOICES.items():
             _check_choice(config, prefix + field, choices)
+        if phases[name].learning_rate != "auto":
+            _check_number(config, f"{prefix}learning_rate")
+            _check_range(config, f"{prefix}learning_rate", (0, INFINITY, False))
         for field, bounds in PHASE_RANGES.items():
             _check_range(config, prefix + field, bounds)
         _check_pair(config, f"{prefix}solve_log10_l2", -20.0, 20.0)
@@ -257,6 +259,15 @@ def _check_choice(
         raise InputError(
             f"{field}='{value}' is unknown.{suggest(str(value), choices)} "
             f"Expected one of: {', '.join(choices)}; set --config.{field}."
+        )
+
+
+def _check_number(config: ConfigDict, field: str) -> None:
+    value = _get(config, field)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InputError(
+            f"{field}={value!r} is no number; expected one above 0, or auto: "
+            f"set --config.{field}."
         )
 
 

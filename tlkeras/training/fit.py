@@ -2,13 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
-from tlkeras import runtime
+from tlkeras.callbacks.batch_noise import BatchNoise
 from tlkeras.callbacks.checkpointer import Checkpointer
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.callbacks.early_stopping import EarlyStopping
@@ -16,36 +15,28 @@ from tlkeras.callbacks.epoch_writer import EpochWriter
 from tlkeras.callbacks.progress import Progress as ProgressBar
 from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
 from tlkeras.callbacks.stateful import StatefulCallback
+from tlkeras.callbacks.update_ratios import UpdateRatios
 from tlkeras.callbacks.validation import Validation
-from tlkeras.data.schedule import steps_per_epoch, stream_seed
-from tlkeras.evaluation.metrics import MEAN_AP, TOP_1
-from tlkeras.models.batch_norm import adapt_batch_norm
-from tlkeras.models.classifier import freeze
-from tlkeras.models.graph import find_cutoff
-from tlkeras.models.split import choose_cut
-from tlkeras.optim.losses import LOSSES, expected_initial_loss
+from tlkeras.data.schedule import steps_per_epoch
+from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.multi_optimizer import (
-    build_group_optimizer,
     export_slots,
     import_slots,
     inner_optimizers,
     set_first_step,
 )
+from tlkeras.training.assembly import (
+    build_optimizer,
+    compile_model,
+    freeze_below,
+    freeze_phase,
+    phase_batches,
+)
 from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import frozen_guards
-from tlkeras.training.frozen_part import (
-    FrozenPart,
-    build_frozen_part,
-    phase_views,
-    prove_stitched,
-)
-from tlkeras.training.phases import (
-    Phase,
-    build_groups,
-    describe_groups,
-    format_groups,
-    optimizer_specs,
-)
+from tlkeras.training.frozen_part import FrozenPart, prove_stitched
+from tlkeras.training.lr_finder import with_learning_rate
+from tlkeras.training.phases import Phase, build_groups, format_groups
 from tlkeras.training.state import BestWeights, PhaseOutcome
 
 # Metrics of the validation split, and per-image scores [N].
@@ -63,14 +54,17 @@ def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     run.release("train")
     num_images = len(run.dataset.splits["train"])
     steps = steps_per_epoch(num_images, phase.batch_size)
-    optimizer, rows = _build_optimizer(phase, run, steps)
+    freeze_phase(phase, run, adapt=not run.progress.has_begun)
+    frozen = None if _is_finished(phase, run) else freeze_below(phase, run)
+    phase = with_learning_rate(phase, run, frozen)
+    optimizer, rows = build_optimizer(phase, run, steps)
+    run.console.line(format_groups(rows))
     if run.progress.has_begun:
         _resume_optimizer(run, optimizer)
     else:
-        _begin(phase, run, optimizer)
-    frozen = _build_frozen(phase, run)
+        _begin(run, optimizer)
     model = frozen.suffix if frozen else run.classifier.model
-    _compile(phase, run, model, optimizer)
+    compile_model(phase, run, model, optimizer)
 
     def validate() -> tuple[dict[str, float], np.ndarray]:
         return run.validate(frozen)
@@ -119,15 +113,6 @@ def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     )
 
 
-def _build_frozen(phase: Phase, run: RunContext) -> FrozenPart | None:
-    """Returns the frozen part of a phase, or None where everything trains."""
-    cutoff = find_cutoff(run.classifier.backbone, phase.trainable_from)
-    if cutoff == 0 or _is_finished(phase, run):
-        return None
-    cut = choose_cut(run.classifier.backbone, cutoff)
-    return build_frozen_part(phase, run, cut, uses=phase.epochs)
-
-
 def _run_epochs(
     phase: Phase,
     run: RunContext,
@@ -141,7 +126,13 @@ def _run_epochs(
     model = frozen.suffix if frozen else run.classifier.model
     with naming_bad_files(run.dataset.splits["train"], run.size):
         model.fit(
-            _batches(phase, run, frozen),
+            phase_batches(
+                phase,
+                run,
+                frozen,
+                first_epoch=run.progress.epoch,
+                num_epochs=phase.epochs,
+            ),
             initial_epoch=run.progress.epoch,
             epochs=phase.epochs,
             steps_per_epoch=steps,
@@ -151,106 +142,8 @@ def _run_epochs(
         )
 
 
-def _batches(
-    phase: Phase, run: RunContext, frozen: FrozenPart | None
-) -> Iterator[tuple[Any, ...]]:
-    """Yields what `fit` reads: pixels, or activations cached or live."""
-    from tlkeras.data.batches import row_batches, training_batches
-    from tlkeras.data.reader import ViewReader
-
-    train = run.dataset.splits["train"]
-    seed = stream_seed(run.config.seed, phase.name)
-    order = row_batches(
-        len(train),
-        batch_size=phase.batch_size,
-        seed=seed,
-        first_epoch=run.progress.epoch,
-        num_epochs=phase.epochs,
-    )
-    if frozen and frozen.is_cached:
-        return frozen.cached_batches(order, train, run.class_weights)
-    reader = ViewReader(
-        train,
-        run.size,
-        phase_views(phase, run),
-        num_workers=run.num_workers,
-        max_decoded_bytes=run.config.data.max_decoded_bytes,
-    )
-    batches = training_batches(
-        reader,
-        order,
-        seed=seed,
-        class_weights=run.class_weights,
-        num_workers=run.num_workers,
-    )
-    return frozen.live_batches(batches) if frozen else batches
-
-
-def _build_optimizer(
-    phase: Phase, run: RunContext, steps: int
-) -> tuple[keras.optimizers.Optimizer, list[dict[str, Any]]]:
-    """Freezes, builds the groups' optimizer, and prints who trains how."""
-    counts = freeze(
-        run.classifier,
-        trainable_from=phase.trainable_from,
-        batch_norm=phase.batch_norm,
-    )
-    groups = build_groups(phase, run.classifier)
-    specs = optimizer_specs(phase, groups, steps)
-    run.console.line(
-        f"{phase.name}: {counts['trainable_layers']} backbone layers train, "
-        f"{counts['frozen_layers']} are frozen; BatchNormalization "
-        f"'{phase.batch_norm}': {counts['batch_norm_layers']} layers, "
-        f"{counts['batch_norm_training']} in training mode"
-    )
-    rows = describe_groups(phase, groups, specs)
-    run.console.line(format_groups(rows))
-    trainable = run.classifier.model.trainable_variables
-    optimizer = build_group_optimizer(
-        {group.name: group.variables for group in groups},
-        specs,
-        trainable,
-        joint_clipnorm=phase.global_clipnorm,
-        scale_loss=keras.config.dtype_policy().name == "mixed_float16",
-    )
-    optimizer.build(trainable)
-    return optimizer, rows
-
-
-def _compile(
-    phase: Phase,
-    run: RunContext,
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-) -> None:
-    if run.multi_label:
-        metric = keras.metrics.AUC(
-            curve="PR",
-            multi_label=True,
-            num_labels=run.dataset.num_classes,
-            from_logits=True,
-            name=MEAN_AP,
-        )
-    else:
-        metric = keras.metrics.CategoricalAccuracy(name=TOP_1)
-    model.compile(
-        optimizer=optimizer,
-        loss=LOSSES[run.classifier.head.loss](phase.label_smoothing),
-        metrics=[metric],
-        jit_compile=runtime.should_compile_with_xla(),
-    )
-
-
-def _begin(
-    phase: Phase, run: RunContext, optimizer: keras.optimizers.Optimizer
-) -> None:
+def _begin(run: RunContext, optimizer: keras.optimizers.Optimizer) -> None:
     """Does what happens once, before the first epoch of a phase."""
-    if phase.batch_norm == "adapt":
-        count = adapt_batch_norm(run.classifier, run.images("train"))
-        run.release("train")
-        run.console.line(
-            f"{phase.name}: re-estimated {count} BatchNormalizations"
-        )
     run.progress.first_steps = import_slots(optimizer, run.slots)
     run.progress.has_begun = True
     run.commit(optimizer)
@@ -278,6 +171,14 @@ def _callbacks(
     callbacks: list[keras.callbacks.Callback] = [
         guard,
         *frozen_guards(phase, run),
+        BatchNoise(),
+        UpdateRatios(
+            {
+                group.name: group.variables
+                for group in build_groups(phase, run.classifier)
+            },
+            steps,
+        ),
         validation,
     ]
     monitor = {"monitor": f"val_{run.metric}", "mode": "max"}

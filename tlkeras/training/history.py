@@ -15,9 +15,11 @@ def history_columns(metric: str, groups: Sequence[str]) -> list[str]:
         "step",
         "train/loss",
         f"train/{metric}",
+        "train/loss_noise",
         "val/loss",
         f"val/{metric}",
         *(f"learning_rate/{group}" for group in groups),
+        *(f"update_ratio/{group}" for group in groups),
         "seconds",
     ]
 

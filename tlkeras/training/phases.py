@@ -44,7 +44,7 @@ class Phase:
     batch_size: int
     label_smoothing: float
     optimizer: str
-    learning_rate: float
+    learning_rate: float | str
     weight_decay: float
     momentum: float
     clipnorm: float | None
@@ -119,10 +119,15 @@ def group_rates(phase: Phase, groups: list[LayerGroup]) -> dict[str, float]:
 
     With `layer_decay` d the k-th group below the head gets d^k; else its own
     rate, or the phase's rate times its multiplier.
+
+    Args:
+        phase: With a number for its rate; `auto` is resolved before.
+        groups: From `build_groups`.
     """
+    base = float(phase.learning_rate)
     if phase.layer_decay is not None:
         return {
-            group.name: phase.learning_rate * phase.layer_decay**depth
+            group.name: base * phase.layer_decay**depth
             for depth, group in enumerate(groups)
         }
     rates = {}
@@ -131,7 +136,7 @@ def group_rates(phase: Phase, groups: list[LayerGroup]) -> dict[str, float]:
         rates[group.name] = (
             settings.learning_rate
             if settings.learning_rate is not None
-            else phase.learning_rate * settings.learning_rate_multiplier
+            else base * settings.learning_rate_multiplier
         )
     return rates
 

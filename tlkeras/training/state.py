@@ -74,6 +74,7 @@ class Progress:
         seconds: Spent in the current phase.
         callbacks: Class name -> state of the current phase's callbacks.
         first_steps: Group -> iteration at which its schedule began.
+        learning_rates: Phase -> rate that was found for it.
         timings: `seconds/...` entries that are complete.
         total_seconds: Wall time of all processes that worked on the run.
     """
@@ -87,6 +88,7 @@ class Progress:
         default_factory=dict
     )
     first_steps: dict[str, int] = dataclasses.field(default_factory=dict)
+    learning_rates: dict[str, float] = dataclasses.field(default_factory=dict)
     timings: dict[str, float] = dataclasses.field(default_factory=dict)
     total_seconds: float = 0.0
 

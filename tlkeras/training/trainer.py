@@ -250,6 +250,7 @@ def run_phase(phase: Phase, run: RunContext) -> None:
             f"seconds/{phase.name}": round(outcome.seconds, 3),
         },
         total_seconds=run.progress.total_seconds,
+        learning_rates=run.progress.learning_rates,
     )
     run.commit()
 

@@ -1,0 +1,126 @@
+"""`diagnosis.json` of a run, from the files in its directory."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.run_directory import read_config
+from tlkeras.evaluation.diagnosis import Finding, PhaseHistory, diagnose
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.optim.losses import expected_initial_loss
+
+FLAT = 1e-6  # standard deviation over images of a dead code
+
+
+def write_diagnosis(directory: Path | str) -> list[Finding]:
+    """Writes `diagnosis.json` of a finished run, and returns its findings.
+
+    Args:
+        directory: Of the run.
+
+    Raises:
+        InputError: If it is no finished run.
+    """
+    directory = Path(directory)
+    config = read_config(directory)
+    result = workdir.read_json(directory / workdir.RESULT)
+    findings = [
+        finding
+        for history in read_histories(directory, config, result)
+        for finding in diagnose(history)
+    ]
+    workdir.write_json(
+        directory / workdir.DIAGNOSIS,
+        {"findings": [dataclasses.asdict(finding) for finding in findings]},
+    )
+    return findings
+
+
+def read_histories(
+    directory: Path, config: ConfigDict, result: dict[str, Any]
+) -> list[PhaseHistory]:
+    """Returns the curves of the phases that were fitted, in order.
+
+    Args:
+        directory: Of the run.
+        config: Its config.
+        result: Its `result.json`.
+    """
+    rows = workdir.read_table(directory / workdir.HISTORY)
+    metric = primary_metric(result["multi_label"])
+    counts = workdir.read_json(directory / workdir.LEDGER)["class_counts"]
+    largest = max(counts["validation"].values())
+    return [
+        _read_phase(
+            [row for row in rows if row["phase"] == outcome["phase"]],
+            config,
+            outcome,
+            metric=metric,
+            knowing_nothing=expected_initial_loss(
+                result["loss"], len(result["class_names"])
+            ),
+            chance=largest / result["val/num_examples"],
+            num_validation=result["val/num_examples"],
+            dead_codes=_dead_codes(directory) if outcome["kept"] else None,
+        )
+        for outcome in result["phases"]
+        if "layer_groups" in outcome
+    ]
+
+
+def _read_phase(
+    rows: list[dict[str, str]],
+    config: ConfigDict,
+    outcome: dict[str, Any],
+    *,
+    metric: str,
+    **about: Any,
+) -> PhaseHistory:
+    groups = [group["group"] for group in outcome["layer_groups"]]
+    # A phase that diverged has a last row without validation.
+    rows = [row for row in rows if row.get("val/loss")]
+
+    def column(name: str) -> np.ndarray:
+        return np.array([float(row.get(name) or "nan") for row in rows])
+
+    steps = column("step")
+    return PhaseHistory(
+        name=outcome["phase"],
+        settings=config.phases[outcome["phase"]].to_dict(),
+        model=config.model.to_dict(),
+        train_loss=column("train/loss"),
+        train_metric=column(f"train/{metric}"),
+        val_loss=column("val/loss"),
+        val_metric=column(f"val/{metric}"),
+        noise=column("train/loss_noise"),
+        steps=np.diff(steps, prepend=2 * steps[0] - steps[1])
+        if len(steps) > 1
+        else steps,
+        ratios={g: column(f"update_ratio/{g}") for g in groups},
+        rates={g: column(f"learning_rate/{g}") for g in groups},
+        stopped=outcome["stopped"],
+        **about,
+    )
+
+
+def _dead_codes(directory: Path) -> float | None:
+    """Returns the share of codes that are the same for every image."""
+    path = directory / workdir.CODES
+    if not path.exists():
+        return None
+    with np.load(path) as stored:
+        codes = stored["codes"].astype(np.float32)
+    return float((codes.std(0) < FLAT).mean())
+
+
+def format_diagnosis(findings: list[Finding]) -> str:
+    """Returns one line a finding, with what to try; "" without any."""
+    return "\n".join(
+        f"{found.phase}: {found.name.replace('_', ' ')}. {found.message} "
+        f"{found.change} {found.flag}"
+        for found in findings
+    )

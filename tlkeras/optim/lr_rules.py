@@ -1,0 +1,170 @@
+"""From a range test to a learning rate: pure functions on rates and losses.
+
+A range test raises the rate exponentially, one step each, and notes the loss
+(Smith, Cyclical Learning Rates for Training Neural Networks, 2017, section
+3.3). Every rule takes rates [n], increasing, and smoothed losses [n], positive,
+and returns one rate.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+
+SMOOTHING = 0.9  # of the exponential moving average
+SLIDE_WIDTH = 15  # points between the two ends of the sliding interval
+SLIDE_TOLERANCE = 5e-3  # of the loss, a point
+STEP = 0.02  # of the whole drop; what the valley does not see
+CHANGED = 0.1  # share of the whole drop that counts as learning
+COST = 0.1  # of the loss that the edge may cost
+FAR = 0.25  # of the loss; a smaller drop is that of weights that are good
+LOST = 0.5  # share of the whole drop that is lost where a rate diverges
+MIN_DROP = 5e-3  # of the initial loss; less is noise
+
+
+def smooth(losses: np.ndarray, *, beta: float = SMOOTHING) -> np.ndarray:
+    """Returns the bias-corrected exponential moving average, [n].
+
+    Args:
+        losses: [n], one a step.
+        beta: In [0, 1); 0 changes nothing.
+
+    Example:
+    >>> smooth(np.array([2.0, 2.0]), beta=0.5).tolist()
+    [2.0, 2.0]
+    """
+    average, smoothed = 0.0, []
+    for step, loss in enumerate(np.asarray(losses, np.float64), 1):
+        average = beta * average + (1 - beta) * loss
+        smoothed.append(average / (1 - beta**step))
+    return np.array(smoothed)
+
+
+def valley(rates: np.ndarray, losses: np.ndarray) -> float:
+    """The middle of the longest decreasing subsequence.
+
+    Follows the long way down whatever bumps lie on it. What is less than a
+    fiftieth of the whole drop counts as level, so that the way begins where
+    the loss begins to fall.
+    """
+    drop = float(losses[0] - np.min(losses))
+    losses = np.round(losses / max(STEP * drop, 1e-12))
+    best = np.ones(len(losses), int)  # length of the longest that ends here
+    first = np.arange(len(losses))  # where that one starts
+    for end in range(1, len(losses)):
+        longer = np.flatnonzero(losses[:end] > losses[end])
+        if len(longer):
+            # Of equals the last: a level stretch is no part of the way.
+            before = longer[::-1][best[longer[::-1]].argmax()]
+            best[end], first[end] = best[before] + 1, first[before]
+    last = int(best.argmax())
+    return float(rates[(int(first[last]) + last) // 2])
+
+
+def steepest(rates: np.ndarray, losses: np.ndarray) -> float:
+    """Where the loss falls fastest over the logarithm of the rate."""
+    lowest = max(int(np.argmin(losses)), 1)
+    slopes = np.gradient(losses, np.log10(rates))
+    return float(rates[int(np.argmin(slopes[: lowest + 1]))])
+
+
+def minimum(rates: np.ndarray, losses: np.ndarray) -> float:
+    """A tenth of the rate at which the loss is lowest."""
+    return float(rates[int(np.argmin(losses))] / 10)
+
+
+def slide(rates: np.ndarray, losses: np.ndarray) -> float:
+    """The left end of an interval that slides down from the divergence.
+
+    It stops where the slopes at both ends agree: there the loss is no longer
+    about to explode.
+    """
+    slopes = np.gradient(losses)
+    right = len(rates) - 1
+    left = max(right - SLIDE_WIDTH, 0)
+    while left > 0 and abs(slopes[right] - slopes[left]) > SLIDE_TOLERANCE:
+        right, left = right - 1, left - 1
+    return float(rates[left])
+
+
+def edge(rates: np.ndarray, losses: np.ndarray) -> float:
+    """The highest rate that costs less than a tenth of the loss.
+
+    For weights that are good already: the first steps can gain little, and a
+    rate is right if it does not destroy what is there.
+    """
+    worse = np.flatnonzero(losses > (1 + COST) * losses[0])
+    worse = worse[worse > int(np.argmin(losses))]
+    return float(rates[max(int(worse[0]) - 1, 0) if len(worse) else -1])
+
+
+def choose_rule(losses: np.ndarray) -> str:
+    """Returns `minimum` where the loss has far to fall, else `edge`.
+
+    A fresh head falls by half and more in a range test; after a fitted probe
+    there is little to fall, and the rules that look for the fall find noise
+    (docs/measurements.md has both, against a grid of rates).
+
+    Args:
+        losses: [n], smoothed.
+    """
+    drop = float(losses[0] - np.min(losses))
+    return "minimum" if drop > FAR * float(losses[0]) else "edge"
+
+
+Rule = Callable[[np.ndarray, np.ndarray], float]
+RULES: dict[str, Rule] = {
+    "valley": valley,
+    "steepest": steepest,
+    "minimum": minimum,
+    "slide": slide,
+    "edge": edge,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Region:
+    """A range of rates that act alike.
+
+    Attributes:
+        name: `barely changes`, `learns` or `diverges`.
+        low: Smallest rate.
+        high: Largest rate.
+    """
+
+    name: str
+    low: float
+    high: float
+
+
+def find_regions(rates: np.ndarray, losses: np.ndarray) -> list[Region]:
+    """Names what rates do: barely change the loss, learn, diverge.
+
+    Learning begins where a tenth of the whole drop is made, and ends where,
+    past the minimum, half of it is lost again. Without a drop worth the name
+    all rates up to the first that raises the loss barely change it.
+
+    Args:
+        rates: [n], increasing.
+        losses: [n], smoothed.
+    """
+    start, lowest = float(losses[0]), int(np.argmin(losses))
+    drop = start - float(losses[lowest])
+    after = np.arange(len(losses)) > lowest
+    if drop < MIN_DROP * start:
+        worse = np.flatnonzero(after & (losses > start * (1 + MIN_DROP)))
+        begins = ends = int(worse[0]) if len(worse) else len(rates)
+    else:
+        begins = int(np.argmax(losses <= start - CHANGED * drop))
+        lost = np.flatnonzero(after & (losses >= start - (1 - LOST) * drop))
+        ends = int(lost[0]) if len(lost) else len(rates)
+    parts = {
+        "barely changes": (0, begins),
+        "learns": (begins, ends),
+        "diverges": (ends, len(rates)),
+    }
+    return [
+        Region(name, float(rates[low]), float(rates[high - 1]))
+        for name, (low, high) in parts.items()
+        if high > low
+    ]

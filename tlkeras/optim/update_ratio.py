@@ -1,0 +1,39 @@
+"""The ratio of an update to the weights that it changes."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+
+import keras
+import numpy as np
+
+
+def values_of(variables: Iterable[keras.Variable]) -> dict[str, np.ndarray]:
+    """Returns path -> a copy of the variable's value."""
+    return {
+        variable.path: keras.ops.convert_to_numpy(variable).copy()
+        for variable in variables
+    }
+
+
+def update_ratio(
+    variables: Sequence[keras.Variable], before: Mapping[str, np.ndarray]
+) -> float:
+    """Returns the joint norm of changes over that of the weights before.
+
+    About 1e-3 where the learning rate is right.
+
+    Args:
+        variables: Biases and gains, which may start at zero, do not count,
+            unless there is nothing else.
+        before: Path -> value before the update.
+
+    Reference:
+        CS231n notes, Neural Networks Part 3, "Ratio of weights:updates".
+    """
+    kernels = [v for v in variables if len(v.shape) > 1] or variables
+    change = sum(
+        float(((keras.ops.convert_to_numpy(v) - before[v.path]) ** 2).sum())
+        for v in kernels
+    )
+    size = sum(float((before[v.path] ** 2).sum()) for v in kernels)
+    return math.sqrt(change / max(size, 1e-24))

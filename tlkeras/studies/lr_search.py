@@ -1,0 +1,134 @@
+"""A learning rate for one phase of a config: `tlkeras find_lr`."""
+
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from tlkeras.config.run_directory import open_run_directory
+from tlkeras.config.validate import validate
+from tlkeras.console import Console
+from tlkeras.errors import InputError
+from tlkeras.tables import lookup
+from tlkeras.training.assembly import freeze_below, freeze_phase
+from tlkeras.training.context import RunContext
+from tlkeras.training.first_checks import fitted_phases, run_first_checks
+from tlkeras.training.lr_finder import (
+    AUTO,
+    HIGHEST_RATE,
+    LOWEST_RATE,
+    MIN_POINTS,
+    NUM_STEPS,
+    LearningRates,
+    find_learning_rates,
+    write_learning_rates,
+)
+from tlkeras.training.phases import Phase
+from tlkeras.training.trainer import (
+    build_run,
+    load_data,
+    remaining_phases,
+    run_phase,
+    set_up_model,
+    start_run,
+)
+
+
+def find_phase_rates(
+    config: ConfigDict,
+    directory: Path | str,
+    *,
+    phase: str = "",
+    rule: str = AUTO,
+    lowest: float = LOWEST_RATE,
+    highest: float = HIGHEST_RATE,
+    num_steps: int = NUM_STEPS,
+    console: Console | None = None,
+) -> LearningRates:
+    """Runs a range test on the weights that a phase would begin with.
+
+    The phases before it run first, as `train` would run them, and are kept:
+    `train` on the same directory goes on after them.
+
+    Args:
+        config: As for `train_and_evaluate`.
+        directory: Of the run that is to come, or of one that there is.
+        phase: Its name; "" = the last one that trains by gradient descent.
+        rule: Key of `lr_rules.RULES`, or auto.
+        lowest: First base rate, above 0.
+        highest: Last base rate, above `lowest`.
+        num_steps: Batches.
+        console: For progress; None is quiet.
+
+    Returns:
+        What was found, also written to `lr_finder.json`.
+
+    Raises:
+        InputError: For unusable input, or a phase without a learning rate.
+        GateError: If a check of the run fails.
+    """
+    console = console or Console(quiet=True)
+    if not 0 < lowest < highest or num_steps < MIN_POINTS:
+        raise InputError(
+            f"A range test over {lowest:g} .. {highest:g} in {num_steps} steps "
+            "is impossible; expected increasing rates above 0 and at least "
+            f"{MIN_POINTS} steps: check --low, --high and --num_steps."
+        )
+    validate(config)
+    directory = open_run_directory(Path(directory), config)
+    policy = set_up_model(config)
+    dataset = load_data(config, directory, console)
+    run = start_run(config, directory, dataset, policy, console)
+    chosen = _choose_phase(run, phase)
+    run_first_checks(run)
+    for earlier in remaining_phases(run):
+        if earlier.name == chosen.name:
+            break
+        run_phase(earlier, run)
+    before = _kept_before(run, chosen)
+    if run.progress.has_begun or _is_done(run, chosen):
+        # Weights and seeds have moved on; the phase began with others.
+        run = build_run(config, directory, dataset, policy, console)
+    if before is not None:
+        run.checkpoints.load_weights(run.classifier.model, before)
+    freeze_phase(chosen, run, adapt=True)
+    found = find_learning_rates(
+        chosen,
+        run,
+        freeze_below(chosen, run),
+        rule=rule,
+        lowest=lowest,
+        highest=highest,
+        num_steps=num_steps,
+    )
+    write_learning_rates(found, run)
+    return found
+
+
+def _choose_phase(run: RunContext, name: str) -> Phase:
+    fitted = {phase.name: phase for phase in fitted_phases(run)}
+    if not fitted:
+        raise InputError(
+            "No phase trains by gradient descent, so there is no rate to find; "
+            "expected one with method 'fit': set "
+            "--config.phases.linear_probe.method=fit."
+        )
+    if name in run.config.phases.phase_order and name not in fitted:
+        raise InputError(
+            f"The phase '{name}' is solved exactly, or skipped, and has no "
+            f"learning rate; expected one of {', '.join(fitted)}: set "
+            f"--config.phases.{name}.method=fit and its epochs."
+        )
+    name = name or list(fitted)[-1]
+    return lookup(fitted, name, what="phase")
+
+
+def _is_done(run: RunContext, phase: Phase) -> bool:
+    return phase.name in {outcome.phase for outcome in run.progress.outcomes}
+
+
+def _kept_before(run: RunContext, phase: Phase) -> str | None:
+    """Returns the file of the weights that a phase begins with."""
+    order = list(run.config.phases.phase_order)
+    earlier = order[: order.index(phase.name)]
+    kept = [o for o in run.progress.outcomes if o.phase in earlier and o.kept]
+    return kept[-1].best.file if kept else None
