@@ -28,6 +28,13 @@ LOG = "log.txt"
 LEDGER = "ledger.json"
 SPLIT = "split.csv"
 TEST_LOOKS = "test_looks.json"
+CODES = "codes_validation.npz"
+FILTERS = "filters.npz"
+DIAGNOSIS = "diagnosis.json"
+LR_FINDER = "lr_finder.json"
+TUNING = "tuning.json"
+EXPORT = "export.json"
+MODEL_CARD = "MODEL_CARD.md"
 
 
 def evaluation_name(split: str) -> str:

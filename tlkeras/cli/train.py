@@ -29,7 +29,13 @@ def main(arguments: list[str]) -> int:
     if config.report.enabled:
         from tlkeras.report.page import write_report
 
-        write_report(directory)
+        write_report(
+            directory,
+            card={
+                "license": config.report.license,
+                "language": config.report.language,
+            },
+        )
     console.result(format_result(result, directory))
     diverged = [row for row in result["phases"] if row["stopped"]]
     for row in diverged:

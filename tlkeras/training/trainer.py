@@ -30,6 +30,7 @@ from tlkeras.training.context import RunContext
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.frozen_part import reader_factory
 from tlkeras.training.history import History, history_columns
+from tlkeras.training.keepsakes import first_kernel
 from tlkeras.training.outcome import write_result
 from tlkeras.training.phases import (
     Phase,
@@ -182,6 +183,8 @@ def start_run(
         history=history,
         checkpoints=checkpoints,
     )
+    # A resumed run has the same: it was built from the same weights.
+    run.first_kernel = first_kernel(classifier.backbone)
     run.progress, run.slots = checkpoints.load(classifier.model)
     committed = dict.fromkeys(
         (o.phase for o in run.progress.outcomes), math.inf
