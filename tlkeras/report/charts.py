@@ -130,6 +130,16 @@ def add_legend(figure: Any, axes: Any, *, columns: int = 4) -> None:
         )
 
 
+def shorten(text: str, limit: int = 24) -> str:
+    """Returns a name that leaves room for the chart itself.
+
+    Example:
+    >>> shorten("mean_average_precision", 10)
+    'mean_av...'
+    """
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 def to_svg(figure: Any, name: str) -> str:
     """Returns a chart as an `<svg>` element in the page's colours.
 

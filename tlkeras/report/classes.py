@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from tlkeras import workdir
+from tlkeras.report.charts import chart_settings, new_chart, shorten
 from tlkeras.report.headline import wilson_interval
 from tlkeras.report.run_files import RunFiles
 
@@ -126,8 +127,6 @@ def plot_confusion(files: RunFiles) -> Any:
     Returns:
         A figure; None where there is no matrix.
     """
-    from tlkeras.report.charts import chart_settings, new_chart
-
     counts = files.shown.get("confusion_matrix")
     if not counts:
         return None
@@ -140,8 +139,9 @@ def plot_confusion(files: RunFiles) -> Any:
         figure.colorbar(image, ax=axes, shrink=0.7)
         if len(shares) <= MAX_MATRIX_CLASSES:
             places = range(len(shares))
-            axes.set_xticks(places, files.class_names, rotation=90)
-            axes.set_yticks(places, files.class_names)
+            names = [shorten(name) for name in files.class_names]
+            axes.set_xticks(places, names, rotation=90)
+            axes.set_yticks(places, names)
         axes.grid(False)
         axes.set_xlabel("predicted")
         axes.set_ylabel("true")

@@ -12,6 +12,7 @@ from tlkeras.report.charts import (
     add_legend,
     chart_settings,
     new_chart,
+    shorten,
     to_svg,
     use_log_scale,
 )
@@ -136,7 +137,7 @@ def plot_groups(
         for i, (name, values) in enumerate(columns.items()):
             color = SERIES[i % len(SERIES)]
             marker = MARKERS[i % len(MARKERS)]
-            _plot_by_phase(axes, rows, values, color, marker, name)
+            _plot_by_phase(axes, rows, values, color, marker, shorten(name))
             said.append(f"{name} {_describe(values)}")
         use_log_scale(axes, "y")
         _finish(figure, axes, rows)
@@ -209,7 +210,7 @@ def _finish(figure: Any, axes: Any, rows: Rows) -> None:
         axes.text(
             first - 0.4,
             1.02 + 0.075 * (i % 2),
-            phase if len(phase) < 24 else f"{phase[:22]}...",
+            shorten(phase),
             transform=axes.get_xaxis_transform(),
             color=THEME["soft"],
             fontsize=FONT_SIZE - 1,

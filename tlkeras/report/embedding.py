@@ -90,15 +90,17 @@ def embed_codes(codes: np.ndarray) -> tuple[np.ndarray, str]:
     Reference:
         van der Maaten and Hinton, Visualizing Data using t-SNE, 2008.
     """
-    # Principal components by the smaller side of the matrix.
-    centred = codes - codes.mean(0)
-    u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    components = (u * s)[:, :NUM_COMPONENTS]
-    if len(codes) > MAX_TSNE_POINTS or components.shape[1] < 2:
-        points = components[:, :2]
-        return np.pad(points, ((0, 0), (0, 2 - points.shape[1]))), "PCA"
-    if not s[0]:
-        return components[:, :2], "PCA"  # all codes are the same
+    from sklearn.decomposition import PCA
+
+    if (codes == codes[0]).all():
+        return np.zeros((len(codes), 2)), "PCA"
+    count = min(NUM_COMPONENTS, *codes.shape)
+    pca = PCA(count, svd_solver="randomized", random_state=0)
+    components = pca.fit_transform(codes - codes.mean(0))
+    if count < 2:
+        return np.pad(components, ((0, 0), (0, 1))), "PCA"
+    if len(codes) > MAX_TSNE_POINTS:
+        return components[:, :2], "PCA"
     from sklearn.manifold import TSNE
     from threadpoolctl import threadpool_limits
 

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from tlkeras.report.charts import shorten
 from tlkeras.report.run_files import RunFiles
 
 TOP_WIDTH, BOTTOM_WIDTH = 88.0, 40.0  # of the funnel, SVG units
@@ -103,11 +104,11 @@ def _block(
     rate: float | None = None,
 ) -> dict[str, Any]:
     return {
-        "name": name,
+        "name": shorten(name),
         "frozen": frozen,
         "parameters": parameters,
         "what": what,
-        "layers": layers if len(layers) < 42 else f"{layers[:40]}...",
+        "layers": shorten(layers, 42),
         "rate": rate,
     }
 
