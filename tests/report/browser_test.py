@@ -128,6 +128,36 @@ def test_a_real_run_has_every_section(trained, visit):
     assert (trained / workdir.REPORT).stat().st_size < 5_000_000
 
 
+@pytest.mark.assets
+def test_a_run_on_clothing_photos_is_sound_and_accessible(
+    assets, tmp_path, visit
+):
+    from tlkeras import train_and_evaluate, write_report
+    from tlkeras.config import get_config
+
+    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
+    config = get_config()
+    config.data.source = str(assets / "datasets" / "clothing")
+    config.model.weights = str(next(weights))
+    config.model.image_size = 96
+    config.phases.fine_tune.epochs = 1
+    config.phases.fine_tune.trainable_from = "stage5"
+    train_and_evaluate(config, tmp_path / "run")
+    write_report(tmp_path / "run")
+    for viewport in (DESKTOP, PHONE):
+        page = visit(tmp_path / "run", viewport=viewport, scheme="dark")
+        require_sound(page, tmp_path / "run")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= viewport["width"]
+        assert find_violations(page) == []
+    shown = page.locator("main > section").evaluate_all("all => all.length")
+    assert shown == 12
+    # Real photos among the surest mistakes, each with what it was taken for.
+    assert page.locator("#mistakes .gallery img").count() > 10
+    assert page.locator("#mistakes .gone").count() == 0
+    assert (tmp_path / "run" / workdir.REPORT).stat().st_size < 5_000_000
+
+
 def test_every_case_is_sound_and_fits_a_phone(case, visit):
     _, directory = case
     page = visit(directory, viewport=PHONE)

@@ -72,7 +72,8 @@ class Classifier:
     @property
     def code_model(self) -> keras.Model:
         """Images -> CNN codes [N, d]."""
-        return keras.Model(self.model.inputs, self.codes, name="codes")
+        (images,) = self.model.inputs
+        return keras.Model(images, self.codes, name="codes")
 
 
 def build_classifier(

@@ -151,7 +151,8 @@ class RunContext:
         if self.frozen is None:
             classifier = self.classifier
             both = [classifier.codes, *classifier.model.outputs]
-            model = keras.Model(classifier.model.inputs, both, name="codes")
+            (images,) = classifier.model.inputs
+            model = keras.Model(images, both, name="codes_and_logits")
             return run_outputs(model, self.images(split))
         return self.frozen.codes_and_logits(
             split, self.config.evaluation.batch_size
