@@ -15,6 +15,10 @@ TEST = [
     "pytest>=8",
     "pytest-cov>=5",
     "jax>=0.4.30",
+    # They drive the system's Chromium; no browser is fetched.
+    "axe-playwright-python>=0.1.4",
+    "playwright>=1.49",
+    "huggingface-hub>=0.26",
 ]
 
 setup(
@@ -28,7 +32,7 @@ setup(
     packages=find_packages(include=["tlkeras", "tlkeras.*"]),
     package_data={
         "tlkeras": ["assets/*.h5", "py.typed"],
-        "tlkeras.report": ["page.html"],
+        "tlkeras.report": ["templates/*", "templates/sections/*"],
     },
     install_requires=[
         "absl-py>=2.1",
@@ -44,12 +48,14 @@ setup(
         "pandas>=2.1",
         "pillow>=10.1",
         "pyarrow>=15",
+        "pyyaml>=6",
         "rich>=13.7",
         "scikit-learn>=1.4",
         "tensorboard>=2.18",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.7",
         "tensorflow-serving-api>=2.21,<2.22",
+        "threadpoolctl>=3.1",
     ],
     extras_require={
         "openvino": OPENVINO,

@@ -32,6 +32,10 @@ LEDGER = "ledger.json"
 SPLIT = "split.csv"
 TEST_LOOKS = "test_looks.json"
 CODES = "codes_validation.npz"
+FILTERS = "filters.npz"
+TUNING = "tuning.json"
+EXPORT = "export.json"
+MODEL_CARD = "MODEL_CARD.md"
 
 
 def evaluation_name(split: str) -> str:

@@ -99,6 +99,33 @@ def test_train_ends_with_the_result(run, finished, config_file, photo_folder):
     assert f"report: {finished / workdir.REPORT}" in out
 
 
+def test_the_model_card_states_a_licence_given_later(
+    run, finished, config_file, photo_folder, tmp_path
+):
+    code, out, _ = run(
+        "report",
+        f"--workdir={finished}",
+        f"--output={tmp_path / 'page'}",
+        "--license=mit",
+    )
+    assert code == 0
+    assert out.strip() == str(tmp_path / "page" / workdir.REPORT)
+    card = (tmp_path / "page" / workdir.MODEL_CARD).read_text("utf-8")
+    assert "license: mit\n" in card
+    # The finished run is shown again, and its own card written again.
+    code, _, _ = run(
+        "train",
+        f"--config={config_file}",
+        f"--data={photo_folder}",
+        f"--workdir={finished}",
+        "--config.report.license=cc0-1.0",
+    )
+    assert code == 0
+    card = (finished / workdir.MODEL_CARD).read_text("utf-8")
+    assert "license: cc0-1.0\n" in card
+    assert "language: en\n" in card
+
+
 def test_config_arguments_reach_get_config(
     run, config_file, photo_folder, tmp_path
 ):

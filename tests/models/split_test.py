@@ -18,6 +18,7 @@ def check_split(name):
     images = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3))
     images = images.astype(np.float32)
     whole = keras.ops.convert_to_numpy(classifier.model(images))
+    own_codes = keras.ops.convert_to_numpy(classifier.code_model(images))
     count = len(topological_layers(classifier.backbone))
     several = 0
     for cutoff in (count // 3, count // 2, 5 * count // 6, count):
@@ -26,6 +27,9 @@ def check_split(name):
         several += len(parts.prefix.outputs) > 1
         stitched = parts.suffix(frontier, training=False)
         np.testing.assert_array_equal(stitched, whole, f"{name} at {cutoff}")
+        codes, logits = parts.suffix_with_codes(frontier, training=False)
+        np.testing.assert_array_equal(logits, whole)
+        np.testing.assert_array_equal(codes, own_codes)
         owned = {v.path for v in parts.suffix.variables} | {
             v.path for v in parts.prefix.variables
         }

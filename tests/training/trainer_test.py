@@ -167,6 +167,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
             train_and_evaluate(two_fits, tmp_path / "cut")
     train_and_evaluate(two_fits, tmp_path / "cut")
     assert_same_weights(uninterrupted, tmp_path / "cut")
+    for name in (workdir.CODES, workdir.FILTERS):
+        with (
+            np.load(uninterrupted / name) as theirs,
+            np.load(tmp_path / "cut" / name) as mine,
+        ):
+            assert theirs.files == mine.files
+            for key in theirs.files:
+                np.testing.assert_array_equal(theirs[key], mine[key])
 
     def comparable(directory):
         return [

@@ -19,24 +19,25 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from tlkeras.console import Console
-    from tlkeras.evaluation.diagnose_run import (
-        format_diagnosis,
-        write_diagnosis,
-    )
-    from tlkeras.report.text import format_result
+    from tlkeras.report.text import format_diagnosis, format_result
     from tlkeras.training.trainer import train_and_evaluate
 
     config = parsing.resolve_config()
     directory = Path(parsing.resolve_workdir(config))
     console = Console(quiet=parsing.FLAGS.quiet)
     result = train_and_evaluate(config, directory, console=console)
-    findings = write_diagnosis(directory)
     if config.report.enabled:
         from tlkeras.report.page import write_report
 
-        write_report(directory)
-    if findings:
-        console.result(format_diagnosis(findings))
+        write_report(
+            directory,
+            card={
+                "license": config.report.license,
+                "language": config.report.language,
+            },
+        )
+    if findings := format_diagnosis(directory):
+        console.result(findings)
     console.result(format_result(result, directory))
     diverged = [row for row in result["phases"] if row["stopped"]]
     for row in diverged:

@@ -196,6 +196,10 @@ def get_config() -> ConfigDict:
 
     config.report = ConfigDict()
     config.report.enabled = True
+    # For the header of MODEL_CARD.md: of the model, as model hubs name it
+    # (apache-2.0, cc-by-4.0, ...); "" = not stated.
+    config.report.license = ""
+    config.report.language = "en"  # of the class names
 
     # `tlkeras export`; its flags win over these.
     config.export = ConfigDict()

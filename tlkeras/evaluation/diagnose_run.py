@@ -8,26 +8,24 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.run_directory import read_config
-from tlkeras.evaluation.diagnosis import Finding, PhaseHistory, diagnose
+from tlkeras.evaluation.diagnosis import diagnose
 from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.phase_history import Finding, PhaseHistory
 from tlkeras.optim.losses import expected_initial_loss
 
 FLAT = 1e-6  # standard deviation over images of a dead code
 
 
-def write_diagnosis(directory: Path | str) -> list[Finding]:
-    """Writes `diagnosis.json` of a finished run, and returns its findings.
+def write_diagnosis(
+    directory: Path, config: ConfigDict, result: dict[str, Any]
+) -> list[Finding]:
+    """Writes `diagnosis.json` of a run, and returns its findings.
 
     Args:
-        directory: Of the run.
-
-    Raises:
-        InputError: If it is no finished run.
+        directory: Of the run; its history, ledger and codes are read.
+        config: Of the run.
+        result: What `result.json` holds, or is about to.
     """
-    directory = Path(directory)
-    config = read_config(directory)
-    result = workdir.read_json(directory / workdir.RESULT)
     findings = [
         finding
         for history in read_histories(directory, config, result)
@@ -115,12 +113,3 @@ def _dead_codes(directory: Path) -> float | None:
     with np.load(path) as stored:
         codes = stored["codes"].astype(np.float32)
     return float((codes.std(0) < FLAT).mean())
-
-
-def format_diagnosis(findings: list[Finding]) -> str:
-    """Returns one line a finding, with what to try; "" without any."""
-    return "\n".join(
-        f"{found.phase}: {found.name.replace('_', ' ')}. {found.message} "
-        f"{found.change} {found.flag}"
-        for found in findings
-    )

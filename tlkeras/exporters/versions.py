@@ -19,7 +19,7 @@ from pathlib import Path
 from tlkeras import workdir
 from tlkeras.errors import InputError
 
-RECORD = "export.json"
+RECORD = workdir.EXPORT
 QUARANTINE = "quarantine"
 STAGING = ".staging"
 

@@ -10,6 +10,7 @@ from tlkeras.models.backbones import BACKBONES, BackboneSpec, build_backbone
 from tlkeras.models.graph import (
     batch_norm_layers,
     find_cutoff,
+    graph_nodes,
     topological_layers,
     truncate,
 )
@@ -56,10 +57,23 @@ class Classifier:
         return self.model.get_layer("logits")
 
     @property
+    def codes(self) -> keras.KerasTensor:
+        """Symbolic CNN codes [N, d], the input of the last layer.
+
+        Of this model's own graph: `logits_layer.input` may belong to a suffix.
+        """
+        (call,) = [
+            node
+            for node in graph_nodes(self.model)
+            if node.operation is self.logits_layer
+        ]
+        return call.input_tensors[0]
+
+    @property
     def code_model(self) -> keras.Model:
-        """Images -> CNN codes [N, d], the input of the last layer."""
-        codes = self.logits_layer.input
-        return keras.Model(self.model.inputs, codes, name="codes")
+        """Images -> CNN codes [N, d]."""
+        (images,) = self.model.inputs
+        return keras.Model(images, self.codes, name="codes")
 
 
 def build_classifier(

@@ -11,19 +11,35 @@ def run_batches(
     model: keras.Model,
     batches: Iterable[Any],
 ) -> np.ndarray:
-    """Returns the outputs for all batches, in order.
-
-    A last, smaller batch is padded, so that one compiled shape serves all.
+    """Returns the output for all batches, in order.
 
     Args:
-        model: [N, ...] -> [N, ...]; one input or several.
+        model: [N, ...] -> [N, ...]; one input or several, one output.
         batches: Arrays [n, ...] of any dtype, or tuples of them where the
             model has several inputs.
 
     Returns:
         float32 [sum of n, ...].
     """
-    outputs = []
+    (output,) = run_outputs(model, batches)
+    return output
+
+
+def run_outputs(
+    model: keras.Model, batches: Iterable[Any]
+) -> tuple[np.ndarray, ...]:
+    """Returns every output of a model for all batches, in order.
+
+    A last, smaller batch is padded, so that one compiled shape serves all.
+
+    Args:
+        model: [N, ...] -> one or several [N, ...].
+        batches: As for `run_batches`.
+
+    Returns:
+        For each output float32 [sum of n, ...].
+    """
+    found: list[list[np.ndarray]] = []
     full = 0
     for batch in batches:
         count = len(keras.tree.flatten(batch)[0])
@@ -31,9 +47,9 @@ def run_batches(
         padded = keras.tree.map_structure(
             lambda array, full=full: _pad(array, full), batch
         )
-        output = model.predict_on_batch(padded)
-        outputs.append(np.asarray(output, np.float32)[:count])
-    return np.concatenate(outputs)
+        outputs = keras.tree.flatten(model.predict_on_batch(padded))
+        found.append([np.asarray(o, np.float32)[:count] for o in outputs])
+    return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
 
 def _pad(array: np.ndarray, size: int) -> np.ndarray:

@@ -32,10 +32,13 @@ class SplitClassifier:
         prefix: float32 [N, S, S, 3] in 0..255 -> the frontier tensor, or a list
             where there are several.
         suffix: The frontier -> float32 logits [N, C].
+        suffix_with_codes: The frontier -> [CNN codes [N, d], logits [N, C]],
+            the codes as they enter the last layer.
     """
 
     prefix: keras.Model
     suffix: keras.Model
+    suffix_with_codes: keras.Model
 
     @property
     def frontier_shapes(self) -> list[tuple[int, ...]]:
@@ -57,6 +60,9 @@ def split_classifier(classifier: Classifier, cutoff: int) -> SplitClassifier:
     """
     backbone = classifier.backbone
     images = classifier.model.inputs
+    logits = classifier.model.outputs
+    # Where the codes enter the suffix, Keras refuses them as its output too.
+    both = [keras.layers.Identity()(classifier.codes), *logits]
     (call,) = [
         node
         for node in graph_nodes(classifier.model)
@@ -66,20 +72,24 @@ def split_classifier(classifier: Classifier, cutoff: int) -> SplitClassifier:
         codes = _pooled(classifier)
         return SplitClassifier(
             _cut_out(images, [codes], "prefix"),
-            _cut_out([codes], classifier.model.outputs, "suffix"),
+            _cut_out([codes], logits, "suffix"),
+            _cut_out([codes], both, "suffix_with_codes"),
         )
     tensors = frontiers(backbone)[cutoff].before
     lower = _cut_out(backbone.inputs, tensors, "lower")
     upper = _cut_out(tensors, backbone.outputs, "upper")
-    head = _cut_out(call.output_tensors, classifier.model.outputs, "head")
+    head = _cut_out(call.output_tensors, logits, "head")
+    head_with_codes = _cut_out(call.output_tensors, both, "head_with_codes")
     contract = _cut_out(images, call.input_tensors, "contract")
     inputs = [keras.Input(t.shape[1:], dtype=t.dtype) for t in tensors]
     # Inference mode: stochastic depth below the cutoff is off, so that the
     # prefix is a constant function of the image.
     frontier = lower(contract(_alone(images)), training=False)
+    features = upper(_alone(inputs))
     return SplitClassifier(
         _cut_out(images, frontier, "prefix"),
-        _cut_out(inputs, [head(upper(_alone(inputs)))], "suffix"),
+        _cut_out(inputs, [head(features)], "suffix"),
+        _cut_out(inputs, head_with_codes(features), "suffix_with_codes"),
     )
 
 

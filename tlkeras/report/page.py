@@ -1,107 +1,129 @@
-"""One self-contained page of a run, from the files in its directory."""
+"""One self-contained page of a run, and a model card with the same content."""
 
+import dataclasses
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from tlkeras import workdir
-from tlkeras.config.run_directory import read_config
-from tlkeras.errors import InputError
-from tlkeras.evaluation.evaluate import read_test_looks
-from tlkeras.evaluation.metrics import primary_metric
-from tlkeras.report.plots import plot_curves, plot_rates
+from tlkeras.report.classes import build_classes, build_confusion
+from tlkeras.report.command import build_command
+from tlkeras.report.curves import build_curves
+from tlkeras.report.embedding import build_embedding
+from tlkeras.report.event_images import write_event_images
+from tlkeras.report.filters import build_filters
+from tlkeras.report.headline import build_headline
+from tlkeras.report.ledger import build_ledger
+from tlkeras.report.mistakes import build_mistakes
+from tlkeras.report.model_card import format_model_card
+from tlkeras.report.network import build_phases
+from tlkeras.report.rate_finder import build_rate_finder
+from tlkeras.report.reliability import build_reliability
+from tlkeras.report.run_files import RunFiles, read_run_files
+from tlkeras.report.trials import build_trials
+from tlkeras.report.verdicts import (
+    build_checks,
+    build_diagnosis,
+    build_export,
+)
 
-MAX_LISTED_FILES = 500
-MAX_MATRIX_CLASSES = 40
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of the page.
+
+    Attributes:
+        title: Its heading.
+        build: What its template shows, from the run's files; None leaves the
+            section out.
+    """
+
+    title: str
+    build: Callable[[RunFiles], dict[str, Any] | None]
 
 
-def write_report(directory: Path | str) -> Path:
-    """Writes `report.html` of a finished run.
+# In the order of the page; each key names templates/sections/KEY.html.
+SECTIONS: dict[str, Section] = {
+    "result": Section("Result", build_headline),
+    "training": Section("What was done", build_phases),
+    "diagnosis": Section("Diagnosis", build_diagnosis),
+    "curves": Section("Curves", build_curves),
+    "confusion": Section("Confusion", build_confusion),
+    "classes": Section("Classes", build_classes),
+    "mistakes": Section("Mistakes", build_mistakes),
+    "calibration": Section("Calibration", build_reliability),
+    "codes": Section("Codes", build_embedding),
+    "filters": Section("First-layer filters", build_filters),
+    "data": Section("Data", build_ledger),
+    "checks": Section("Checks", build_checks),
+    "finder": Section("Learning-rate finder", build_rate_finder),
+    "tuning": Section("Tuning", build_trials),
+    "export": Section("Exports", build_export),
+    "again": Section("How to reproduce", build_command),
+}
 
-    The page needs no network; everything from the data is escaped.
+
+def write_report(
+    directory: Path | str,
+    *,
+    output: Path | str | None = None,
+    card: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes `report.html` and `MODEL_CARD.md` of a finished run.
+
+    The page needs no network and runs no script; everything from the data is
+    escaped. Where the run keeps event files for TensorBoard, its pictures are
+    written there too.
 
     Args:
         directory: Of a finished run.
+        output: Folder for the two files; None = the run's directory.
+        card: `license` and `language` for the header of the model card, where
+            they differ from the run's config.
 
     Returns:
         The path of the page.
 
     Raises:
-        InputError: If the directory holds no finished run.
+        InputError: If the directory holds no finished run, or the folder
+            cannot be written.
     """
+    files = read_run_files(Path(directory))
+    files.config.report.update(dict(card or {}))
+    folder = files.directory
+    if output is not None:
+        folder = workdir.make_directory(output, what="report folder")
+    built = build_sections(files)
+    workdir.write_text(folder / workdir.REPORT, render_page(files, built))
+    workdir.write_text(
+        folder / workdir.MODEL_CARD, format_model_card(files, built)
+    )
+    if files.config.runtime.tensorboard and output is None:
+        write_event_images(files, built)
+    return folder / workdir.REPORT
+
+
+def build_sections(files: RunFiles) -> dict[str, dict[str, Any]]:
+    """Returns what each section shows; sections without content are absent."""
+    built = {key: section.build(files) for key, section in SECTIONS.items()}
+    return {key: data for key, data in built.items() if data is not None}
+
+
+def render_page(files: RunFiles, built: dict[str, dict[str, Any]]) -> str:
+    """Returns the page as HTML."""
     import jinja2
 
-    directory = Path(directory)
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tlkeras.report", "."),
+        loader=jinja2.PackageLoader("tlkeras.report"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
-    page = environment.get_template("page.html").render(collect(directory))
-    workdir.write_text(directory / workdir.REPORT, page)
-    return directory / workdir.REPORT
-
-
-def collect(directory: Path) -> dict[str, Any]:
-    """Returns what the template shows, read from the run's files."""
-    config = read_config(directory)
-    if not (directory / workdir.RESULT).exists():
-        raise InputError(
-            f"The run in '{directory}' is not finished; expected a finished "
-            "one: run the same tlkeras train command again."
-        )
-    result = workdir.read_json(directory / workdir.RESULT)
-    metric = primary_metric(result["multi_label"])
-    history = workdir.read_table(directory / workdir.HISTORY)
-    evaluations = {
-        split: workdir.read_json(path)
-        for split in ("validation", "test")
-        if (path := directory / workdir.evaluation_name(split)).exists()
-    }
-    ledger = workdir.read_json(directory / workdir.LEDGER)
-    checks = directory / workdir.CHECKS
-    shown = evaluations.get("test") or evaluations["validation"]
-    return {
-        "title": Path(config.data.source).name or config.data.source,
-        "directory": str(directory),
-        "config": config.to_dict(),
-        "result": result,
-        "metric": metric,
-        "metric_label": metric.replace("_", " "),
-        "evaluations": evaluations,
-        "matrix": _matrix(shown, result["class_names"]),
-        "matrix_split": "test" if "test" in evaluations else "validation",
-        "per_class": shown["per_class"],
-        "curves": [
-            plot_curves(history, ["train/loss", "val/loss"], title="loss"),
-            plot_curves(
-                history,
-                [f"train/{metric}", f"val/{metric}"],
-                title=metric.replace("_", " "),
-            ),
-            plot_rates(history),
+    return environment.get_template("page.html").render(
+        run=files,
+        sections=[
+            {"key": key, "title": SECTIONS[key].title, "data": data}
+            for key, data in built.items()
         ],
-        "ledger": ledger,
-        "listed": ledger["left_out"][:MAX_LISTED_FILES],
-        "checks": workdir.read_json(checks) if checks.exists() else [],
-        "test_looks": len(read_test_looks(directory)),
-    }
-
-
-def _matrix(
-    metrics: dict[str, Any], class_names: list[str]
-) -> list[dict[str, Any]]:
-    """Returns the confusion matrix with each cell's share of its row."""
-    matrix = metrics.get("confusion_matrix")
-    if not matrix or len(class_names) > MAX_MATRIX_CLASSES:
-        return []
-    return [
-        {
-            "name": name,
-            "cells": [
-                {"count": count, "share": count / max(sum(counts), 1)}
-                for count in counts
-            ],
-        }
-        for name, counts in zip(class_names, matrix, strict=True)
-    ]
+    )

@@ -39,6 +39,17 @@ def format_result(result: dict[str, Any], directory: Path) -> str:
     return "\n".join(lines)
 
 
+def format_diagnosis(directory: Path) -> str:
+    """Returns one line a finding, with what to try; "" without any."""
+    path = directory / workdir.DIAGNOSIS
+    findings = workdir.read_json(path)["findings"] if path.exists() else []
+    return "\n".join(
+        f"{found['phase']}: {found['name'].replace('_', ' ')}. "
+        f"{found['message']} {found['change']} {found['flag']}"
+        for found in findings
+    )
+
+
 def format_export(record: dict[str, Any], output: Path) -> str:
     """Returns what `export.json` holds as a table, a line a file.
 

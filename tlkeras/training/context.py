@@ -18,7 +18,7 @@ from tlkeras.evaluation.metrics import (
     primary_metric,
 )
 from tlkeras.models.classifier import Classifier
-from tlkeras.models.inference import run_batches
+from tlkeras.models.inference import run_batches, run_outputs
 from tlkeras.training.history import History
 from tlkeras.training.state import Checkpoints, Progress
 
@@ -45,6 +45,8 @@ class RunContext:
         slots: Optimizer slots of the last `fit` phase.
         frozen: Frozen part of the phase whose weights the model has, if that
             phase ran in this process.
+        first_kernel: [h, w, channels, filters] of the first convolution before
+            training; None where the backbone has no convolution.
     """
 
     config: ConfigDict
@@ -59,6 +61,7 @@ class RunContext:
     counted_until: float = dataclasses.field(default_factory=time.perf_counter)
     slots: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     frozen: "FrozenPart | None" = None
+    first_kernel: np.ndarray | None = None
     _batches: dict[str, "ImageBatches"] = dataclasses.field(
         default_factory=dict
     )
@@ -139,6 +142,21 @@ class RunContext:
         where there are such: they are proved to give the same.
         """
         return self._logits(split, self.frozen)
+
+    def compute_codes_and_logits(self, split: str) -> tuple[np.ndarray, ...]:
+        """Returns a split's CNN codes [N, d] and logits [N, C] in one pass.
+
+        The codes are those that enter the last layer.
+        """
+        if self.frozen is None:
+            classifier = self.classifier
+            both = [classifier.codes, *classifier.model.outputs]
+            (images,) = classifier.model.inputs
+            model = keras.Model(images, both, name="codes_and_logits")
+            return run_outputs(model, self.images(split))
+        return self.frozen.codes_and_logits(
+            split, self.config.evaluation.batch_size
+        )
 
     def _logits(self, split: str, frozen: "FrozenPart | None") -> np.ndarray:
         if frozen is None:

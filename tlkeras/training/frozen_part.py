@@ -20,7 +20,7 @@ from tlkeras.features.activations import (
     run_engine,
 )
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
-from tlkeras.models.inference import run_batches
+from tlkeras.models.inference import run_batches, run_outputs
 from tlkeras.models.split import SplitClassifier, split_classifier
 from tlkeras.training.context import RunContext
 from tlkeras.training.phases import Phase
@@ -122,6 +122,13 @@ class FrozenPart:
         """
         batches = self.plain(split).batches(batch_size)
         return run_batches(self.suffix, map(_inputs, batches))
+
+    def codes_and_logits(
+        self, split: str, batch_size: int
+    ) -> tuple[np.ndarray, ...]:
+        """Returns a split's CNN codes [N, d] and logits [N, C] in one pass."""
+        batches = self.plain(split).batches(batch_size)
+        return run_outputs(self.parts.suffix_with_codes, map(_inputs, batches))
 
     def cached_batches(
         self,

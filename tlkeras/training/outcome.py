@@ -3,10 +3,14 @@
 import functools
 from typing import Any
 
+import numpy as np
+
 from tlkeras import workdir
+from tlkeras.evaluation.diagnose_run import write_diagnosis
 from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.runtime import installed_versions
 from tlkeras.training.context import RunContext
+from tlkeras.training.keepsakes import write_codes, write_filters
 
 
 def write_result(run: RunContext) -> dict[str, Any]:
@@ -33,7 +37,7 @@ def write_result(run: RunContext) -> dict[str, Any]:
             run.directory,
             split,
             run.dataset.splits[split],
-            functools.partial(run.compute_logits, split),
+            functools.partial(compute_logits, run, split),
             loss=run.classifier.head.loss,
             class_names=run.dataset.class_names,
             bootstrap_samples=run.config.evaluation.bootstrap_samples,
@@ -44,6 +48,7 @@ def write_result(run: RunContext) -> dict[str, Any]:
         result[f"{prefix}/{run.metric}"] = metrics[run.metric]
         result[f"{prefix}/loss"] = metrics["loss"]
         result[f"{prefix}/num_examples"] = metrics["num_examples"]
+    write_filters(run)
     run.commit()  # counts the time up to here
     result |= {
         "seconds/features": run.progress.timings.get("seconds/features", 0.0),
@@ -66,5 +71,15 @@ def write_result(run: RunContext) -> dict[str, Any]:
         ],
         "versions": installed_versions(),
     }
+    write_diagnosis(run.directory, run.config, result)
     workdir.write_json(run.directory / workdir.RESULT, result)
     return result
+
+
+def compute_logits(run: RunContext, split: str) -> np.ndarray:
+    """Returns a split's logits; the validation codes of the pass are kept."""
+    if split != "validation":
+        return run.compute_logits(split)
+    codes, logits = run.compute_codes_and_logits(split)
+    write_codes(run, codes)
+    return logits

@@ -27,6 +27,7 @@ from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.history import History, history_columns
+from tlkeras.training.keepsakes import first_kernel
 from tlkeras.training.outcome import write_result
 from tlkeras.training.phases import (
     Phase,
@@ -197,6 +198,8 @@ def build_run(
             directory / workdir.CHECKPOINTS,
             {"data": dataset.fingerprint, "precision": policy},
         ),
+        # A resumed run has the same: it is built from the same weights.
+        first_kernel=first_kernel(classifier.backbone),
     )
 
 

@@ -1,0 +1,228 @@
+"""The page in a real browser: the system's Chromium, driven by Playwright.
+
+Neither fetches a browser of its own. Each test skips, saying why, where the
+browser or the driver is missing.
+"""
+
+import os
+import shutil
+
+import pytest
+
+from tlkeras import workdir
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+DESKTOP = {"width": 1280, "height": 900}
+PHONE = {"width": 390, "height": 844}
+SERIOUS = ("serious", "critical")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium; $TLKERAS_CHROMIUM names another one."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed"
+    )
+    path = os.environ.get("TLKERAS_CHROMIUM") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
+    if not path:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=path)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser):
+    """Returns a function that opens a report; what went wrong is collected."""
+    contexts = []
+
+    def open_page(directory, *, viewport=DESKTOP, scheme="light"):
+        context = browser.new_context(viewport=viewport, color_scheme=scheme)
+        contexts.append(context)
+        page = context.new_page()
+        page.problems, page.requests = [], []
+        page.on("console", lambda message: page.problems.append(message.text))
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto((directory / workdir.REPORT).as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory, photo_folder):
+    """The run directory of a real, small run with both phases."""
+    from tlkeras import train_and_evaluate, write_report
+    from tlkeras.config import get_config
+
+    config = get_config()
+    config.data.source = str(photo_folder)
+    config.model.backbone = "MobileNet"
+    config.model.alpha = 0.25
+    config.model.image_size = 32
+    config.model.weights = "letters"
+    config.phases.fine_tune.epochs = 2
+    config.phases.fine_tune.trainable_from = "all"
+    directory = tmp_path_factory.mktemp("browser") / "run"
+    train_and_evaluate(config, directory)
+    write_report(directory)
+    return directory
+
+
+def find_violations(page):
+    """Returns what axe-core calls serious or critical, with its places."""
+    axe = pytest.importorskip(
+        "axe_playwright_python.sync_playwright",
+        reason="axe-playwright-python is not installed",
+    )
+    found = axe.Axe().run(page).response["violations"]
+    return [
+        (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
+        for rule in found
+        if rule["impact"] in SERIOUS
+    ]
+
+
+def require_sound(page, directory):
+    """Asserts what must hold of each report, whatever it shows."""
+    assert page.problems == []
+    own = (directory / workdir.REPORT).as_uri()
+    assert {url for url in page.requests if not url.startswith("data:")} == {
+        own
+    }
+    widths = page.evaluate(
+        "Promise.all([...document.images].map(i => i.decode()"
+        ".then(() => i.naturalWidth, () => 0)))"
+    )
+    assert all(widths)
+    assert page.evaluate(
+        "[...document.querySelectorAll('nav a')].every(a => "
+        "document.getElementById(a.hash.slice(1)).offsetHeight > 60)"
+    )
+
+
+def test_a_real_run_has_every_section(trained, visit):
+    page = visit(trained)
+    require_sound(page, trained)
+    shown = page.locator("main > section > h2").all_inner_texts()
+    assert shown == [
+        "Result",
+        "What was done",
+        "Curves",
+        "Confusion",
+        "Classes",
+        "Mistakes",
+        "Calibration",
+        "Codes",
+        "First-layer filters",
+        "Data",
+        "Checks",
+        "How to reproduce",
+    ]
+    assert (trained / workdir.REPORT).stat().st_size < 5_000_000
+
+
+@pytest.mark.assets
+def test_a_run_on_clothing_photos_is_sound_and_accessible(
+    assets, tmp_path, visit
+):
+    from tlkeras import train_and_evaluate, write_report
+    from tlkeras.config import get_config
+
+    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
+    config = get_config()
+    config.data.source = str(assets / "datasets" / "clothing")
+    config.model.weights = str(next(weights))
+    config.model.image_size = 96
+    config.phases.fine_tune.epochs = 1
+    config.phases.fine_tune.trainable_from = "stage5"
+    train_and_evaluate(config, tmp_path / "run")
+    write_report(tmp_path / "run")
+    for viewport in (DESKTOP, PHONE):
+        page = visit(tmp_path / "run", viewport=viewport, scheme="dark")
+        require_sound(page, tmp_path / "run")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        assert width <= viewport["width"]
+        assert find_violations(page) == []
+    shown = page.locator("main > section").evaluate_all("all => all.length")
+    assert shown == 12
+    # Real photos among the surest mistakes, each with what it was taken for.
+    assert page.locator("#mistakes .gallery img").count() > 10
+    assert page.locator("#mistakes .gone").count() == 0
+    assert (tmp_path / "run" / workdir.REPORT).stat().st_size < 5_000_000
+
+
+def test_every_case_is_sound_and_fits_a_phone(case, visit):
+    _, directory = case
+    page = visit(directory, viewport=PHONE)
+    require_sound(page, directory)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_every_case_is_accessible_in_light_and_dark(case, visit):
+    _, directory = case
+    for scheme in ("light", "dark"):
+        assert find_violations(visit(directory, scheme=scheme)) == []
+
+
+def test_a_real_run_is_accessible_on_a_phone(trained, visit):
+    for scheme in ("light", "dark"):
+        page = visit(trained, viewport=PHONE, scheme=scheme)
+        assert find_violations(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_the_keyboard_reaches_the_report_and_its_regions(trained, visit):
+    page = visit(trained, viewport=PHONE)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip-link"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+    region = page.get_by_role("region", name="Each class on test")
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if region.evaluate("node => node === document.activeElement"):
+            break
+    outline = region.evaluate("node => getComputedStyle(node).outlineStyle")
+    assert outline == "solid"
+    page.keyboard.press("ArrowRight")
+    for _ in range(100):  # the scroll is animated
+        page.wait_for_timeout(20)
+        if scrolled := region.evaluate("node => node.scrollLeft"):
+            break
+    assert scrolled
+
+
+def test_the_accessibility_check_sees_a_fault(trained, visit):
+    page = visit(trained)
+    page.evaluate(
+        "document.querySelector('#mistakes, main').innerHTML += "
+        "'<p style=\"color: #ccc; background: #fff\">pale</p>'"
+    )
+    assert [rule for rule, _ in find_violations(page)] == ["color-contrast"]
+
+
+def test_dark_charts_are_light_on_dark(trained, visit):
+    colors = {}
+    for scheme in ("light", "dark"):
+        page = visit(trained, scheme=scheme)
+        text = page.locator("#curves svg text").first
+        colors[scheme] = text.evaluate("node => getComputedStyle(node).fill")
+    assert colors["light"] != colors["dark"]
+
+
+def test_it_prints_on_paper_in_light_colors(trained, visit):
+    page = visit(trained, scheme="dark")
+    page.emulate_media(media="print")
+    assert (
+        page.evaluate("getComputedStyle(document.body).backgroundColor")
+        == "rgb(255, 255, 255)"
+    )
+    assert not page.locator("nav").is_visible()
+    assert page.pdf(format="A4").startswith(b"%PDF")

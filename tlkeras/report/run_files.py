@@ -1,0 +1,148 @@
+"""What a finished run left in its directory, read once for the report."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.run_directory import read_config
+from tlkeras.errors import InputError
+from tlkeras.evaluation.evaluate import read_test_looks
+from tlkeras.evaluation.metrics import primary_metric
+
+EVALUATED = ("validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFiles:
+    """The files of a finished run; what an older run lacks is None or empty.
+
+    Attributes:
+        directory: Of the run.
+        config: As it was resolved.
+        result: What `result.json` holds.
+        history: Rows of `history.csv`.
+        evaluations: Split -> its metrics, for splits that were evaluated.
+        predictions: Split -> rows of its `predictions_SPLIT.csv`.
+        ledger: What was found and left out.
+        num_test_looks: How often the test split was looked at.
+        checks: A record a check.
+        diagnosis: What `tlkeras train` found in the curves.
+        lr_finder: Phase -> range test.
+        tuning: The search that this run's settings came from.
+        export: What was exported, and what it cost.
+    """
+
+    directory: Path
+    config: ConfigDict
+    result: dict[str, Any]
+    history: list[dict[str, str]]
+    evaluations: dict[str, dict[str, Any]]
+    predictions: dict[str, list[dict[str, str]]]
+    ledger: dict[str, Any]
+    num_test_looks: int
+    checks: list[dict[str, Any]]
+    diagnosis: dict[str, Any] | None
+    lr_finder: dict[str, Any] | None
+    tuning: dict[str, Any] | None
+    export: dict[str, Any] | None
+
+    @property
+    def title(self) -> str:
+        """The name of the data, without its folders."""
+        source = str(self.config.data.source)
+        return Path(source).name or source
+
+    @property
+    def class_names(self) -> list[str]:
+        """[C] names in the order of the logits."""
+        return list(self.result["class_names"])
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may carry several labels."""
+        return bool(self.result["multi_label"])
+
+    @property
+    def metric(self) -> str:
+        """The metric that models are chosen by, without prefix."""
+        return primary_metric(self.multi_label)
+
+    @property
+    def metric_name(self) -> str:
+        """The same metric in words."""
+        words = self.metric.replace("_", " ")
+        return words.replace("top 1", "top-1")
+
+    @property
+    def shown_split(self) -> str:
+        """The split whose errors are shown: test, where there is one."""
+        return "test" if "test" in self.evaluations else "validation"
+
+    @property
+    def shown(self) -> dict[str, Any]:
+        """The metrics of `shown_split`."""
+        return self.evaluations[self.shown_split]
+
+    @property
+    def answers(self) -> list[dict[str, str]]:
+        """The predictions on `shown_split`; empty for older runs."""
+        return self.predictions[self.shown_split]
+
+    @property
+    def phases(self) -> list[dict[str, Any]]:
+        """The record of each phase, in order."""
+        return list(self.result["phases"])
+
+
+def read_run_files(directory: Path) -> RunFiles:
+    """Reads the files of a finished run.
+
+    Raises:
+        InputError: If the directory holds no finished run, or one of a newer
+            version, or a corrupt file.
+    """
+    config = read_config(directory)
+    if not (directory / workdir.RESULT).exists():
+        raise InputError(
+            f"The run in '{directory}' is not finished; expected a finished "
+            "one: run the same tlkeras train command again."
+        )
+    evaluations = {
+        split: workdir.read_json(path)
+        for split in EVALUATED
+        if (path := directory / workdir.evaluation_name(split)).exists()
+    }
+    if "validation" not in evaluations:
+        name = workdir.evaluation_name("validation")
+        raise InputError(
+            f"The run in '{directory}' lacks {name}; expected it beside "
+            f"{workdir.RESULT}: run tlkeras evaluate --workdir={directory} "
+            "--split=validation."
+        )
+    return RunFiles(
+        directory=directory,
+        config=config,
+        result=workdir.read_json(directory / workdir.RESULT),
+        history=workdir.read_table(directory / workdir.HISTORY),
+        evaluations=evaluations,
+        predictions={
+            split: workdir.read_table(
+                directory / workdir.predictions_name(split)
+            )
+            for split in evaluations
+        },
+        ledger=workdir.read_json(directory / workdir.LEDGER),
+        num_test_looks=len(read_test_looks(directory)),
+        checks=_read_optional(directory / workdir.CHECKS) or [],
+        diagnosis=_read_optional(directory / workdir.DIAGNOSIS),
+        lr_finder=_read_optional(directory / workdir.LR_FINDER),
+        tuning=_read_optional(directory / workdir.TUNING),
+        export=_read_optional(directory / workdir.EXPORT),
+    )
+
+
+def _read_optional(path: Path) -> Any:
+    return workdir.read_json(path) if path.exists() else None

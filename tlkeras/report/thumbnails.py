@@ -1,0 +1,57 @@
+"""Small copies of images, inside the page."""
+
+import base64
+import functools
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+SIDE = 160  # pixels; shown at up to 128 CSS pixels
+QUALITY = 80
+
+
+@functools.lru_cache(maxsize=512)
+def make_thumbnail(path: str) -> str:
+    """Returns an image file as a small JPEG in a data URI.
+
+    As it was trained on: an EXIF orientation is not applied.
+
+    Args:
+        path: Of the image.
+
+    Returns:
+        The URI; "" if the file is gone or cannot be decoded.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(Path(path)) as image:
+            image.draft("RGB", (2 * SIDE, 2 * SIDE))
+            small = _flatten(image)
+    except Exception:  # decoders raise many kinds on damaged files
+        return ""
+    small.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=QUALITY)
+    return _data_uri(buffer.getvalue(), "jpeg")
+
+
+def _flatten(image: "Image.Image") -> "Image.Image":
+    """Returns an image as RGB, transparent parts white."""
+    from PIL import Image
+
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, "white")
+    return Image.alpha_composite(white, rgba).convert("RGB")
+
+
+def png_uri(content: bytes) -> str:
+    """Returns a PNG as a data URI."""
+    return _data_uri(content, "png")
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
