@@ -1,3 +1,5 @@
+import threading
+
 import keras
 import numpy as np
 import pytest
@@ -120,3 +122,25 @@ def test_the_precision_gate_measures(noise, passed):
     assert (report.agreement == 1) == passed
     assert "relative L2" in str(report)
     assert "smallest cosine" in str(report)
+
+
+@needs_openvino
+def test_the_first_inference_is_made_by_one_thread(
+    network, images, monkeypatch
+):
+    """Two threads that make it at once wait for each other for ever."""
+    import openvino
+
+    calls = []
+    right = openvino.InferRequest.infer
+
+    def infer(*arguments, **settings):
+        calls.append(threading.get_ident())
+        return right(*arguments, **settings)
+
+    monkeypatch.setattr(openvino.InferRequest, "infer", infer)
+    engine = ENGINES["openvino"](
+        network, precision="float32", num_streams=2, dtype="uint8"
+    )
+    assert calls == [threading.get_ident()]
+    assert len(engine.run(images[:3])[0]) == 3

@@ -141,6 +141,10 @@ def build_openvino(
         finally:
             requests.put(request)
 
+    # Once, by one thread: OpenVINO's bindings build a table when they are first
+    # used, and two threads that do so at once wait for each other for ever
+    # (one holds the table's guard, the other the interpreter's lock).
+    run(np.zeros((1, *prefix.inputs[0].shape[1:]), dtype))
     return Engine("openvino", precision, CPU_BATCH, run)
 
 
