@@ -102,6 +102,7 @@ def test_what_cannot_learn_by_heart_is_caught(
 def test_other_heads_pass(head, small_config, tmp_path):
     small_config.model.head = head
     small_config.phases.fine_tune.trainable_from = "all"
+    small_config.phases.fine_tune.learning_rate = "auto"
     results = run_preflight(small_config, tmp_path / "run")
     bad = [r for r in results if r.verdict not in ("pass", "skip")]
     assert not bad

@@ -18,7 +18,6 @@ STEP = 0.02  # of the whole drop; what the valley does not see
 CHANGED = 0.1  # share of the whole drop that counts as learning
 COST = 0.1  # of the loss that the edge may cost
 FAR = 0.25  # of the loss; a smaller drop is that of weights that are good
-LOST = 0.5  # share of the whole drop that is lost where a rate diverges
 MIN_DROP = 5e-3  # of the initial loss; less is noise
 
 
@@ -93,9 +92,14 @@ def edge(rates: np.ndarray, losses: np.ndarray) -> float:
     For weights that are good already: the first steps can gain little, and a
     rate is right if it does not destroy what is there.
     """
-    worse = np.flatnonzero(losses > (1 + COST) * losses[0])
-    worse = worse[worse > int(np.argmin(losses))]
-    return float(rates[max(int(worse[0]) - 1, 0) if len(worse) else -1])
+    return float(rates[max(_first_harmful(losses) - 1, 0)])
+
+
+def _first_harmful(losses: np.ndarray) -> int:
+    """Returns where, past its minimum, the loss is a tenth above its start."""
+    past = np.arange(len(losses)) > int(np.argmin(losses))
+    harmful = np.flatnonzero(past & (losses > (1 + COST) * losses[0]))
+    return int(harmful[0]) if len(harmful) else len(losses)
 
 
 def choose_rule(losses: np.ndarray) -> str:
@@ -140,24 +144,19 @@ class Region:
 def find_regions(rates: np.ndarray, losses: np.ndarray) -> list[Region]:
     """Names what rates do: barely change the loss, learn, diverge.
 
-    Learning begins where a tenth of the whole drop is made, and ends where,
-    past the minimum, half of it is lost again. Without a drop worth the name
-    all rates up to the first that raises the loss barely change it.
+    Learning begins where a tenth of the whole drop is made. Rates diverge
+    where the loss, past its minimum, is a tenth above its start. Without a
+    drop worth the name none learns.
 
     Args:
         rates: [n], increasing.
         losses: [n], smoothed.
     """
-    start, lowest = float(losses[0]), int(np.argmin(losses))
-    drop = start - float(losses[lowest])
-    after = np.arange(len(losses)) > lowest
-    if drop < MIN_DROP * start:
-        worse = np.flatnonzero(after & (losses > start * (1 + MIN_DROP)))
-        begins = ends = int(worse[0]) if len(worse) else len(rates)
-    else:
+    start = float(losses[0])
+    drop = start - float(np.min(losses))
+    begins = ends = _first_harmful(losses)
+    if drop >= MIN_DROP * start:
         begins = int(np.argmax(losses <= start - CHANGED * drop))
-        lost = np.flatnonzero(after & (losses >= start - (1 - LOST) * drop))
-        ends = int(lost[0]) if len(lost) else len(rates)
     parts = {
         "barely changes": (0, begins),
         "learns": (begins, ends),

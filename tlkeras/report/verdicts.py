@@ -13,12 +13,22 @@ def build_checks(files: RunFiles) -> dict[str, Any]:
     counts = Counter(check["verdict"] for check in files.checks)
     order = {verdict: i for i, verdict in enumerate(VERDICTS)}
     return {
-        "checks": sorted(
-            files.checks, key=lambda check: order.get(check["verdict"], 0)
-        ),
+        "checks": [
+            {**check, "value": _plain(check["value"])}
+            for check in sorted(
+                files.checks, key=lambda check: order.get(check["verdict"], 0)
+            )
+        ],
         "counts": [(v, counts[v]) for v in VERDICTS if counts[v]],
         "has_seconds": any("seconds" in check for check in files.checks),
     }
+
+
+def _plain(value: Any) -> Any:
+    """Returns numbers by name as text, all else as it is."""
+    if not isinstance(value, dict):
+        return value
+    return ", ".join(f"{name} {number}" for name, number in value.items())
 
 
 def build_diagnosis(files: RunFiles) -> dict[str, Any] | None:

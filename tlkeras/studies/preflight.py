@@ -33,7 +33,7 @@ from tlkeras.checks.overfit import (
     overfit,
 )
 from tlkeras.checks.regularization import check_regularization
-from tlkeras.checks.result import CheckResult
+from tlkeras.checks.result import SKIP, CheckResult
 from tlkeras.checks.suite import Suite
 from tlkeras.config.run_directory import open_run_directory
 from tlkeras.config.validate import validate
@@ -51,6 +51,7 @@ from tlkeras.studies.cross_validation import cross_validate
 from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import fitted_phases, run_cheap_checks
 from tlkeras.training.frozen_part import feature_settings, reader_factory
+from tlkeras.training.lr_finder import AUTO
 from tlkeras.training.phases import Phase, build_groups, optimizer_specs
 from tlkeras.training.trainer import build_run, load_data, set_up_model
 
@@ -192,11 +193,15 @@ def _check_phase(suite: Suite, phase: Phase, run: RunContext) -> None:
         phase=phase.name,
     )
     suite.run(
-        lambda: check_update_ratios(
-            first_update_ratios(
-                step,
-                build_groups(phase, classifier),
-                _own_optimizer(phase, run),
+        lambda: (
+            _rate_to_come("update_ratios")
+            if phase.learning_rate == AUTO
+            else check_update_ratios(
+                first_update_ratios(
+                    step,
+                    build_groups(phase, classifier),
+                    _own_optimizer(phase, run),
+                )
             )
         ),
         phase=phase.name,
@@ -243,18 +248,27 @@ def _check_overfit(
         phase=phase.name,
     )
     suite.run(
-        lambda: check_own_optimizer(
-            overfit(
-                model,
-                inputs,
-                few.targets,
-                optimizer=_own_optimizer(phase, run),
-                **settings,
-            ),
-            len(few),
+        lambda: (
+            _rate_to_come("overfit_20_own_optimizer")
+            if phase.learning_rate == AUTO
+            else check_own_optimizer(
+                overfit(
+                    model,
+                    inputs,
+                    few.targets,
+                    optimizer=_own_optimizer(phase, run),
+                    **settings,
+                ),
+                len(few),
+            )
         ),
         phase=phase.name,
     )
+
+
+def _rate_to_come(name: str) -> CheckResult:
+    message = "The rate is found when the phase begins (learning_rate=auto)."
+    return CheckResult(name, SKIP, None, None, message)
 
 
 def _pixels(run: RunContext, few: Split) -> np.ndarray:
