@@ -114,6 +114,7 @@ def test_a_real_run_has_every_section(trained, visit):
     assert shown == [
         "Result",
         "What was done",
+        "Diagnosis",
         "Curves",
         "Confusion",
         "Classes",
