@@ -271,6 +271,18 @@ def test_a_copy_in_other_bytes_is_caught(scale, settings, split_folder):
     assert "test/flower/copy.jpg" in result.message
 
 
+def test_what_was_not_compared_is_said(split_folder, monkeypatch):
+    import tlkeras.data.perceptual_hash as perceptual_hash
+
+    dataset = load_dataset(str(split_folder))
+    monkeypatch.setattr(perceptual_hash, "MAX_PAIRS", 66)
+    monkeypatch.setattr(perceptual_hash, "MAX_BITS", 64)
+    monkeypatch.setattr(perceptual_hash, "MAX_VERIFIED", 1)
+    message = check_near_duplicates(dataset).message
+    assert "of test, 3 were drawn" in message
+    assert "pairs of train and test that are less alike" in message
+
+
 def test_tiny_pictures_are_not_compared():
     result = check_near_duplicates(load_dataset("digits", images_per_class=5))
     assert result.verdict == "skip"

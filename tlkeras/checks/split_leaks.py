@@ -35,13 +35,6 @@ def check_split_leaks(dataset: Dataset) -> CheckResult:
 def check_near_duplicates(dataset: Dataset, *, seed: int = 0) -> CheckResult:
     """Looks for the same picture in two splits, re-encoded or resized."""
     name = "near_duplicates"
-    found, looked_at = [], 0
-    for first, second in combinations(dataset.splits, 2):
-        pairs, count = find_near_duplicates(
-            dataset.splits[first], dataset.splits[second], seed=seed
-        )
-        looked_at += count
-        found += [(a, first, b, second) for a, b in pairs]
     if not any(
         value is not None
         for split in dataset.splits.values()
@@ -49,17 +42,25 @@ def check_near_duplicates(dataset: Dataset, *, seed: int = 0) -> CheckResult:
     ):
         message = "The pictures are too small or flat to tell copies apart."
         return CheckResult(name, SKIP, None, 0, message)
-    named = "; ".join(
-        f"{a} ({first}) and {b} ({second})"
-        for a, first, b, second in found[:SHOWN]
-    )
+    found, notes = [], []
+    for first, second in combinations(dataset.splits, 2):
+        result = find_near_duplicates(
+            dataset.splits[first], dataset.splits[second], seed=seed
+        )
+        if result.num_compared < len(dataset.splits[second]):
+            notes.append(f"of {second}, {result.num_compared} were drawn")
+        if result.num_unread:
+            notes.append(
+                f"{result.num_unread} pairs of {first} and {second} that are "
+                "less alike were not compared"
+            )
+        found += [f"{a} ({first}) and {b} ({second})" for a, b in result.pairs]
     message = f"{len(found)} pictures lie in two splits, re-encoded or resized"
+    if found:
+        message += f": {'; '.join(found[:SHOWN])}"
+    message = "; ".join([message, *notes])
     return CheckResult(
-        name,
-        FAIL if found else PASS,
-        len(found),
-        0,
-        f"{message}: {named}." if found else f"{message}.",
+        name, FAIL if found else PASS, len(found), 0, f"{message}."
     )
 
 
