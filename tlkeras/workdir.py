@@ -28,6 +28,16 @@ LOG = "log.txt"
 LEDGER = "ledger.json"
 SPLIT = "split.csv"
 TEST_LOOKS = "test_looks.json"
+# Of a search, in its own directory.
+SEARCH = "search.json"
+TRIALS = "tuning"  # the trial store
+OUTCOME = "outcome.json"  # in a trial's folder
+TRIAL_RUN = "run"  # likewise
+TUNING = "tuning.json"
+TUNING_PAGE = "tuning.html"
+TUNED_CONFIG = "tuned.py"
+TUNED_RUN = "tuned"
+GIVEN_RUN = "given"
 
 
 def evaluation_name(split: str) -> str:

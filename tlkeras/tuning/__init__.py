@@ -1,0 +1,1 @@
+"""Searching rates, strengths, heads, cutoffs and augmentation."""
