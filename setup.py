@@ -29,20 +29,24 @@ setup(
     package_data={
         "tlkeras": ["assets/*.h5", "py.typed"],
         "tlkeras.report": ["page.html"],
+        "tlkeras.tuning": ["page.html"],
     },
     install_requires=[
         "absl-py>=2.1",
         "ai-edge-litert>=2.0",
         "flatbuffers>=24.3",
+        "grpcio>=1.60",
         # tensorflow-datasets imports it without asking for it.
         "importlib-resources>=6",
         "jinja2>=3.1",
         "keras>=3.15,<4",
+        "keras-tuner>=1.4.8,<1.5",
         "matplotlib>=3.8",
         "ml-collections>=1.0",
         "numpy>=1.26",
         "pandas>=2.1",
         "pillow>=10.1",
+        "psutil>=5.9",
         "pyarrow>=15",
         "rich>=13.7",
         "scikit-learn>=1.4",
@@ -50,6 +54,7 @@ setup(
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.7",
         "tensorflow-serving-api>=2.21,<2.22",
+        "threadpoolctl>=3.1",
     ],
     extras_require={
         "openvino": OPENVINO,

@@ -17,6 +17,7 @@ COMMANDS = {
     "predict": "label images with a finished run",
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
     "probe": "linear classifiers on every depth of a backbone",
+    "tune": "search rates, strengths, heads, cutoffs and augmentation",
     "export": "SavedModel and TFLite, compared with Keras on real images",
     "serve_check": "TF Serving's REST JSON in process, to try clients",
     "report": "write the page of a run again",

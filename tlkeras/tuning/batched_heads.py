@@ -10,15 +10,18 @@ taken out; it cannot disturb the others, since columns never mix.
 import dataclasses
 import itertools
 import math
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tlkeras.tables import lookup
 from tlkeras.tuning.head_losses import HEAD_LOSSES, smooth_targets
 from tlkeras.tuning.head_steps import STEPS
 
-# Numbers in the matrix of one computation; more heads are trained in turns.
+# Numbers in a matrix of heads; more heads are trained in turns.
 MAX_VALUES = 2**23
 VALIDATION_SLACK = 10.0  # as callbacks.divergence_guard
 
@@ -129,17 +132,24 @@ def train_heads(
     Returns:
         T heads, each at the epoch with the best validation metric.
     """
-    values = plan.kernel.size
-    room = max(1, MAX_VALUES // values)
-    heads: list[TrainedHead] = []
-    for start in range(0, len(settings), room):
-        part = settings[start : start + room]
-        # Heads with one dropout rate share a product: side by side.
-        order = sorted(range(len(part)), key=lambda i: part[i].dropout)
-        batch = _HeadBatch([part[i] for i in order], data, plan)
-        trained = batch.train(is_over)
-        heads += [trained[order.index(i)] for i in range(len(part))]
-    return heads
+    threads = os.cpu_count() or 1
+    room = max(1, MAX_VALUES // plan.kernel.size)
+    size = max(1, min(room, -(-len(settings) // threads)))
+    # Heads with one dropout rate share a product: they lie side by side.
+    order = sorted(range(len(settings)), key=lambda i: settings[i].dropout)
+    parts = [order[i : i + size] for i in range(0, len(order), size)]
+
+    def train(part: list[int]) -> list[TrainedHead]:
+        batch = _HeadBatch([settings[i] for i in part], data, plan)
+        return batch.train(is_over)
+
+    heads: dict[int, TrainedHead] = {}
+    # A thread for some heads, instead of many for each product: what is not a
+    # product runs in parallel too, and a busy core holds nobody up.
+    with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
+        for part, trained in zip(parts, pool.map(train, parts), strict=True):
+            heads |= zip(part, trained, strict=True)
+    return [heads[number] for number in range(len(settings))]
 
 
 def dropout_uniforms(
