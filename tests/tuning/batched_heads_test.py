@@ -9,13 +9,8 @@ from tlkeras.models.heads import kernel_penalty
 from tlkeras.optim.losses import LOSSES, expected_initial_loss
 from tlkeras.optim.optimizers import OptimizerSpec, build_optimizer
 from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
-from tlkeras.tuning.batched_heads import (
-    HeadData,
-    HeadPlan,
-    HeadSettings,
-    dropout_uniforms,
-    train_heads,
-)
+from tlkeras.tuning.batched_heads import dropout_uniforms, train_heads
+from tlkeras.tuning.head_specs import HeadData, HeadPlan, HeadSettings
 
 IMAGES, SIZE, CLASSES, BATCH, STEPS = 200, 48, 4, 25, 50
 SPREAD = ((1e-4, 1e-4), (1e-3, 1.0), (1e-2, 1e-2), (3e-2, 0.0))

@@ -17,14 +17,14 @@ from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import SCHEDULES, PhaseSchedule, ScheduleArgs
 from tlkeras.training.phases import Phase, read_phases
-from tlkeras.tuning.batched_heads import (
+from tlkeras.tuning.batched_heads import train_heads
+from tlkeras.tuning.codes import HeadCodes
+from tlkeras.tuning.head_specs import (
     HeadData,
     HeadPlan,
     HeadSettings,
     TrainedHead,
-    train_heads,
 )
-from tlkeras.tuning.codes import HeadCodes
 from tlkeras.tuning.head_steps import STEPS
 from tlkeras.tuning.lone_head import head_optimizer, train_lone_head
 from tlkeras.tuning.outcome import COMPLETED, DIVERGED, TrialOutcome

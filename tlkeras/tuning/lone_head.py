@@ -24,7 +24,7 @@ from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
 from tlkeras.training.phases import GroupSettings, Phase
-from tlkeras.tuning.batched_heads import HeadData, TrainedHead
+from tlkeras.tuning.head_specs import HeadData, TrainedHead
 
 
 def head_optimizer(phase: Phase, steps_per_epoch: int) -> OptimizerSpec:

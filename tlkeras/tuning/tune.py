@@ -1,9 +1,8 @@
 """The spine of a search: from a config and a space to a tuned run."""
 
-import dataclasses
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +10,14 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
-from tlkeras.errors import GateError
-from tlkeras.evaluation.metrics import primary_metric
-from tlkeras.tuning.comparison import compare_runs, format_comparison, train_run
-from tlkeras.tuning.config_file import write_config_file
-from tlkeras.tuning.finals import (
-    Finalist,
-    Repeater,
-    measure_noise,
-    rank_trials,
-    retrain_best,
-    tied_trials,
-)
+from tlkeras.tuning.conclude import conclude
+from tlkeras.tuning.context import SearchContext, stage_notes
 from tlkeras.tuning.full_trials import ProcessRunner
 from tlkeras.tuning.live_table import LiveTable
-from tlkeras.tuning.oracles import RandomOracle, StoredOracle, build_oracle
-from tlkeras.tuning.outcome import TrialOutcome, read_outcomes
+from tlkeras.tuning.oracles import build_oracle
+from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.plan import SearchPlan
-from tlkeras.tuning.search import RunTrials, search, store_of
+from tlkeras.tuning.search import search
 from tlkeras.tuning.search_directory import (
     open_search_directory,
     write_given_config,
@@ -43,32 +32,6 @@ BATCH_SIZES = {
     "hyperband": ALL_AT_ONCE,
 }
 GIVEN_CONFIG = "given.py"
-
-
-@dataclasses.dataclass
-class SearchContext:
-    """A search in progress.
-
-    Attributes:
-        config: As given.
-        plan: Of the search.
-        directory: Of the search.
-        oracle: Proposes trials and is told.
-        console: For people.
-        run_trials: Runs a batch of trials.
-    """
-
-    config: ConfigDict
-    plan: SearchPlan
-    directory: Path
-    oracle: StoredOracle
-    console: Console
-    run_trials: RunTrials
-
-    @property
-    def store(self) -> Path:
-        """Folder of the trials."""
-        return store_of(self.directory)
 
 
 def tune(
@@ -105,7 +68,7 @@ def tune(
         searching = time.perf_counter()
         _run_search(context)
         seconds = {"search": round(time.perf_counter() - searching, 3)}
-        result = _conclude(context)
+        result = conclude(context)
         seconds["total"] = round(time.perf_counter() - started, 3)
         result["seconds"] = seconds
         workdir.write_json(directory / workdir.TUNING, result)
@@ -195,169 +158,3 @@ def _search_here(context: SearchContext, table: LiveTable) -> None:
         default_epochs=context.plan.epochs,
         watcher=table,
     )
-
-
-def stage_notes(oracle: StoredOracle) -> list[str]:
-    """Returns what led from stage to stage."""
-    if not isinstance(oracle, RandomOracle):
-        return []
-    return [
-        f"stage {number}: {note}"
-        for number, (_, notes) in enumerate(oracle.stage_spaces(), 1)
-        for note in notes
-    ]
-
-
-def _conclude(context: SearchContext) -> dict[str, Any]:
-    """Measures the noise, trains the best again, and trains the winner."""
-    tuning, plan = context.plan.config.tuning, context.plan
-    outcomes = read_outcomes(context.store)
-    _require_completed(outcomes)
-    # Finished whatever the search's budget was: few, and needed.
-    context.run_trials = _without_deadline(context.run_trials)
-    repeater = Repeater(
-        context.run_trials,
-        context.store,
-        epochs=plan.epochs,
-        seed=plan.config.seed,
-    )
-    noise = measure_noise(outcomes, repeater, tuning.noise_seeds)
-    finalists = retrain_best(
-        outcomes,
-        repeater,
-        num_trials=tuning.final_trials,
-        num_seeds=tuning.final_seeds,
-    )
-    winner = finalists[0].trial
-    tied = tied_trials(outcomes, noise["floor"])
-    _tell_finals(context.console, outcomes, noise, tied, finalists)
-    config = _write_winner(context, outcomes[winner])
-    result = _as_result(context, outcomes, winner)
-    result |= {
-        "noise_floor": noise["floor"],
-        "noise": noise,
-        "tied": tied,
-        "finalists": [
-            {**dataclasses.asdict(f), "mean": f.mean} for f in finalists
-        ],
-    }
-    return result | _train_finals(context, config)
-
-
-def _require_completed(outcomes: Sequence[TrialOutcome]) -> None:
-    if rank_trials(outcomes):
-        return
-    reason = next((o.reason for o in outcomes if o.reason), "there was none")
-    raise GateError(
-        f"None of {len(outcomes)} trials completed; the first: {reason}; "
-        "search lower rates, or raise the limits, in a new --workdir."
-    )
-
-
-def _without_deadline(run_trials: RunTrials) -> RunTrials:
-    if isinstance(run_trials, ProcessRunner):
-        run_trials.limits = dataclasses.replace(
-            run_trials.limits, deadline=None
-        )
-    else:
-        run_trials.is_over = lambda: False  # type: ignore[attr-defined]
-    return run_trials
-
-
-def _tell_finals(
-    console: Console,
-    outcomes: Sequence[TrialOutcome],
-    noise: dict[str, Any],
-    tied: Sequence[int],
-    finalists: Sequence[Finalist],
-) -> None:
-    if noise["floor"] is None:
-        console.line("noise floor: unknown, the repetitions did not complete")
-    else:
-        console.line(
-            f"noise floor {noise['floor']:.4f} over "
-            f"{len(noise['accuracies'])} seeds: {len(tied)} of "
-            f"{len(outcomes)} trials are tied with the best"
-        )
-    for finalist in finalists:
-        values = outcomes[finalist.trial].values
-        console.line(
-            f"trained again: {finalist.mean:.4f} over "
-            f"{len(finalist.accuracies)} seeds, trial {finalist.trial + 1}, "
-            + ", ".join(f"{k}={v}" for k, v in values.items())
-        )
-
-
-def _write_winner(context: SearchContext, winner: TrialOutcome) -> ConfigDict:
-    """Writes the winner as a config file; returns its config."""
-    config = context.plan.trial_config(winner.values)
-    config.evaluation.test_at_end = context.config.evaluation.test_at_end
-    values = "\n".join(f"  {k} = {v}" for k, v in winner.values.items())
-    title = (
-        "The winner of a search.\n\n"
-        f"Purpose: these values, found on validation:\n{values}\n\n"
-        f"Result: validation {winner.val_accuracy:.4f} in the search."
-    )
-    write_config_file(context.directory / workdir.TUNED_CONFIG, config, title)
-    return config
-
-
-def _train_finals(context: SearchContext, config: ConfigDict) -> dict[str, Any]:
-    """Trains the winner, and the config as given, and compares them."""
-    apart = context.plan.mode == "full"
-    directory = context.directory
-    tuned = directory / workdir.TUNED_RUN
-    train_run(config, tuned, apart=apart, console=context.console)
-    found: dict[str, Any] = {
-        "tuned_config": workdir.TUNED_CONFIG,
-        "tuned_run": workdir.TUNED_RUN,
-    }
-    if not context.plan.config.tuning.compare:
-        return found
-    given = directory / workdir.GIVEN_RUN
-    reference = _as_given(context)
-    train_run(reference, given, apart=apart, console=context.console)
-    compared = compare_runs(
-        given,
-        tuned,
-        num_samples=config.evaluation.bootstrap_samples,
-        significant=config.evaluation.replace_p_value,
-    )
-    for line in format_comparison(compared):
-        context.console.line(line)
-    return {**found, "given_run": workdir.GIVEN_RUN, "comparison": compared}
-
-
-def _as_given(context: SearchContext) -> ConfigDict:
-    """Returns the config as given, through the same phases as the winner."""
-    from tlkeras.tuning.fields import copy_config
-
-    config = copy_config(context.config)
-    for name in config.phases.phase_order:
-        if context.plan.config.phases[name].epochs == 0:
-            config.phases[name].epochs = 0
-    return config
-
-
-def _as_result(
-    context: SearchContext, outcomes: Sequence[TrialOutcome], best: int
-) -> dict[str, Any]:
-    plan, oracle = context.plan, context.oracle
-    trials = []
-    for outcome in outcomes:
-        row = dataclasses.asdict(outcome)
-        del row["history"]
-        trials.append(row)
-    multi_label = plan.config.model.head == "multi_label"
-    return {
-        "metric": f"val/{primary_metric(multi_label)}",
-        "num_trials": len(outcomes),
-        "best": best,
-        "mode": plan.mode,
-        "oracle": plan.config.tuning.oracle,
-        "phases": list(plan.phases),
-        "space": {field.name: field.as_text() for field in plan.space},
-        "stages": stage_notes(oracle),
-        "ended": oracle.ended,
-        "trials": trials,
-    }

@@ -29,8 +29,8 @@ from tlkeras.tuning.search import (
 from tlkeras.tuning.watched_process import child_command, kill_tree
 
 if TYPE_CHECKING:
+    from tlkeras.tuning.context import SearchContext
     from tlkeras.tuning.live_table import LiveTable
-    from tlkeras.tuning.tune import SearchContext
 
 IP, PORT, TUNER = (
     "KERASTUNER_ORACLE_IP",
