@@ -66,13 +66,18 @@ class ProcessRunner:
 
     Args:
         make_config: (values, epochs=, seed=) -> the config of a trial.
+        phase: Name of the last searched phase, which gives the score.
         limits: Of each trial.
     """
 
     def __init__(
-        self, make_config: Callable[..., ConfigDict], limits: Limits
+        self,
+        make_config: Callable[..., ConfigDict],
+        phase: str,
+        limits: Limits,
     ) -> None:
         self.make_config = make_config
+        self.phase = phase
         self.limits = limits
 
     def __call__(self, asked: Sequence["Asked"]) -> list[TrialOutcome]:
@@ -88,7 +93,9 @@ class ProcessRunner:
         end = train_in_child(
             config, one.folder, run, self.limits, "One trial of a search."
         )
-        outcome = describe_run(run, end, one.folder / workdir.LOG)
+        outcome = describe_run(
+            run, end, one.folder / workdir.LOG, phase=self.phase
+        )
         outcome.values, outcome.epochs = one.values, one.epochs
         outcome.seconds = round(time.perf_counter() - started, 3)
         for name in HEAVY:
@@ -98,39 +105,44 @@ class ProcessRunner:
         return outcome
 
 
-def describe_run(run: Path, end: ProcessEnd, log: Path) -> TrialOutcome:
+def describe_run(
+    run: Path, end: ProcessEnd, log: Path, *, phase: str
+) -> TrialOutcome:
     """Returns what became of a run, from its end and its files.
 
     Args:
         run: The run directory.
         end: Of the process.
         log: What it printed.
+        phase: Whose best epoch is the score, even where the weights of the
+            phase before were kept: they would be the same in all trials.
     """
+    history = read_history(run, phase)
     if end.reason or not (run / workdir.RESULT).exists():
         reason = end.reason or _last_words(log) or f"exit code {end.code}"
-        return TrialOutcome({}, FAILED, reason, history=read_history(run))
+        return TrialOutcome({}, FAILED, reason, history=history)
     result = workdir.read_json(run / workdir.RESULT)
     stopped = [
         f"{phase['phase']}: {phase['stopped']}"
         for phase in result["phases"]
         if phase["stopped"]
     ]
-    history = read_history(run)
     if stopped:
         return TrialOutcome({}, DIVERGED, stopped[0], history=history)
     metric = primary_metric(result["multi_label"])
+    (row,) = (r for r in result["phases"] if r["phase"] == phase)
     return TrialOutcome(
         {},
         COMPLETED,
-        val_accuracy=result[f"val/{metric}"],
-        val_loss=result["val/loss"],
-        best_epoch=result["best_epoch"],
+        val_accuracy=row[f"val/{metric}"],
+        val_loss=row["val/loss"],
+        best_epoch=row["best_epoch"],
         history=history,
     )
 
 
-def read_history(run: Path) -> list[dict[str, float]]:
-    """Returns the losses and metrics of a run's epochs, over all phases."""
+def read_history(run: Path, phase: str) -> list[dict[str, float]]:
+    """Returns the losses and metrics of the epochs of a run's phase."""
     try:
         rows = workdir.read_table(run / workdir.HISTORY)
     except InputError:
@@ -142,6 +154,7 @@ def read_history(run: Path) -> list[dict[str, float]]:
             if text and name.startswith(("train/", "val/"))
         }
         for row in rows
+        if row["phase"] == phase
     ]
 
 

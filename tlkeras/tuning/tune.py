@@ -13,9 +13,11 @@ from tlkeras.console import Console, log_to_file
 from tlkeras.tuning.conclude import conclude
 from tlkeras.tuning.context import SearchContext, stage_notes
 from tlkeras.tuning.full_trials import ProcessRunner
+from tlkeras.tuning.hparams import write_hparams
 from tlkeras.tuning.live_table import LiveTable
 from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.outcome import read_outcomes
+from tlkeras.tuning.page import write_page
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search import search
 from tlkeras.tuning.search_directory import (
@@ -71,6 +73,8 @@ def tune(
         result = conclude(context)
         seconds["total"] = round(time.perf_counter() - started, 3)
         result["seconds"] = seconds
+        write_page(directory, result, plan.space)
+        write_hparams(directory, plan.space)
         workdir.write_json(directory / workdir.TUNING, result)
         return result
     finally:
@@ -107,7 +111,7 @@ def make_runner(plan: SearchPlan, oracle: Any) -> ProcessRunner:
         tuning.max_trial_bytes,
         getattr(oracle, "deadline", None),
     )
-    return ProcessRunner(plan.trial_config, limits)
+    return ProcessRunner(plan.trial_config, plan.phases[-1], limits)
 
 
 def _clock(deadline: float | None) -> Callable[[], bool]:
