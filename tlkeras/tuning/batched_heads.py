@@ -228,6 +228,9 @@ class _HeadBatch:
             _describe_break(loss, bound, self.plan.divergence_factor, place)
             for loss, bound in zip(means, bounds, strict=True)
         ]
+        for head, loss, reason in zip(self.alive, means, reasons, strict=True):
+            if reason and math.isfinite(loss):  # the end of its curve
+                self.heads[head].history.append({"train/loss": float(loss)})
         return self._end(reasons)
 
     def _end(self, reasons: Sequence[str]) -> np.ndarray:

@@ -56,6 +56,7 @@ def build_lone_head(
     *,
     size: int,
     num_classes: int,
+    metrics: Sequence[keras.metrics.Metric] = (),
 ) -> keras.Model:
     """Builds and compiles codes [N, d] -> logits [N, C].
 
@@ -65,6 +66,7 @@ def build_lone_head(
         spec: Its optimizer, from `head_optimizer`.
         size: Numbers d in a code.
         num_classes: C.
+        metrics: That `fit` shows.
     """
     model = config.model
     codes = keras.Input((size,), name="codes")
@@ -90,6 +92,7 @@ def build_lone_head(
             joint_clipnorm=phase.global_clipnorm,
         ),
         loss=LOSSES[HEADS[model.head].loss](phase.label_smoothing),
+        metrics=list(metrics),
         jit_compile=runtime.should_compile_with_xla(),
     )
     return network

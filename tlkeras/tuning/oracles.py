@@ -87,6 +87,15 @@ class StoredOracle(keras_tuner.Oracle):
     def reload(self) -> None:
         """Reads the store; trials that were running are run again first."""
         super().reload()
+        # keras-tuner writes its state before it strikes off the trial that
+        # ended: the trials' own files know.
+        ended = [
+            name
+            for name, trial in sorted(self.trials.items())
+            if trial.status in (TrialStatus.COMPLETED, TrialStatus.FAILED)
+        ]
+        self._retry_queue = [n for n in self._retry_queue if n not in ended]
+        self.end_order += [n for n in ended if n not in self.end_order]
         lost = [
             trial
             for name, trial in sorted(self.trials.items())

@@ -249,6 +249,8 @@ def plot_learning_curves(
                 lw=1.2,
                 label=what,
             )
+            if outcome.status != COMPLETED:
+                axes.plot(len(rows), rows[-1]["train/loss"], "x", color=color)
             what, lines = "_", lines + 1
     if not lines:
         return ""
@@ -256,7 +258,14 @@ def plot_learning_curves(
     axes.set_xlabel("epoch")
     axes.set_title("training loss", color=INK, fontsize=10)
     axes.legend(frameon=False, labelcolor=INK, fontsize=8)
+    axes.xaxis.set_major_locator(_whole_numbers())
     return _to_svg(figure)
+
+
+def _whole_numbers() -> Any:
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True)
 
 
 def _new_figure(width: float, height: float) -> tuple[Any, Any]:
