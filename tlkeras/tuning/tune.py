@@ -76,7 +76,7 @@ def tune(
         write_page(directory, result, plan.space)
         write_hparams(directory, plan.space)
         workdir.write_json(directory / workdir.TUNING, result)
-        return result
+        return workdir.read_json(directory / workdir.TUNING)
     finally:
         logging.getLogger("tlkeras").removeHandler(handler)
         handler.close()
