@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -144,3 +145,31 @@ def test_without_variables_there_is_no_chief_elsewhere(monkeypatch):
         "10.0.0.1", 8000, "tune-chief-0"
     )
     assert workers.read_address().is_chief
+
+
+def test_a_chiefs_search_runs_processes(small_config):
+    workers.require_processes(small_config)
+    assert small_config.tuning.mode == "full"
+    small_config.tuning.mode = "codes"
+    with pytest.raises(InputError, match="trains all heads in one process"):
+        workers.require_processes(small_config)
+
+
+def test_the_examples_name_workers_as_the_docs_say():
+    """Stable ids; the chief's id has `chief` in it, no worker's has."""
+    import yaml
+
+    folder = Path(__file__).parents[2] / "docs" / "tuning"
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    ids = [s["environment"][workers.TUNER] for s in services.values()]
+    assert ids == ["chief", "worker0", "worker1"]
+    commands = [s["command"] for s in services.values()]
+    jobs = [*yaml.safe_load_all((folder / "job.yaml").read_text())]
+    pods = [job["spec"]["template"]["spec"] for job in jobs[1:]]
+    (chief, worker) = (pod["containers"][0] for pod in pods)
+    assert chief["command"] == worker["command"]
+    for command in (*commands, chief["command"]):
+        assert command[:2] == ["tlkeras", "tune"]
+    assert jobs[2]["spec"]["completionMode"] == "Indexed"
+    names = {e["name"]: e.get("value") for e in worker["env"]}
+    assert names[workers.TUNER] == "worker-$(INDEX)"

@@ -31,13 +31,15 @@ def main(arguments: list[str]) -> int:
     from tlkeras.tuning.plan import make_plan
     from tlkeras.tuning.search_directory import default_search_directory
     from tlkeras.tuning.space import parse_space_flags
-    from tlkeras.tuning.workers import read_address
+    from tlkeras.tuning.workers import read_address, require_processes
 
     config = parsing.resolve_config()
+    address = read_address()
+    if address is not None:
+        require_processes(config)
     plan = make_plan(config, parse_space_flags(parsing.FLAGS.space))
     directory = Path(parsing.FLAGS.workdir or default_search_directory(plan))
     console = Console(quiet=parsing.FLAGS.quiet)
-    address = read_address()
     if address is not None and not address.is_chief:
         from tlkeras.tuning.workers import work
 

@@ -36,6 +36,7 @@ class StoredOracle(keras_tuner.Oracle):
     patience: int | None = None
     ended = ""
     _is_deferred = False
+    _retry_queue: list[str]  # keras-tuner's
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Returns a trial to run; one of status STOPPED if there is none."""

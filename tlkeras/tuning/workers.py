@@ -16,6 +16,8 @@ from concurrent import futures
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ml_collections import ConfigDict
+
 from tlkeras.errors import GateError, InputError
 from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.plan import SearchPlan
@@ -78,6 +80,21 @@ def read_address() -> Address | None:
             f"and this process' id: set {IP}, {PORT} and {TUNER}."
         )
     return Address(os.environ[IP], int(port), os.environ[TUNER])
+
+
+def require_processes(config: ConfigDict) -> None:
+    """Chooses full mode, in which trials are processes, for a chief's search.
+
+    Raises:
+        InputError: If the config asks for codes mode.
+    """
+    if config.tuning.mode == "codes":
+        raise InputError(
+            f"{IP} is set, but tuning.mode is 'codes', which trains all heads "
+            "in one process; expected trials for workers: set "
+            f"--config.tuning.mode=full, or unset {IP}."
+        )
+    config.tuning.mode = "full"
 
 
 def lead_workers(context: "SearchContext", table: "LiveTable") -> None:
