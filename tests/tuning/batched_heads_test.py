@@ -1,5 +1,9 @@
 """Heads trained at once are the heads that Keras trains one by one."""
 
+import os
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -159,6 +163,25 @@ def test_every_constant_is_a_heads_own(problem):
         assert_same((head.kernel, head.bias), theirs)
 
 
+def test_independent_classes_equal_those_of_keras(problem):
+    codes, targets, batches, kernel = problem
+    several = np.maximum(targets, np.roll(targets, 3, axis=0))
+    setting = HeadSettings(np.full(STEPS, 1e-2), l2=0.1, label_smoothing=0.1)
+    (head,) = train_heads(
+        [setting],
+        make_data(codes, several, "binary"),
+        make_plan(batches, kernel, "binary"),
+    )
+    theirs = train_with_keras(
+        (codes, several, batches, kernel),
+        setting,
+        1e-2,
+        loss="binary",
+        optimizer="sgd",
+    )
+    assert_same((head.kernel, head.bias), theirs)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_head_among_others_is_the_head_alone(problem, optimizer):
     codes, targets, batches, kernel = problem
@@ -244,3 +267,45 @@ def test_time_that_is_up_ends_all_after_an_epoch(problem):
     )
     assert len(head.history) == 1
     assert not head.stopped
+
+
+def test_trials_on_codes_run_on_jax_with_tensorflow_blocked():
+    pytest.importorskip("jax", reason="JAX is not installed")
+    code = """
+import sys
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "tensorflow":
+            raise ImportError("TensorFlow is blocked")
+sys.meta_path.insert(0, NoTensorFlow())
+import numpy as np, keras
+import tlkeras.tuning.head_trials as trials
+from tlkeras.config import get_config
+from tlkeras.data.dataset import Dataset, Ledger, Split
+from tlkeras.tuning.codes import HeadCodes
+from tlkeras.tuning.plan import make_plan
+assert keras.backend.backend() == "jax"
+rng = np.random.default_rng(0)
+x = rng.normal(size=(80, 16)).astype("float32")
+y = np.eye(2, dtype="float32")[(x[:, 0] > 0).astype(int)]
+split = Split(("",) * 80, y, ("",) * 80)
+data = Dataset("x", ("a", "b"), False, {"train": split, "validation": split},
+               Ledger())
+rows = np.arange(80).reshape(5, 16)
+trials._batches = lambda job, count: ([*rows] * job.phase.epochs, 5)
+plan = make_plan(get_config(), {"model.head": "linear|mlp"})
+heads = trials.run_head_trials(
+    [plan.trial_config({"model.head": kind, }) for kind in ("linear", "mlp")],
+    HeadCodes(data, {"train": x, "validation": x}))
+assert [len(head.history) for head in heads] == [20, 20]
+assert heads[0].history[-1]["val/top_1_accuracy"] > 0.6
+assert "tensorflow" not in sys.modules
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KERAS_BACKEND": "jax"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]

@@ -13,7 +13,7 @@ from tlkeras.data.load import load_configured
 from tlkeras.data.schedule import balanced_class_weights, stream_seed
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
-from tlkeras.evaluation.metrics import compute_summary, per_image_scores
+from tlkeras.evaluation.metrics import compute_summary
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import freeze
 from tlkeras.models.graph import topological_layers
@@ -52,12 +52,6 @@ class HeadCodes:
             multi_label=loss == "binary",
         )
 
-    def scores(self, logits: np.ndarray, *, loss: str) -> np.ndarray:
-        """Returns the score of each validation image, [M]."""
-        return per_image_scores(
-            self.targets("validation"), logits, multi_label=loss == "binary"
-        )
-
     @functools.cached_property
     def class_weights(self) -> np.ndarray:
         """[N] balanced weights of the training images."""
@@ -81,9 +75,7 @@ def load_head_codes(config: ConfigDict, console: Console) -> HeadCodes:
     validate(config)
     set_up_model(config)
     dataset = load_configured(config)
-    if dataset.multi_label != (config.model.head == "multi_label") and (
-        dataset.multi_label
-    ):
+    if dataset.multi_label and config.model.head != "multi_label":
         raise InputError(
             f"'{config.data.source}' gives some images several labels; "
             f"expected one each for model.head='{config.model.head}': set "

@@ -19,12 +19,7 @@ from tlkeras.tables import suggest
 # Fields that a search may change: what decides a model, not what it is measured
 # on, nor how long it trains, which the search decides itself.
 SEARCHABLE = ("model.*", "phases.*.*", "data.augment.*", "data.class_weighting")
-NOT_SEARCHABLE = (
-    "phases.phase_order",
-    "phases.*.epochs",
-    "model.weights",
-    "model.image_size.*",
-)
+NOT_SEARCHABLE = ("phases.phase_order", "phases.*.epochs", "model.weights")
 # Field -> (another field, the values at which the first one counts).
 CONDITIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "model.hidden_units": ("model.head", ("mlp",)),

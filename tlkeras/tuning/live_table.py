@@ -77,9 +77,9 @@ class LiveTable:
         is_best = accuracy is not None and (best is None or accuracy > best)
         if is_best:
             self.best = outcome
-        if self._waiting <= 0 and not self._is_alone(outcome):
+        if self._waiting <= 0 and not self._is_alone:
             self._line(f"{self._progress()}; best {self._best()}")
-        elif self._is_alone(outcome):
+        elif self._is_alone:
             trial = {
                 "val_accuracy": accuracy,
                 "values": outcome.values,
@@ -93,7 +93,9 @@ class LiveTable:
             self._line(f"{line}{mark}{reason}; {self._progress()}")
         self._refresh()
 
-    def _is_alone(self, outcome: TrialOutcome) -> bool:
+    @property
+    def _is_alone(self) -> bool:
+        """Whether trials run one by one."""
         return not self.current.startswith("stage")
 
     def _line(self, text: str) -> None:

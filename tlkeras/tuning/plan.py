@@ -9,12 +9,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
-from tlkeras.tuning.fields import (
-    apply_values,
-    condition_of,
-    copy_config,
-    get_value,
-)
+from tlkeras.tuning.fields import apply_values, copy_config
 from tlkeras.tuning.space import Space, flatten_space, parse_space
 
 # Fields that change the head and how it trains; PHASE is the head's phase.
@@ -230,22 +225,3 @@ def _is_fitted(field: str, phase: str) -> bool:
         return False
     rest = field.removeprefix(prefix)
     return not any(fnmatch.fnmatch(rest, pattern) for pattern in NOT_FITTED)
-
-
-def describe_values(values: Mapping[str, Any], space: Space) -> dict[str, Any]:
-    """Returns the values of a trial that count, by dotted field."""
-    return {
-        field.name: values[field.name]
-        for field in space
-        if field.name in values and field.is_active(values)
-    }
-
-
-def given_values(config: ConfigDict, space: Space) -> dict[str, Any]:
-    """Returns the config's own values of the searched fields that count."""
-    values = {field.name: get_value(config, field.name) for field in space}
-    for field in space:
-        condition = condition_of(field.name)
-        if condition and get_value(config, condition[0]) not in condition[1]:
-            del values[field.name]
-    return values
