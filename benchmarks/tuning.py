@@ -27,6 +27,7 @@ SPACE = {
     "model.head_l2": "1e-5:1e5:log",
 }
 LECTURE: dict[str, Any] = {
+    "evaluation.test_at_end": False,  # plain keras-tuner does not look either
     "model.image_size": 160,
     "model.dropout": 0.0,
     "phases.linear_probe.epochs": 5,
@@ -138,6 +139,7 @@ def command(data: str, folder: Path) -> dict[str, float]:
             f"--workdir={directory}",
             f"--config.model.weights={mobilenet_weights()}",
             "--config.tuning.compare=false",
+            "--config.report.enabled=false",
             *settings,
             *spaces,
             "--quiet",
@@ -205,8 +207,8 @@ def describe(
             "decoded once and kept, and neither that nor its imports count. "
             "Of the second, computing the codes and imports do not count.",
             "The whole command: imports, scan, codes with a cold cache, the "
-            "search, its noise floor, finalists, page and the winner's run; "
-            "without the run of the config as given.",
+            "search, its noise floor, finalists and the winner's run; without "
+            "the page and the run of the config as given.",
             f"Noise floor (3 seeds): {middle(commands, 'noise'):.4f}.",
         ],
     )

@@ -73,7 +73,8 @@ def tune(
         result = conclude(context)
         seconds["total"] = round(time.perf_counter() - started, 3)
         result["seconds"] = seconds
-        write_page(directory, result, plan.space)
+        if config.report.enabled:
+            write_page(directory, result, plan.space)
         write_hparams(directory, plan.space)
         workdir.write_json(directory / workdir.TUNING, result)
         return workdir.read_json(directory / workdir.TUNING)
