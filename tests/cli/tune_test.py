@@ -48,7 +48,7 @@ def run(capfd):
         (["--config.tuning.num_trials=0"], "tuning.num_trials=0"),
         (["--config.tuning.max_seconds=0"], "tuning.max_seconds=0"),
         (["--config.tuning.oracle=grid"], "tuning.oracle='grid'"),
-        (["--config.tuning.space.x=1"], "has no field 'x'"),
+        (["--config.tuning.space.x=1"], "expected --space=FIELD=LOW:HIGH"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

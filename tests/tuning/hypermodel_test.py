@@ -65,7 +65,7 @@ def test_a_tuner_searches_a_cutoff_on_images(small_config, tmp_path):
         },
     )
     tuner = keras_tuner.RandomSearch(
-        hypermodel, objective="val_accuracy", max_trials=2, directory=tmp_path
+        hypermodel, objective="val_accuracy", max_trials=1, directory=tmp_path
     )
     tuner.search(epochs=1)
     assert tuner.oracle.get_best_trials(1)[0].score is not None
