@@ -155,6 +155,7 @@ def test_the_parent_hardly_grows_over_fifty_trials(
         watcher=LiveTable(Console(quiet=True), [DROPOUT], 60, None),
     )
     assert len(seen) == 60
+    print(f"{(seen[-1] - seen[9]) / 50 / 1024:.1f} KiB a trial")
     assert (seen[-1] - seen[9]) / 50 < MIB
 
 

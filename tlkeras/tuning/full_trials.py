@@ -87,6 +87,8 @@ class ProcessRunner:
     def _run(self, one: "Asked") -> TrialOutcome:
         started = time.perf_counter()
         config = self.make_config(one.values, epochs=one.epochs, seed=one.seed)
+        # The winner's run is checked and reported on; a trial is neither.
+        config.checks.enabled = False
         config.report.enabled = False
         config.runtime.tensorboard = False
         run = one.folder / workdir.TRIAL_RUN
