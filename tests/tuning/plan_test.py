@@ -83,3 +83,13 @@ def test_workers_mean_full_mode():
     config = get_config()
     config.tuning.workers = 2
     assert make_plan(config, L2).mode == "full"
+
+
+def test_phases_after_the_searched_one_stay_where_they_are_asked_for():
+    config = get_config()
+    config.tuning.later_phases = True
+    plan = make_plan(config, L2)
+    assert plan.mode == "codes"
+    epochs = config.phases.fine_tune.epochs
+    assert plan.config.phases.fine_tune.epochs == epochs
+    assert plan.trial_config({}, epochs=1).phases.fine_tune.epochs == epochs

@@ -1,7 +1,7 @@
 """A classifier as keras-tuner's own tuners take it."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
@@ -13,7 +13,7 @@ from tlkeras import runtime
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
-from tlkeras.data.dataset import Dataset
+from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.load import load_configured
 from tlkeras.data.schedule import (
     balanced_class_weights,
@@ -38,6 +38,9 @@ from tlkeras.tuning.codes import HeadCodes, load_head_codes
 from tlkeras.tuning.lone_head import build_lone_head, head_optimizer
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.space import register
+
+# (epoch, step, rows) of a training, from `row_batches`.
+Steps = Iterator[tuple[int, int, np.ndarray]]
 
 
 class ClassifierHyperModel(keras_tuner.HyperModel):
@@ -244,7 +247,12 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         return classifier.model
 
 
-def _code_batches(codes, targets, order, class_weights):  # type: ignore[no-untyped-def]
+def _code_batches(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    order: Steps,
+    class_weights: np.ndarray | None,
+) -> Iterator[tuple[np.ndarray, ...]]:
     """Yields (codes, targets[, weights]) of each step."""
     for _, _, rows in order:
         wanted = targets[rows]
@@ -260,7 +268,14 @@ def _image_size(config: ConfigDict) -> int:
     )
 
 
-def _image_batches(config, phase, train, order, seed, class_weights):  # type: ignore[no-untyped-def]
+def _image_batches(
+    config: ConfigDict,
+    phase: Phase,
+    train: Split,
+    order: Steps,
+    seed: int,
+    class_weights: np.ndarray | None,
+) -> Iterator[tuple[np.ndarray, ...]]:
     """Returns (images, targets[, weights]) of each step, augmented."""
     from tlkeras.data.batches import training_batches
     from tlkeras.data.reader import ViewReader
