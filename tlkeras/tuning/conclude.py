@@ -53,6 +53,7 @@ def conclude(context: SearchContext) -> dict[str, Any]:
         repeater,
         num_trials=tuning.final_trials,
         num_seeds=tuning.final_seeds,
+        floor=noise["floor"],
     )
     winner = finalists[0].trial
     tied = tied_trials(outcomes, noise["floor"])

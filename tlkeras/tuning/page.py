@@ -55,7 +55,7 @@ def collect(
 ) -> dict[str, Any]:
     """Returns what the template shows."""
     outcomes = read_outcomes(store_of(directory))
-    ranked = rank_trials(outcomes)
+    ranked = rank_trials(outcomes, result["noise_floor"])
     names = short_names([field.name for field in space])
     pictures = {
         "Two fields and the accuracy": plot_scatter(
