@@ -35,7 +35,7 @@ class StoredOracle(keras_tuner.Oracle):
     deadline: float | None = None
     patience: int | None = None
     ended = ""
-    _is_deferred = False
+    _deferred: dict[str, Trial] | None = None  # to be written, in `one_write`
     _retry_queue: list[str]  # keras-tuner's
 
     def create_trial(self, tuner_id: str) -> Trial:
@@ -67,23 +67,30 @@ class StoredOracle(keras_tuner.Oracle):
 
     @contextlib.contextmanager
     def one_write(self) -> Iterator[None]:
-        """Writes the oracle's state once for many trials, at the end."""
-        self._is_deferred = True
+        """Writes files once for many trials, at the end: the state last."""
+        self._deferred = {}
         try:
             yield
         finally:
-            self._is_deferred = False
+            trials, self._deferred = self._deferred, None
+            for trial in trials.values():
+                self._save_trial(trial)
             self.save()
 
     def save(self) -> None:
         """Writes `oracle.json`; keras-tuner's own would tear if killed."""
-        if not self._is_deferred:
+        if self._deferred is None:
             path = Path(self._get_oracle_fname())
             workdir.write_text(path, json.dumps(self.get_state()))
 
     def _save_trial(self, trial: Trial) -> None:
+        if self._deferred is not None:
+            self._deferred[trial.trial_id] = trial
+            return
         path = Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
-        workdir.write_text(path, json.dumps(trial.get_state()))
+        text = json.dumps(trial.get_state())
+        # One that a power cut takes is drawn and run again.
+        workdir.write_text(path, text, durable=False)
 
     def reload(self) -> None:
         """Reads the store; trials that were running are run again first."""

@@ -1,6 +1,7 @@
 """What became of a trial; one file in its folder."""
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +46,20 @@ class TrialOutcome:
         return self.status == COMPLETED
 
 
-def write_outcome(folder: Path, outcome: TrialOutcome) -> None:
-    """Writes the outcome into a trial's folder, atomically."""
+def write_outcome(
+    folder: Path, outcome: TrialOutcome, *, durable: bool = True
+) -> None:
+    """Writes the outcome into a trial's folder, atomically.
+
+    Args:
+        folder: Of the trial.
+        outcome: To write.
+        durable: Whether it must outlive a power cut: heads on codes, trained
+            by the hundred, are sooner trained again than waited for.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    workdir.write_json(folder / workdir.OUTCOME, dataclasses.asdict(outcome))
+    text = json.dumps(dataclasses.asdict(outcome))
+    workdir.write_text(folder / workdir.OUTCOME, text, durable=durable)
 
 
 def read_outcome(folder: Path) -> TrialOutcome | None:

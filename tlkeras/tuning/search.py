@@ -124,7 +124,7 @@ def finish(asked: Sequence[Asked], run_trials: RunTrials) -> list[TrialOutcome]:
     ):
         outcome.stage = one.stage
         outcome.trial_id = one.trial.trial_id if one.trial else ""
-        write_outcome(one.folder, outcome)
+        write_outcome(one.folder, outcome, durable=len(open_ones) == 1)
         outcomes[one.folder] = outcome
     return [outcome for outcome in outcomes.values() if outcome is not None]
 
