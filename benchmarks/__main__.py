@@ -13,6 +13,7 @@ NAMES = (
     "memory",
     "exports",
     "linear_probe",
+    "tuning",
 )
 
 names = sys.argv[1:] or NAMES

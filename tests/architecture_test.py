@@ -99,6 +99,7 @@ def run_python(code, **environment):
         ["report", "--help"],
         ["features", "--help"],
         ["probe", "--help"],
+        ["tune", "--help"],
     ],
 )
 def test_help_imports_neither_tensorflow_nor_keras(arguments):

@@ -33,9 +33,18 @@ SPLIT = "split.csv"
 TEST_LOOKS = "test_looks.json"
 CODES = "codes_validation.npz"
 FILTERS = "filters.npz"
-TUNING = "tuning.json"
 EXPORT = "export.json"
 MODEL_CARD = "MODEL_CARD.md"
+# Of a search, in its own directory.
+SEARCH = "search.json"
+TRIALS = "tuning"  # the trial store
+OUTCOME = "outcome.json"  # in a trial's folder
+TRIAL_RUN = "run"  # likewise
+TUNING = "tuning.json"
+TUNING_PAGE = "tuning.html"
+TUNED_CONFIG = "tuned.py"
+TUNED_RUN = "tuned"
+GIVEN_RUN = "given"
 
 
 def evaluation_name(split: str) -> str:
@@ -75,26 +84,32 @@ def make_directory(path: Path | str, *, what: str) -> Path:
 
 
 @contextlib.contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
+def replacing(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path that replaces `path` when the block succeeds.
 
     The temporary file keeps the suffix of `path` (writers choose the format by
     it) and is removed when the block raises.
+
+    Args:
+        path: To replace.
+        durable: Whether it must outlive a power cut, not a kill alone; waiting
+            for the disk takes milliseconds.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
+        if durable:
+            with open(temporary, "rb+") as file:
+                os.fsync(file.fileno())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def write_text(path: Path | str, text: str) -> None:
+def write_text(path: Path | str, text: str, *, durable: bool = True) -> None:
     """Writes a UTF-8 text file atomically."""
-    with replacing(path) as temporary:
+    with replacing(path, durable=durable) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

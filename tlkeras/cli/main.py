@@ -19,6 +19,7 @@ COMMANDS = {
     "probe": "linear classifiers on every depth of a backbone",
     "check": "preflight: what can be known to be wrong before a run",
     "find_lr": "learning rate of a phase by a range test",
+    "tune": "search rates, strengths, heads, cutoffs and augmentation",
     "export": "SavedModel and TFLite, compared with Keras on real images",
     "serve_check": "TF Serving's REST JSON in process, to try clients",
     "report": "write the page of a run again",

@@ -135,6 +135,12 @@ def _explain_fields(argv: list[str]) -> str:
         place = "config"
         for part in match.group(1).split(".") if match else ():
             known = list(section) if isinstance(section, ConfigDict) else []
+            if part not in known and place == "config.tuning.space":
+                return (
+                    f"'{arg}' would add a field to tuning.space, which a flag "
+                    "cannot; expected --space=FIELD=LOW:HIGH or "
+                    "--space='FIELD=a|b|c' of tlkeras tune."
+                )
             if part not in known:
                 return (
                     f"'{place}' has no field '{part}'.{suggest(part, known)} "

@@ -158,6 +158,42 @@ def features_section() -> ConfigDict:
     return features
 
 
+def tuning_section() -> ConfigDict:
+    """Returns how `tlkeras tune` searches; see docs/tuning.md."""
+    tuning = ConfigDict()
+    # Field -> "LOW:HIGH[:log|linear|int]" or "a|b|c", nested like the config:
+    # config.tuning.space = {"model": {"head_l2": "1e-6:10:log"}}; on the
+    # command line --space=FIELD=RANGE, repeatable. Empty = a default space.
+    tuning.space = ConfigDict()
+    # codes: heads on cached codes, many at once; full: each trial a process
+    # that trains the whole config; auto: codes where the space allows it.
+    tuning.mode = "auto"
+    tuning.oracle = "random"  # random | bayesian | hyperband
+    # In all; None = 100 on codes, 20 in full mode. Hyperband counts by itself.
+    tuning.num_trials = placeholder(int)
+    # Of random search: the first is coarse; each later one shrinks the ranges
+    # around the best region and trains for the phase's own epochs.
+    tuning.stages = 2
+    tuning.coarse_epochs = 5  # of the searched phases in the first stage
+    tuning.max_seconds = placeholder(float)  # wall clock; None = no limit
+    tuning.patience = placeholder(int)  # trials without a new best; None = all
+    tuning.noise_seeds = 3  # trainings of one point, for the noise floor
+    tuning.final_trials = 3  # of the best, trained again
+    tuning.final_seeds = 3  # trainings of each of them
+    # Train the winner and the config as given, and compare them.
+    tuning.compare = True
+    # Whether those two go on through the phases after the searched one; codes
+    # mode searches the first phase only.
+    tuning.later_phases = False
+    # Of one trial in full mode; a trial that passes a limit is ended.
+    tuning.max_trial_seconds = placeholder(float)
+    tuning.max_trial_bytes = placeholder(int)  # resident memory
+    # Worker processes on this machine, full mode; 0 = trials one by one here.
+    tuning.workers = 0
+    tuning.port = 0  # of the chief for its workers; 0 = a free one
+    return tuning
+
+
 def get_config() -> ConfigDict:
     """Returns the defaults, locked against unknown fields."""
     config = ConfigDict()
@@ -185,6 +221,8 @@ def get_config() -> ConfigDict:
     config.checks = ConfigDict()
     config.checks.enabled = True
     config.checks.strict = True  # a failed check stops the run
+
+    config.tuning = tuning_section()
 
     config.evaluation = ConfigDict()
     config.evaluation.batch_size = 32

@@ -1,0 +1,318 @@
+"""A search from its command to its files, on photos in seconds."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tlkeras import train_and_evaluate, workdir
+from tlkeras.config.hashing import config_hash
+from tlkeras.console import Console
+from tlkeras.errors import GateError, InputError
+from tlkeras.evaluation.evaluate import read_test_looks
+from tlkeras.tuning import tune as tune_module
+from tlkeras.tuning.codes import load_head_codes
+from tlkeras.tuning.config_file import write_config_file
+from tlkeras.tuning.fields import apply_values
+from tlkeras.tuning.head_trials import run_head_trials
+from tlkeras.tuning.lines import format_trials
+from tlkeras.tuning.outcome import read_outcomes
+from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.search_directory import open_search_directory
+from tlkeras.tuning.tune import tune
+
+SPACE = {
+    "phases.linear_probe.learning_rate": "1e-4:1e2:log",
+    "model.head_l2": "1e-6:1e2:log",
+}
+
+
+def load_config_file(path):
+    scope = {}
+    exec(path.read_text(), scope)
+    return scope["get_config"]()
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory, photo_folder):
+    """A finished search in codes mode."""
+    from tlkeras.config import get_config
+
+    config = get_config()
+    config.data.source = str(photo_folder)
+    config.model.backbone = "MobileNet"
+    config.model.alpha = 0.25
+    config.model.image_size = 32
+    config.model.weights = "letters"
+    config.evaluation.bootstrap_samples = 100
+    config.phases.linear_probe.epochs = 4
+    config.phases.linear_probe.optimizer = "sgd"
+    config.phases.linear_probe.batch_size = 16
+    config.tuning.num_trials = 18
+    config.tuning.coarse_epochs = 2
+    directory = tmp_path_factory.mktemp("tuning") / "search"
+    result = tune(config, make_plan(config, SPACE), directory)
+    return config, directory, result
+
+
+def test_the_result_says_what_was_tried_and_what_is_best(searched):
+    _, directory, result = searched
+    assert result == workdir.read_json(directory / workdir.TUNING)
+    assert result["metric"] == "val/top_1_accuracy"
+    assert result["num_trials"] == len(result["trials"]) == 18
+    best = result["trials"][result["best"]]
+    completed = [t for t in result["trials"] if t["status"] == "completed"]
+    assert best["val_accuracy"] >= max(t["val_accuracy"] for t in completed) - (
+        result["noise_floor"] or 0
+    )
+    diverged = [t for t in result["trials"] if t["status"] == "diverged"]
+    assert diverged
+    assert all(t["reason"] and t["val_accuracy"] is None for t in diverged)
+    assert {t["stage"] for t in result["trials"]} == {1, 2}
+    assert len(result["noise"]["accuracies"]) == 3
+    assert result["finalists"][0]["trial"] == result["best"]
+    assert result["best"] in result["tied"] or len(result["tied"]) >= 1
+
+
+def test_the_lines_are_the_lectures(searched):
+    lines = format_trials(searched[2]).splitlines()
+    assert len(lines) == 18
+    assert sum(line.endswith("<-- best") for line in lines) == 1
+    assert ", lr: " in lines[0]
+    assert "(1 / 18)" in lines[0]
+
+
+def test_the_winner_is_a_config_file_and_a_run_of_it(searched):
+    _, directory, result = searched
+    config = load_config_file(directory / workdir.TUNED_CONFIG)
+    values = result["trials"][result["best"]]["values"]
+    assert config.model.head_l2 == values["model.head_l2"]
+    run = workdir.read_json(directory / "tuned" / workdir.CONFIG)
+    assert run["config_hash"] == config_hash(config)
+    finished = workdir.read_json(directory / "tuned" / workdir.RESULT)
+    assert "test/top_1_accuracy" in finished
+
+
+def test_the_test_split_is_looked_at_once_by_either_run_at_the_end(searched):
+    _, directory, result = searched
+    for name in ("tuned", "given"):
+        assert len(read_test_looks(directory / name)) == 1
+    assert not list((directory / "tuning").rglob("*test*"))
+    compared = result["comparison"]
+    assert isinstance(compared["is_better"], bool)
+    assert (
+        compared["validation"]["interval"][0]
+        <= compared["validation"]["difference"]
+    )
+
+
+def test_a_finished_search_is_only_read(searched, monkeypatch):
+    config, directory, result = searched
+    monkeypatch.setattr(tune_module, "_start", None)
+    assert tune(config, make_plan(config, SPACE), directory) == result
+
+
+def test_the_page_is_self_contained_and_escapes(searched):
+    _, directory, _ = searched
+    page = (directory / workdir.TUNING_PAGE).read_text()
+    assert page.count("<svg") == 4
+    assert "src=" not in page
+    names = r"https?://(www.w3.org|purl.org|creativecommons.org|matplotlib.org)"
+    assert "http" not in re.sub(names, "", page)
+    assert 'aria-label="Parallel coordinates"' in page
+
+
+def test_tensorboard_finds_the_trials(searched):
+    from tensorboard.backend.event_processing.event_accumulator import (
+        EventAccumulator,
+    )
+    from tensorboard.plugins.hparams import plugin_data_pb2
+
+    _, directory, result = searched
+    folder = directory / workdir.TENSORBOARD
+    outcome = result["trials"][result["best"]]
+    events = EventAccumulator(str(folder / f"trial_{outcome['trial_id']}"))
+    events.Reload()
+    (score,) = events.Scalars("val_accuracy")
+    assert score.value == pytest.approx(outcome["val_accuracy"])
+    data = events.summary_metadata["_hparams_/session_start_info"]
+    content = plugin_data_pb2.HParamsPluginData.FromString(
+        data.plugin_data.content
+    )
+    rate = content.session_start_info.hparams["model.head_l2"].number_value
+    assert rate == pytest.approx(outcome["values"]["model.head_l2"])
+
+
+@pytest.fixture(scope="module")
+def codes(searched):
+    config, _, _ = searched
+    return load_head_codes(make_plan(config, SPACE).config, Console(quiet=True))
+
+
+def test_a_trial_on_codes_is_what_the_trainer_does(
+    search_config, codes, tmp_path
+):
+    search_config.model.dropout = 0.0
+    plan = make_plan(search_config, SPACE)
+    config = plan.trial_config(
+        {
+            "phases.linear_probe.learning_rate": 3e-2,
+            "model.head_l2": 1e-3,
+        }
+    )
+    (head,) = run_head_trials([config], codes)
+    train_and_evaluate(config, tmp_path)
+    rows = workdir.read_table(tmp_path / workdir.HISTORY)
+    assert len(rows) == len(head.history) == 4
+    for row, mine in zip(rows, head.history, strict=True):
+        for name in ("train/loss", "val/loss", "val/top_1_accuracy"):
+            assert mine[name] == pytest.approx(float(row[name]), rel=2e-4)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "model.head_max_norm",
+        "phases.linear_probe.clipnorm",
+        "phases.linear_probe.global_clipnorm",
+        "phases.linear_probe.early_stopping_patience",
+    ],
+)
+def test_a_head_alone_whose_limit_is_never_met_is_the_batched_one(
+    search_config, codes, field
+):
+    """What cannot be batched is trained by Keras, to the same head."""
+    search_config.model.dropout = 0.0
+    search_config.phases.linear_probe.learning_rate = 1e-2
+    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
+    config = plan.trial_config({"model.head_l2": 1e-3})
+    (batched,) = run_head_trials([config], codes)
+    (alone,) = run_head_trials([apply_values(config, {field: 1000})], codes)
+    assert alone.epoch == batched.epoch
+    np.testing.assert_allclose(alone.kernel, batched.kernel, 1e-3, 1e-5)
+    assert alone.history[-1]["train/loss"] == pytest.approx(
+        batched.history[-1]["train/loss"], rel=1e-4
+    )
+
+
+def test_adaptation_layers_and_other_optimizers_are_trained(
+    search_config, codes
+):
+    plan = make_plan(
+        search_config,
+        {
+            "model.head": "linear|mlp|svm",
+            "model.hidden_units": "4:32:log",
+            "phases.linear_probe.optimizer": "rmsprop|adagrad|adamw",
+        },
+    )
+    optimizer = "phases.linear_probe.optimizer"
+    table = [
+        {"model.head": "mlp", "model.hidden_units": 8, optimizer: "adamw"},
+        {"model.head": "linear", optimizer: "rmsprop"},
+        {"model.head": "svm", optimizer: "adamw"},
+    ]
+    heads = run_head_trials([plan.trial_config(v) for v in table], codes)
+    assert [head.kernel.shape for head in heads] == [(8, 2), (256, 2), (256, 2)]
+    for head in heads:
+        losses = [row["train/loss"] for row in head.history]
+        assert len(losses) == 4
+        assert losses[-1] < losses[0]
+
+
+def test_a_search_without_a_completed_trial_fails(search_config, tmp_path):
+    search_config.tuning.num_trials = 3
+    rate = "phases.linear_probe.learning_rate"
+    plan = make_plan(search_config, {rate: "1e6:1e9:log"})
+    with pytest.raises(GateError, match="None of 3 trials completed"):
+        tune(search_config, plan, tmp_path)
+
+
+def test_the_directory_of_another_search_is_refused(search_config, tmp_path):
+    plan = make_plan(search_config, SPACE)
+    open_search_directory(tmp_path / "a", plan)
+    open_search_directory(tmp_path / "a", plan)
+    other = make_plan(search_config, {**SPACE, "model.head_l2": "1e-6:1"})
+    with pytest.raises(InputError, match=r"search of another space .*head_l2"):
+        open_search_directory(tmp_path / "a", other)
+    search_config.seed = 9
+    with pytest.raises(InputError, match=r"another config .*seed was 0"):
+        open_search_directory(tmp_path / "a", make_plan(search_config, SPACE))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "letter.txt").touch()
+    with pytest.raises(InputError, match="holds other files"):
+        open_search_directory(tmp_path / "b", plan)
+
+
+def test_a_config_file_gives_phases_and_groups_of_ones_own(tmp_path):
+    from tlkeras.config import get_config
+    from tlkeras.config.defaults import group_section, phase_section
+
+    config = get_config()
+    with config.unlocked():
+        config.phases.warm_up = phase_section()
+        config.phases.warm_up.epochs = 3
+        config.phases.warm_up.groups.middle = group_section(0.5, "stage4")
+        del config.phases.fine_tune.groups.lower
+    config.phases.phase_order = ("warm_up", "fine_tune")
+    config.tuning.space = {"model": {"dropout": "0:0.5"}}
+    write_config_file(tmp_path / "c.py", config, "A test.", with_tuning=True)
+    again = load_config_file(tmp_path / "c.py")
+    assert json.loads(again.to_json_best_effort()) == json.loads(
+        config.to_json_best_effort()
+    )
+
+
+def test_a_killed_search_goes_on_without_repeating_trials(
+    search_config, tmp_path
+):
+    """Killed in the middle of single trials, the same command ends it."""
+    search_config.tuning.num_trials = 6
+    search_config.tuning.final_trials = 1
+    search_config.tuning.compare = False
+    # Trained one by one, with Keras: slow enough to be interrupted.
+    search_config.phases.linear_probe.optimizer = "rmsprop"
+    config_file = tmp_path / "search.py"
+    write_config_file(config_file, search_config, "A test.", with_tuning=True)
+    directory = tmp_path / "search"
+    command = [
+        sys.executable,
+        "-c",
+        "import tlkeras.tuning.tune as t; t.BATCH_SIZES['random'] = 1; "
+        "import sys; from tlkeras.cli.main import main; main(sys.argv)",
+        "tune",
+        f"--config={config_file}",
+        f"--workdir={directory}",
+        "--space=model.head_l2=1e-6:1:log",
+    ]
+    process = subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    store = directory / "tuning"
+    for _ in range(1200):
+        if len(list(store.glob("trial_*/outcome.json"))) >= 2:
+            break
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {
+        path.parent.name: path.stat().st_mtime_ns
+        for path in store.glob("trial_*/outcome.json")
+    }
+    assert 2 <= len(before) < 6
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    after = {
+        path.parent.name: path.stat().st_mtime_ns
+        for path in store.glob("trial_*/outcome.json")
+    }
+    assert {name: after[name] for name in before} == before
+    outcomes = read_outcomes(store)
+    assert len(outcomes) == 6
+    assert len({o.values["model.head_l2"] for o in outcomes}) == 6

@@ -1,0 +1,175 @@
+"""One chief and two workers, real processes and gRPC, trainings in no time."""
+
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from tlkeras.console import Console
+from tlkeras.errors import InputError
+from tlkeras.tuning import workers
+from tlkeras.tuning.outcome import read_outcomes
+from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.tune import _run_search, _start
+
+# A worker whose trials take a second and a half each.
+WORKER = """
+import sys
+from tlkeras.tuning import full_trials
+from tlkeras.cli.main import main
+
+TRAIN = '''
+import json, pathlib, sys, time
+run = pathlib.Path(sys.argv[1]); run.mkdir(parents=True, exist_ok=True)
+with open(run / "starts", "a") as file: file.write("x")
+time.sleep(1.5)
+phase = {"phase": "fine_tune", "stopped": "", "best_epoch": 1,
+         "val/top_1_accuracy": 0.5, "val/loss": 0.5}
+(run / "result.json").write_text(
+    json.dumps({"multi_label": False, "phases": [phase]}))
+'''
+
+def command(config_file, directory):
+    return [sys.executable, "-S", "-c", TRAIN, str(directory)]
+
+full_trials.train_command = command
+main(["tlkeras", *sys.argv[1:]])
+"""
+
+
+class Lines(Console):
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
+
+
+@pytest.fixture
+def worker_config(small_config):
+    small_config.tuning.workers = 2
+    small_config.tuning.num_trials = 12
+    small_config.tuning.stages = 2
+    return small_config
+
+
+def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
+    worker_config, tmp_path, monkeypatch
+):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    monkeypatch.setattr(
+        workers,
+        "child_command",
+        lambda *arguments: [sys.executable, str(script), *arguments],
+    )
+    killed = []
+    look = workers.Supervisor.look
+
+    def look_and_kill(self):
+        done = len(read_outcomes(self.context.store))
+        held = self.context.oracle.ongoing_trials.get("worker0")
+        if not killed and done >= 3 and held is not None:
+            process = self.workers["worker0"]
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            killed.append(held.trial_id)
+        look(self)
+
+    monkeypatch.setattr(workers.Supervisor, "look", look_and_kill)
+    console = Lines()
+    plan = make_plan(worker_config, {"model.dropout": "0.1:0.9"})
+    directory = tmp_path / "search"
+    (directory / "tuning").mkdir(parents=True)
+    context = _start(worker_config, plan, directory, console)
+    _run_search(context)
+    outcomes = read_outcomes(context.store)
+    assert len(outcomes) == 12
+    assert all(outcome.is_completed for outcome in outcomes)
+    assert len({outcome.values["model.dropout"] for outcome in outcomes}) == 12
+    assert {outcome.stage for outcome in outcomes} == {1, 2}
+    assert all(t.status == "COMPLETED" for t in context.oracle.trials.values())
+    assert any("worker0 ended with exit code -9" in x for x in console.lines)
+    starts = {
+        path.parent.parent.name: len(path.read_text())
+        for path in context.store.glob("trial_*/run/starts")
+    }
+    again = starts.pop(f"trial_{killed[0]}")
+    assert again <= 2
+    assert set(starts.values()) == {1}
+    worked = [
+        (context.store / f"worker{i}.log").read_text().count("trials")
+        for i in range(2)
+    ]
+    assert all(worked)
+
+
+def test_a_port_in_use_is_refused(worker_config, tmp_path):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        worker_config.tuning.port = other.getsockname()[1]
+        plan = make_plan(worker_config, {"model.dropout": "0.1:0.9"})
+        context = _start(worker_config, plan, tmp_path, Console(quiet=True))
+        with pytest.raises(InputError, match=r"is in use.*tuning.port"):
+            _run_search(context)
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({workers.PORT: "80"}, "TUNER_ID is missing"),
+        ({workers.TUNER: "chief"}, "ORACLE_PORT is missing"),
+        ({workers.TUNER: "a", workers.PORT: "http"}, "ORACLE_PORT=http"),
+    ],
+)
+def test_half_an_address_is_refused(monkeypatch, variables, message):
+    monkeypatch.setenv(workers.IP, "127.0.0.1")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(InputError, match=message):
+        workers.read_address()
+
+
+def test_without_variables_there_is_no_chief_elsewhere(monkeypatch):
+    monkeypatch.delenv(workers.IP, raising=False)
+    assert workers.read_address() is None
+    monkeypatch.setenv(workers.IP, "10.0.0.1")
+    monkeypatch.setenv(workers.PORT, "8000")
+    monkeypatch.setenv(workers.TUNER, "tune-chief-0")
+    assert workers.read_address() == workers.Address(
+        "10.0.0.1", 8000, "tune-chief-0"
+    )
+    assert workers.read_address().is_chief
+
+
+def test_a_chiefs_search_runs_processes(small_config):
+    workers.require_processes(small_config)
+    assert small_config.tuning.mode == "full"
+    small_config.tuning.mode = "codes"
+    with pytest.raises(InputError, match="trains all heads in one process"):
+        workers.require_processes(small_config)
+
+
+def test_the_examples_name_workers_as_the_docs_say():
+    """Stable ids; the chief's id has `chief` in it, no worker's has."""
+    import yaml
+
+    folder = Path(__file__).parents[2] / "docs" / "tuning"
+    services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
+    ids = [s["environment"][workers.TUNER] for s in services.values()]
+    assert ids == ["chief", "worker0", "worker1"]
+    commands = [s["command"] for s in services.values()]
+    jobs = [*yaml.safe_load_all((folder / "job.yaml").read_text())]
+    pods = [job["spec"]["template"]["spec"] for job in jobs[1:]]
+    (chief, worker) = (pod["containers"][0] for pod in pods)
+    assert chief["command"] == worker["command"]
+    for command in (*commands, chief["command"]):
+        assert command[:2] == ["tlkeras", "tune"]
+    assert jobs[2]["spec"]["completionMode"] == "Indexed"
+    names = {e["name"]: e.get("value") for e in worker["env"]}
+    assert names[workers.TUNER] == "worker-$(INDEX)"

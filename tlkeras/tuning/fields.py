@@ -1,0 +1,199 @@
+"""Fields of a config, by dotted name: their types, limits and conditions."""
+
+import fnmatch
+import pickle
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tlkeras.config.validate import (
+    GROUP_RANGES,
+    PHASE_RANGES,
+    RANGES,
+    Range,
+)
+from tlkeras.errors import InputError
+from tlkeras.tables import suggest
+
+# Fields that a search may change: what decides a model, not what it is measured
+# on, nor how long it trains, which the search decides itself.
+SEARCHABLE = ("model.*", "phases.*.*", "data.augment.*", "data.class_weighting")
+NOT_SEARCHABLE = ("phases.phase_order", "phases.*.epochs", "model.weights")
+# Field -> (another field, the values at which the first one counts).
+CONDITIONS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "model.hidden_units": ("model.head", ("mlp",)),
+    "momentum": ("optimizer", ("sgd", "rmsprop")),
+    "schedule_args.warmup_epochs": ("schedule", ("cosine",)),
+    "schedule_args.drop_every_epochs": ("schedule", ("step",)),
+    "schedule_args.drop_factor": ("schedule", ("step",)),
+    "schedule_args.decay_per_epoch": ("schedule", ("exponential",)),
+    "schedule_args.time_constant_epochs": (
+        "schedule",
+        ("inverse_time", "natural_exp"),
+    ),
+    "schedule_args.final_fraction": ("schedule", ("cosine", "one_cycle")),
+}
+
+
+def leaf_fields(section: ConfigDict, prefix: str = "") -> Iterator[str]:
+    """Yields the dotted names of all fields below a section."""
+    for name in section:
+        value = section[name]
+        if isinstance(value, ConfigDict):
+            yield from leaf_fields(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}"
+
+
+def searchable_fields(config: ConfigDict) -> list[str]:
+    """Returns the dotted names of the fields that a search may change."""
+    return [
+        name
+        for name in leaf_fields(config)
+        if any(fnmatch.fnmatch(name, p) for p in SEARCHABLE)
+        and not any(fnmatch.fnmatch(name, p) for p in NOT_SEARCHABLE)
+    ]
+
+
+def require_searchable(config: ConfigDict, name: str) -> None:
+    """Makes sure that a field exists and may be searched.
+
+    Raises:
+        InputError: With the nearest name.
+    """
+    known = searchable_fields(config)
+    if name in known:
+        return
+    if name in set(leaf_fields(config)):
+        raise InputError(
+            f"The field '{name}' cannot be searched, because trials would not "
+            "be comparable; expected a field of model, phases (epochs apart) "
+            f"or data.augment: set --config.{name} instead."
+        )
+    last = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
+    near = suggest(name, known) or suggest(name.rsplit(".", 1)[-1], last)
+    raise InputError(
+        f"The config has no field '{name}' to search.{near} Expected a dotted "
+        "name as in tlkeras/config/defaults.py, such as model.head_l2."
+    )
+
+
+def _place(config: ConfigDict, name: str) -> tuple[ConfigDict, str]:
+    *sections, last = name.split(".")
+    for section in sections:
+        config = config[section]
+    return config, last
+
+
+def get_value(config: ConfigDict, name: str) -> Any:
+    """Returns the value of a field by its dotted name."""
+    section, last = _place(config, name)
+    return section[last]
+
+
+def field_type(config: ConfigDict, name: str) -> type:
+    """Returns the type of a field, placeholders' too."""
+    section, last = _place(config, name)
+    return section.get_type(last)
+
+
+def element_type(config: ConfigDict, name: str) -> type:
+    """Returns the type of one number of a field; of a tuple, its elements'."""
+    kind = field_type(config, name)
+    if kind is not tuple:
+        return kind
+    value = get_value(config, name)
+    return type(value[0]) if value else str
+
+
+def parse_value(config: ConfigDict, name: str, text: str) -> Any:
+    """Turns the text of one option into what the field holds.
+
+    A tuple's elements are separated by commas; it stays a string, because
+    keras-tuner's choices know plain values only: `apply_values` converts it.
+
+    Raises:
+        InputError: If the text is none of the field's type.
+    """
+    kind = field_type(config, name)
+    try:
+        if kind is tuple:
+            _parse_tuple(config, name, text)
+            return text
+        if kind is bool:
+            return {"true": True, "false": False}[text.lower()]
+        return kind(text)
+    except (ValueError, KeyError):
+        raise InputError(
+            f"The option '{text}' of '{name}' is no {kind.__name__}; expected "
+            f"values such as {get_value(config, name)!r}: correct --space."
+        ) from None
+
+
+def _parse_tuple(config: ConfigDict, name: str, text: str) -> tuple:
+    kind = element_type(config, name)
+    return tuple(kind(part) for part in text.split(","))
+
+
+def apply_values(config: ConfigDict, values: Mapping[str, Any]) -> ConfigDict:
+    """Returns a copy of a config with some fields changed.
+
+    Args:
+        config: Stays as it is.
+        values: Dotted name -> value; one number stands for a tuple of one.
+    """
+    changed = copy_config(config)
+    for name, value in values.items():
+        section, last = _place(changed, name)
+        kind = field_type(changed, name)
+        if kind is tuple:
+            section[last] = (
+                _parse_tuple(changed, name, value)
+                if isinstance(value, str)
+                else (element_type(changed, name)(value),)
+            )
+        else:
+            section[last] = kind(value)
+    return changed
+
+
+def copy_config(config: ConfigDict) -> ConfigDict:
+    """Returns a copy that shares nothing; six times as fast as `deepcopy`."""
+    return pickle.loads(pickle.dumps(config))
+
+
+def allowed_range(name: str) -> Range:
+    """Returns (low, high, whether low itself is allowed) of a number."""
+    if name in RANGES:
+        return RANGES[name]
+    parts = name.split(".")
+    if parts[0] == "phases":
+        tables = (
+            (GROUP_RANGES, parts[4:])
+            if parts[2] == "groups"
+            else (PHASE_RANGES, parts[2:])
+        )
+        table, rest = tables
+        return table.get(".".join(rest), (0, float("inf"), False))
+    return (0, float("inf"), False)
+
+
+def condition_of(name: str) -> tuple[str, tuple[str, ...]] | None:
+    """Returns (parent field, its values) under which a field counts.
+
+    Example:
+    >>> condition_of("phases.fine_tune.momentum")
+    ('phases.fine_tune.optimizer', ('sgd', 'rmsprop'))
+    """
+    if name in CONDITIONS:
+        return CONDITIONS[name]
+    parts = name.split(".")
+    if parts[0] != "phases":
+        return None
+    if parts[2:3] == ["label_smoothing"]:
+        return "model.head", ("linear", "mlp", "multi_label")
+    found = CONDITIONS.get(".".join(parts[2:]))
+    if found is None:
+        return None
+    return f"phases.{parts[1]}.{found[0]}", found[1]

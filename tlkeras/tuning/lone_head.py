@@ -1,0 +1,203 @@
+"""Training one head on codes with Keras: what the batched way cannot express.
+
+Adaptation layers, other optimizers, clipping, max-norm, early stopping.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from ml_collections import ConfigDict
+
+from tlkeras import runtime
+from tlkeras.callbacks.divergence_guard import DivergenceGuard
+from tlkeras.callbacks.early_stopping import EarlyStopping
+from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
+from tlkeras.callbacks.validation import Validation
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.models.heads import HEADS, build_head
+from tlkeras.models.inference import run_batches
+from tlkeras.optim.losses import LOSSES, expected_initial_loss
+from tlkeras.optim.multi_optimizer import build_group_optimizer
+from tlkeras.optim.optimizers import OptimizerSpec
+from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
+from tlkeras.training.phases import GroupSettings, Phase
+from tlkeras.tuning.head_specs import HeadData, TrainedHead
+
+
+def head_optimizer(phase: Phase, steps_per_epoch: int) -> OptimizerSpec:
+    """Returns how a phase trains the head, as the trainer reads it."""
+    own = phase.groups.get("head", GroupSettings())
+    rate = own.learning_rate
+    if rate is None:
+        rate = phase.learning_rate * own.learning_rate_multiplier
+    args = ScheduleArgs(total_epochs=phase.epochs, **phase.schedule_args)
+    return OptimizerSpec(
+        optimizer=own.optimizer or phase.optimizer,
+        learning_rate=make_learning_rate(
+            phase.schedule, rate, steps_per_epoch, args
+        ),
+        weight_decay=_first(own.weight_decay, phase.weight_decay),
+        momentum=phase.momentum,
+        clipnorm=_first(own.clipnorm, phase.clipnorm),
+    )
+
+
+def _first(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def build_lone_head(
+    config: ConfigDict,
+    phase: Phase,
+    spec: OptimizerSpec,
+    *,
+    size: int,
+    num_classes: int,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> keras.Model:
+    """Builds and compiles codes [N, d] -> logits [N, C].
+
+    Args:
+        config: Its `model` section says which head.
+        phase: That trains it.
+        spec: Its optimizer, from `head_optimizer`.
+        size: Numbers d in a code.
+        num_classes: C.
+        metrics: That `fit` shows.
+    """
+    model = config.model
+    codes = keras.Input((size,), name="codes")
+    logits = build_head(
+        codes,
+        kind=model.head,
+        num_classes=num_classes,
+        hidden_units=model.hidden_units,
+        dropout=model.dropout,
+        initializer=model.head_initializer,
+        l1=model.head_l1,
+        l2=model.head_l2,
+        max_norm=model.head_max_norm,
+        seed=config.seed,
+    )
+    network = keras.Model(codes, logits, name="head")
+    variables = network.trainable_variables
+    network.compile(
+        optimizer=build_group_optimizer(
+            {"head": variables},
+            {"head": spec},
+            variables,
+            joint_clipnorm=phase.global_clipnorm,
+        ),
+        loss=LOSSES[HEADS[model.head].loss](phase.label_smoothing),
+        metrics=list(metrics),
+        jit_compile=runtime.should_compile_with_xla(),
+    )
+    return network
+
+
+class _Course(keras.callbacks.Callback):
+    """Keeps each epoch's row, and the last layer at its best."""
+
+    def __init__(self, validation: Validation, guard: DivergenceGuard) -> None:
+        super().__init__()
+        self.validation, self.guard = validation, guard
+        self.metric = ""
+        self.trained: TrainedHead | None = None
+
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        if self.guard.reason or self.trained is None:
+            return
+        metrics = self.validation.metrics
+        row = {"train/loss": float((logs or {})["loss"])}
+        row |= {f"val/{name}": value for name, value in metrics.items()}
+        history = self.trained.history
+        history.append(row)
+
+        def score(one: dict[str, float]) -> tuple[float, float]:
+            return one[f"val/{self.metric}"], -one["val/loss"]
+
+        best = self.trained.epoch
+        if not best or score(row) > score(history[best - 1]):
+            kernel, bias = self.model.get_layer("logits").get_weights()
+            self.trained = dataclasses.replace(
+                self.trained, kernel=kernel, bias=bias, epoch=len(history)
+            )
+
+
+def train_lone_head(
+    config: ConfigDict,
+    phase: Phase,
+    spec: OptimizerSpec,
+    data: HeadData,
+    batches: Sequence[np.ndarray],
+    steps_per_epoch: int,
+) -> TrainedHead:
+    """Trains one head with Keras and returns it at its best epoch.
+
+    Args:
+        config: Of the trial.
+        phase: That trains the head.
+        spec: Its optimizer.
+        data: Codes and targets.
+        batches: Rows of each step.
+        steps_per_epoch: Steps after which validation is measured.
+    """
+    loss = HEADS[config.model.head].loss
+    num_classes = data.targets.shape[1]
+    network = build_lone_head(
+        config, phase, spec, size=data.codes.shape[1], num_classes=num_classes
+    )
+    guard = DivergenceGuard(
+        phase.divergence_factor, expected_initial_loss(loss, num_classes)
+    )
+
+    def evaluate() -> tuple[dict[str, float], np.ndarray]:
+        logits = run_batches(network, [data.validation_codes])
+        if not np.isfinite(logits).all():
+            return {"loss": float("nan")}, np.zeros(len(logits))
+        return data.summarize(logits), np.zeros(len(logits))
+
+    validation = Validation(evaluate, guard)
+    course = _Course(validation, guard)
+    course.metric = primary_metric(loss == "binary")
+    course.trained = TrainedHead(*network.get_layer("logits").get_weights())
+    network.fit(
+        _rows(data, batches),
+        epochs=phase.epochs,
+        steps_per_epoch=steps_per_epoch,
+        callbacks=[guard, validation, *_stoppers(phase, course), course],
+        shuffle=False,
+        verbose=0,
+    )
+    return dataclasses.replace(course.trained, stopped=guard.reason)
+
+
+def _rows(
+    data: HeadData, batches: Sequence[np.ndarray]
+) -> Iterator[tuple[np.ndarray, ...]]:
+    for rows in batches:
+        weights = () if data.weights is None else (data.weights[rows],)
+        yield data.codes[rows], data.targets[rows], *weights
+
+
+def _stoppers(phase: Phase, course: _Course) -> list[keras.callbacks.Callback]:
+    monitor = {"monitor": f"val_{course.metric}", "mode": "max"}
+    callbacks: list[keras.callbacks.Callback] = []
+    if phase.reduce_on_plateau_patience is not None:
+        callbacks.append(
+            ReduceLROnPlateau(
+                patience=phase.reduce_on_plateau_patience,
+                factor=phase.reduce_on_plateau_factor,
+                **monitor,
+            )
+        )
+    if phase.early_stopping_patience is not None:
+        callbacks.append(
+            EarlyStopping(patience=phase.early_stopping_patience, **monitor)
+        )
+    return callbacks

@@ -1,0 +1,298 @@
+"""keras-tuner's oracles with a trial store that survives being killed."""
+
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import keras_tuner
+from keras_tuner import oracles
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from tlkeras import workdir
+from tlkeras.tables import lookup
+from tlkeras.tuning.coarse_to_fine import shrink_space
+from tlkeras.tuning.plan import SearchPlan
+from tlkeras.tuning.space import Space, to_hyperparameters
+
+OBJECTIVE = "val_accuracy"
+STAGE, EPOCHS = "tuner/stage", "tuner/epochs"  # beside keras-tuner's own
+# A trial that diverged says that its place is bad: the oracle is told so.
+WORST_SCORE = 0.0
+
+
+class StoredOracle(keras_tuner.Oracle):
+    """Adds budgets, atomic files, and taking up what a kill interrupted.
+
+    Attributes:
+        deadline: `time.monotonic()` at which no trial is begun, or None.
+        patience: Trials of a stage without a new best after which it ends.
+        ended: Why the search ended before its trials were used up, or "".
+    """
+
+    deadline: float | None = None
+    patience: int | None = None
+    ended = ""
+    _deferred: dict[str, Trial] | None = None  # to be written, in `one_write`
+    _retry_queue: list[str]  # keras-tuner's
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Returns a trial to run; one of status STOPPED if there is none."""
+        if tuner_id not in self.ongoing_trials:
+            if self.deadline is not None and time.monotonic() > self.deadline:
+                self.ended = "the time is up"
+            elif self.is_stale(list(self.trials)) and not self._has_stages():
+                self.ended = f"no new best in {self.patience} trials"
+        if self.ended:
+            self.tuner_ids.discard(tuner_id)
+            return Trial(self.get_space(), status=TrialStatus.STOPPED)
+        return super().create_trial(tuner_id)
+
+    def _has_stages(self) -> bool:
+        return False
+
+    def is_stale(self, trial_ids: list[str]) -> bool:
+        """Says whether the last `patience` of some trials set no new best."""
+        if self.patience is None:
+            return False
+        scores = [
+            self.trials[name].score or WORST_SCORE
+            for name in dict.fromkeys(self.end_order)
+            if name in trial_ids
+        ]
+        best = scores.index(max(scores)) if scores else 0
+        return len(scores) - 1 - best >= self.patience
+
+    @contextlib.contextmanager
+    def one_write(self) -> Iterator[None]:
+        """Writes files once for many trials, at the end: the state last."""
+        self._deferred = {}
+        try:
+            yield
+        finally:
+            trials, self._deferred = self._deferred, None
+            for trial in trials.values():
+                self._save_trial(trial)
+            self.save()
+
+    def save(self) -> None:
+        """Writes `oracle.json`; keras-tuner's own would tear if killed."""
+        if self._deferred is None:
+            path = Path(self._get_oracle_fname())
+            workdir.write_text(path, json.dumps(self.get_state()))
+
+    def _save_trial(self, trial: Trial) -> None:
+        if self._deferred is not None:
+            self._deferred[trial.trial_id] = trial
+            return
+        path = Path(self._get_trial_dir(trial.trial_id)) / "trial.json"
+        text = json.dumps(trial.get_state())
+        # One that a power cut takes is drawn and run again.
+        workdir.write_text(path, text, durable=False)
+
+    def reload(self) -> None:
+        """Reads the store; trials that were running are run again first."""
+        super().reload()
+        # keras-tuner writes its state before it strikes off the trial that
+        # ended: the trials' own files know.
+        ended = [
+            name
+            for name, trial in sorted(self.trials.items())
+            if trial.status in (TrialStatus.COMPLETED, TrialStatus.FAILED)
+        ]
+        self._retry_queue = [n for n in self._retry_queue if n not in ended]
+        self.end_order += [n for n in ended if n not in self.end_order]
+        lost = [
+            trial
+            for name, trial in sorted(self.trials.items())
+            if trial.status == TrialStatus.RUNNING
+            and name not in self._retry_queue
+        ]
+        for trial in lost:  # begun after the last write of the state
+            self._retry_queue.append(trial.trial_id)
+            self._record_values(trial)
+            if trial.trial_id not in self.start_order:
+                self.start_order.append(trial.trial_id)
+        # The state's seed would draw their values a second time.
+        self._seed_state += len(lost) * len(self.hyperparameters.space)
+
+
+class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
+    """Random search in stages, from coarse to fine.
+
+    A stage begins when all trials of the one before have ended. Which stage
+    it is, and its ranges, follow from the trials alone.
+
+    Args:
+        space: Of the first stage.
+        stage_sizes: Trials of each stage.
+        stage_epochs: Epochs of each stage's trials.
+        seed: Of the draws.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        *,
+        stage_sizes: tuple[int, ...],
+        stage_epochs: tuple[int, ...],
+        seed: int,
+    ) -> None:
+        super().__init__(
+            objective=keras_tuner.Objective(OBJECTIVE, "max"),
+            max_trials=None,
+            hyperparameters=to_hyperparameters(space),
+            seed=seed,
+            max_consecutive_failed_trials=10**9,
+        )
+        self.space = space
+        self.stage_sizes = stage_sizes
+        self.stage_epochs = stage_epochs
+
+    def _has_stages(self) -> bool:
+        return True
+
+    def _of_stage(self, stage: int) -> list[str]:
+        return [
+            name
+            for name, trial in self.trials.items()
+            if trial.hyperparameters.values.get(STAGE, 1) == stage
+        ]
+
+    def stage_spaces(self) -> list[tuple[Space, list[str]]]:
+        """Returns each begun stage's space, and what led to it."""
+        last = max(
+            (t.hyperparameters.values[STAGE] for t in self.trials.values()),
+            default=1,
+        )
+        spaces: list[tuple[Space, list[str]]] = [(self.space, [])]
+        for stage in range(1, last):
+            spaces.append(self._following(spaces[-1][0], stage))
+        return spaces
+
+    def _following(self, space: Space, stage: int) -> tuple[Space, list[str]]:
+        trials = [self.trials[name] for name in self._of_stage(stage)]
+        return shrink_space(
+            space,
+            [
+                (t.hyperparameters.values, t.score)
+                for t in trials
+                if t.status == TrialStatus.COMPLETED and t.score > WORST_SCORE
+            ],
+        )
+
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        """Draws the values of a trial, or ends a stage."""
+        spaces = [space for space, _ in self.stage_spaces()]
+        stage, space = len(spaces), spaces[-1]
+        members = self._of_stage(stage)
+        is_full = len(members) >= self.stage_sizes[stage - 1]
+        values = None
+        if not is_full and not self.is_stale(members):
+            values = self._draw(space)
+        if values is None:
+            if self.ongoing_trials or self._retry_queue:
+                return {"status": TrialStatus.IDLE}
+            if stage == len(self.stage_sizes):
+                return {"status": TrialStatus.STOPPED}
+            stage += 1
+            values = self._draw(self._following(space, stage - 1)[0])
+            if values is None:  # few options, and all of them tried
+                return {"status": TrialStatus.STOPPED}
+        own = {STAGE: stage, EPOCHS: self.stage_epochs[stage - 1]}
+        return {"status": TrialStatus.RUNNING, "values": {**values, **own}}
+
+    def _draw(self, space: Space) -> dict[str, Any] | None:
+        """Returns values not tried before, or None if there are no others."""
+        whole = self.get_space()
+        self.hyperparameters = to_hyperparameters(space)
+        try:
+            return self._random_values()
+        finally:
+            self.hyperparameters = whole
+
+    def _compute_values_hash(self, values: dict[str, Any]) -> str:
+        own = {k: v for k, v in values.items() if not k.startswith("tuner/")}
+        return super()._compute_values_hash(own)
+
+
+class BayesianOracle(StoredOracle, oracles.BayesianOptimizationOracle):
+    """keras-tuner's Gaussian process, stored safely."""
+
+
+class HyperbandOracle(StoredOracle, oracles.HyperbandOracle):
+    """keras-tuner's successive halving, stored safely."""
+
+
+def _build_random(plan: SearchPlan) -> StoredOracle:
+    sizes = split_stages(plan.num_trials, plan.config.tuning.stages)
+    coarse = min(plan.config.tuning.coarse_epochs, plan.epochs)
+    epochs = (coarse, *[plan.epochs] * (len(sizes) - 1))
+    return RandomOracle(
+        plan.space,
+        stage_sizes=sizes,
+        stage_epochs=epochs,
+        seed=plan.config.seed + 1,  # 0 would mean a random seed
+    )
+
+
+def _common(plan: SearchPlan) -> dict[str, Any]:
+    return {
+        "objective": keras_tuner.Objective(OBJECTIVE, "max"),
+        "hyperparameters": to_hyperparameters(plan.space),
+        "seed": plan.config.seed + 1,
+        "max_consecutive_failed_trials": 10**9,
+    }
+
+
+def _build_bayesian(plan: SearchPlan) -> StoredOracle:
+    return BayesianOracle(max_trials=plan.num_trials, **_common(plan))
+
+
+def _build_hyperband(plan: SearchPlan) -> StoredOracle:
+    return HyperbandOracle(max_epochs=plan.epochs, **_common(plan))
+
+
+ORACLES: dict[str, Callable[[SearchPlan], StoredOracle]] = {
+    "random": _build_random,
+    "bayesian": _build_bayesian,
+    "hyperband": _build_hyperband,
+}
+
+
+def build_oracle(plan: SearchPlan, directory: Path) -> StoredOracle:
+    """Builds the oracle of a search, or takes it up again.
+
+    Args:
+        plan: Of the search.
+        directory: Of the search; the store is its folder `tuning/`.
+    """
+    oracle = lookup(ORACLES, plan.config.tuning.oracle, what="oracle")(plan)
+    oracle.verbose = 0
+    oracle.patience = plan.config.tuning.patience
+    if plan.config.tuning.max_seconds is not None:
+        oracle.deadline = time.monotonic() + plan.config.tuning.max_seconds
+    oracle._set_project_dir(str(directory), workdir.TRIALS)
+    if Path(oracle._get_oracle_fname()).exists():
+        oracle.reload()
+        oracle.verbose = 0
+    oracle.save()
+    return oracle
+
+
+def split_stages(num_trials: int, num_stages: int) -> tuple[int, ...]:
+    """Divides trials: two thirds to the first stage, the rest in equal parts.
+
+    Example:
+    >>> split_stages(100, 2), split_stages(12, 3), split_stages(5, 1)
+    ((67, 33), (8, 2, 2), (5,))
+    """
+    num_stages = min(num_stages, num_trials)
+    if num_stages == 1:
+        return (num_trials,)
+    rest = max(num_stages - 1, num_trials - -(-2 * num_trials // 3))
+    later = [rest // (num_stages - 1)] * (num_stages - 1)
+    later[0] += rest - sum(later)
+    return (max(1, num_trials - rest), *later)

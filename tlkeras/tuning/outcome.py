@@ -1,0 +1,76 @@
+"""What became of a trial; one file in its folder."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+from tlkeras import workdir
+
+COMPLETED, DIVERGED, FAILED = "completed", "diverged", "failed"
+
+
+@dataclasses.dataclass
+class TrialOutcome:
+    """A finished trial.
+
+    Attributes:
+        values: Dotted field -> value.
+        status: `completed`, `diverged` or `failed`.
+        reason: Why it diverged or failed, or "".
+        val_accuracy: The primary metric at the best epoch, or None.
+        val_loss: There, or None.
+        best_epoch: Counted from 1; 0 if there is none.
+        epochs: That it was to train for.
+        history: One row an epoch: `train/loss`, `val/loss`, `val/METRIC`.
+        seconds: Wall clock; of a batch of heads, its share.
+        stage: Counted from 1.
+        trial_id: In the trial store.
+    """
+
+    values: dict[str, Any]
+    status: str
+    reason: str = ""
+    val_accuracy: float | None = None
+    val_loss: float | None = None
+    best_epoch: int = 0
+    epochs: int = 0
+    history: list[dict[str, float]] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+    stage: int = 1
+    trial_id: str = ""
+
+    @property
+    def is_completed(self) -> bool:
+        """Whether the trial has a score."""
+        return self.status == COMPLETED
+
+
+def write_outcome(
+    folder: Path, outcome: TrialOutcome, *, durable: bool = True
+) -> None:
+    """Writes the outcome into a trial's folder, atomically.
+
+    Args:
+        folder: Of the trial.
+        outcome: To write.
+        durable: Whether it must outlive a power cut: heads on codes, trained
+            by the hundred, are sooner trained again than waited for.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(dataclasses.asdict(outcome))
+    workdir.write_text(folder / workdir.OUTCOME, text, durable=durable)
+
+
+def read_outcome(folder: Path) -> TrialOutcome | None:
+    """Returns what became of a trial, or None if it has not ended."""
+    path = folder / workdir.OUTCOME
+    if not path.exists():
+        return None
+    return TrialOutcome(**workdir.read_json(path))
+
+
+def read_outcomes(store: Path) -> list[TrialOutcome]:
+    """Returns all finished trials of a store, in the order of their ids."""
+    found = [read_outcome(folder) for folder in sorted(store.glob("trial_*"))]
+    return [outcome for outcome in found if outcome is not None]

@@ -1,0 +1,227 @@
+"""What a search changes, how its trials run, and for how long they train."""
+
+import dataclasses
+import fnmatch
+from collections.abc import Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tlkeras.config.validate import validate
+from tlkeras.errors import InputError
+from tlkeras.tuning.fields import apply_values, copy_config
+from tlkeras.tuning.space import Space, flatten_space, parse_space
+
+# Fields that change the head and how it trains; PHASE is the head's phase.
+HEAD_FIELDS = (
+    "data.class_weighting",
+    "model.head",
+    "model.head_*",
+    "model.hidden_units",
+    "model.dropout",
+    "phases.PHASE.batch_size",
+    "phases.PHASE.*clipnorm",
+    "phases.PHASE.divergence_factor",
+    "phases.PHASE.groups.head.*",
+    "phases.PHASE.label_smoothing",
+    "phases.PHASE.learning_rate",
+    "phases.PHASE.momentum",
+    "phases.PHASE.optimizer",
+    "phases.PHASE.schedule*",
+    "phases.PHASE.weight_decay",
+)
+# Fields of a phase that count whether it is solved or fitted.
+NOT_FITTED = ("batch_norm", "trainable_from", "augment", "method", "solve*")
+CODES_TRIALS, FULL_TRIALS = 100, 20
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchPlan:
+    """A search, resolved.
+
+    Attributes:
+        config: That the trials change; what is searched counts in it, and
+            phases after the searched ones have no epochs.
+        space: Fields to search.
+        mode: `codes` or `full`.
+        phases: Names of the searched phases; trials decide their epochs.
+    """
+
+    config: ConfigDict
+    space: Space
+    mode: str
+    phases: tuple[str, ...]
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of the longest searched phase."""
+        return max(self.config.phases[name].epochs for name in self.phases)
+
+    @property
+    def num_trials(self) -> int:
+        """Budget of trials."""
+        default = CODES_TRIALS if self.mode == "codes" else FULL_TRIALS
+        return self.config.tuning.num_trials or default
+
+    def trial_config(
+        self,
+        values: Mapping[str, Any],
+        *,
+        epochs: int | None = None,
+        seed: int | None = None,
+    ) -> ConfigDict:
+        """Returns the config of one trial; it never looks at the test split.
+
+        Args:
+            values: Dotted field -> value; keys of keras-tuner's own
+                (`tuner/...`) are left out.
+            epochs: At most so many in each searched phase; None = their own.
+            seed: None = the config's.
+        """
+        own = {k: v for k, v in values.items() if not k.startswith("tuner/")}
+        config = apply_values(self.config, own)
+        for name in self.phases if epochs is not None else ():
+            phase = config.phases[name]
+            phase.epochs = min(phase.epochs, epochs)
+        config.seed = self.config.seed if seed is None else seed
+        config.evaluation.test_at_end = False
+        return config
+
+
+def make_plan(config: ConfigDict, flags: Mapping[str, str]) -> SearchPlan:
+    """Resolves the space, the mode and the phases of a search.
+
+    Args:
+        config: As given.
+        flags: Field -> range from the command line, over `tuning.space`.
+
+    Raises:
+        InputError: For a space that cannot be searched in this config.
+    """
+    validate(config)
+    texts = flatten_space(config.tuning.space) | dict(flags)
+    mode = _resolve_mode(config, texts)
+    if not texts:
+        texts = default_space(config, mode)
+    space = parse_space(texts, config)
+    if mode == "codes":
+        phases: tuple[str, ...] = (head_phase(config),)
+    else:
+        phases = _searched_phases(config, space)
+    changed = _let_count(config, space, phases, mode)
+    return SearchPlan(changed, space, mode, phases)
+
+
+def active_phases(config: ConfigDict) -> list[str]:
+    """Returns the names of the phases with epochs, in order."""
+    phases = config.phases
+    return [name for name in phases.phase_order if phases[name].epochs > 0]
+
+
+def head_phase(config: ConfigDict) -> str:
+    """Returns the first phase, the one that trains a head on codes."""
+    return active_phases(config)[0]
+
+
+def codes_obstacle(config: ConfigDict, texts: Mapping[str, str]) -> str:
+    """Returns why trials cannot be heads on cached codes, or ""."""
+    name = head_phase(config)
+    phase = config.phases[name]
+    patterns = [field.replace("PHASE", name) for field in HEAD_FIELDS]
+    for field in texts:
+        if not any(fnmatch.fnmatch(field, pattern) for pattern in patterns):
+            return f"'{field}' changes more than the head of phase '{name}'"
+    if phase.trainable_from != "none":
+        return f"the phase '{name}' trains from '{phase.trainable_from}'"
+    if phase.augment:
+        return f"the phase '{name}' augments images"
+    if phase.batch_norm == "adapt":
+        return f"the phase '{name}' re-estimates BatchNormalization"
+    if phase.method == "solve":
+        return f"phases.{name}.method is 'solve'"
+    return ""
+
+
+def _resolve_mode(config: ConfigDict, texts: Mapping[str, str]) -> str:
+    mode = config.tuning.mode
+    wants_workers = config.tuning.workers > 0
+    if mode == "full" or (mode == "auto" and wants_workers):
+        return "full"
+    obstacle = codes_obstacle(config, texts)
+    if wants_workers:
+        obstacle = "tuning.workers asks for processes"
+    if obstacle and mode == "codes":
+        raise InputError(
+            f"The search cannot run on cached codes, because {obstacle}; "
+            "expected fields of the head and of its phase: set "
+            "--config.tuning.mode=full."
+        )
+    return "full" if obstacle else "codes"
+
+
+def default_space(config: ConfigDict, mode: str) -> dict[str, str]:
+    """Returns the space of a search that names none.
+
+    On codes the lecture's two, rate and L2; in full mode the cutoff, the rate,
+    and how much slower the layers below the head learn.
+    """
+    name = head_phase(config) if mode == "codes" else active_phases(config)[-1]
+    space = {f"phases.{name}.learning_rate": "1e-5:1e-1:log"}
+    if mode == "codes":
+        return {**space, "model.head_l2": "1e-6:1e1:log"}
+    if config.phases[name].trainable_from != "none":
+        space = {
+            f"phases.{name}.trainable_from": "stage3|stage4|stage5",
+            f"phases.{name}.learning_rate": "3e-4:3e-2:log",
+            f"phases.{name}.groups.upper.learning_rate_multiplier": (
+                "1e-2:1:log"
+            ),
+        }
+    return space
+
+
+def _searched_phases(config: ConfigDict, space: Space) -> tuple[str, ...]:
+    """Returns the phases that the fields of the space belong to."""
+    active = active_phases(config)
+    found: set[str] = set()
+    for field in space:
+        parts = field.name.split(".")
+        if parts[0] == "phases":
+            found.add(parts[1])
+        elif field.name.startswith("data.augment"):
+            found |= {n for n in active if config.phases[n].augment}
+        else:
+            found |= set(active)
+    return tuple(name for name in active if name in found)
+
+
+def _let_count(
+    config: ConfigDict, space: Space, phases: tuple[str, ...], mode: str
+) -> ConfigDict:
+    """Returns a config in which phases fit what is searched, and end there."""
+    changed = copy_config(config)
+    for name in phases:
+        phase = changed.phases[name]
+        fitted = [f.name for f in space if _is_fitted(f.name, name)]
+        if not (fitted or mode == "codes"):
+            continue
+        if phase.method == "solve":
+            raise InputError(
+                f"The field '{fitted[0]}' has no effect, because "
+                f"phases.{name}.method is 'solve'; expected a phase that fits: "
+                f"set --config.phases.{name}.method=fit."
+            )
+        phase.method = "fit"
+    if not config.tuning.later_phases:
+        active = active_phases(config)
+        for name in active[active.index(phases[-1]) + 1 :]:
+            changed.phases[name].epochs = 0
+    return changed
+
+
+def _is_fitted(field: str, phase: str) -> bool:
+    prefix = f"phases.{phase}."
+    if not field.startswith(prefix):
+        return False
+    rest = field.removeprefix(prefix)
+    return not any(fnmatch.fnmatch(rest, pattern) for pattern in NOT_FITTED)

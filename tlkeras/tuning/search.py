@@ -1,0 +1,167 @@
+"""The loop of a search: ask the oracle, run trials, tell it what came out."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from keras_tuner.engine.trial import Trial, TrialStatus
+
+from tlkeras import workdir
+from tlkeras.tuning.oracles import (
+    EPOCHS,
+    OBJECTIVE,
+    STAGE,
+    WORST_SCORE,
+    StoredOracle,
+)
+from tlkeras.tuning.outcome import (
+    COMPLETED,
+    FAILED,
+    TrialOutcome,
+    read_outcome,
+    write_outcome,
+)
+
+IDLE_SECONDS = 0.5  # between looks at an oracle that waits for others
+
+RunTrials = Callable[[Sequence["Asked"]], list[TrialOutcome]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A trial to run, or one to repeat with another seed.
+
+    Attributes:
+        values: Dotted field -> value.
+        epochs: To train for.
+        folder: Of the trial, in the store.
+        stage: Counted from 1.
+        trial: As the oracle made it; None of a repetition.
+        seed: None = the config's.
+    """
+
+    values: dict[str, Any]
+    epochs: int
+    folder: Path
+    stage: int = 1
+    trial: Trial | None = None
+    seed: int | None = None
+
+
+class Watcher(Protocol):
+    """Is told what happens, for the table that people see."""
+
+    def begin(self, asked: Sequence[Asked]) -> None:
+        """Some trials begin."""
+
+    def end(self, outcome: TrialOutcome) -> None:
+        """A trial has ended."""
+
+
+def describe_trial(trial: Trial, store: Path, default_epochs: int) -> Asked:
+    """Reads a trial of the oracle."""
+    values = trial.hyperparameters.values
+    return Asked(
+        {k: v for k, v in values.items() if not k.startswith("tuner/")},
+        int(values.get(EPOCHS, default_epochs)),
+        store / f"trial_{trial.trial_id}",
+        int(values.get(STAGE, values.get("tuner/round", 0) + 1)),
+        trial,
+    )
+
+
+def search(
+    oracle: StoredOracle,
+    run_trials: RunTrials,
+    store: Path,
+    *,
+    batch_size: int,
+    default_epochs: int,
+    watcher: Watcher,
+) -> None:
+    """Runs a search to its end, or goes on with one.
+
+    Args:
+        oracle: Proposes and is told.
+        run_trials: Runs a batch of trials.
+        store: Folder of the trials.
+        batch_size: Trials to ask for at once, at most.
+        default_epochs: Of trials whose oracle leaves them open.
+        watcher: Told of each trial.
+    """
+    while asked := ask(oracle, store, batch_size, default_epochs):
+        watcher.begin(asked)
+        outcomes = finish(asked, run_trials)
+        with oracle.one_write():
+            for one, outcome in zip(asked, outcomes, strict=True):
+                if one.trial is not None:
+                    tell(oracle, one.trial, outcome)
+                watcher.end(outcome)
+
+
+def ask(
+    oracle: StoredOracle, store: Path, batch_size: int, default_epochs: int
+) -> list[Asked]:
+    """Returns trials to run now; none when the search is over."""
+    trials = []
+    with oracle.one_write():
+        for number in range(batch_size):
+            trial = oracle.create_trial(f"tuner{number}")
+            if trial.status != TrialStatus.RUNNING:
+                break
+            trials.append(describe_trial(trial, store, default_epochs))
+    return trials
+
+
+def finish(asked: Sequence[Asked], run_trials: RunTrials) -> list[TrialOutcome]:
+    """Runs trials, except those that had ended before the oracle knew."""
+    outcomes = {one.folder: read_outcome(one.folder) for one in asked}
+    open_ones = [one for one in asked if outcomes[one.folder] is None]
+    for one, outcome in zip(
+        open_ones, run_trials(open_ones) if open_ones else [], strict=True
+    ):
+        outcome.stage = one.stage
+        outcome.trial_id = one.trial.trial_id if one.trial else ""
+        write_outcome(one.folder, outcome, durable=len(open_ones) == 1)
+        outcomes[one.folder] = outcome
+    return [outcome for outcome in outcomes.values() if outcome is not None]
+
+
+def tell(oracle: Any, trial: Trial, outcome: TrialOutcome) -> None:
+    """Tells an oracle, or its client, what became of a trial.
+
+    Divergence is told as the worst score: it says something about the place. A
+    trial that was killed says nothing; keras-tuner leaves failed ones out.
+    """
+    trial.message = outcome.reason or None
+    if outcome.status == FAILED:
+        trial.status = TrialStatus.FAILED
+    else:
+        score = outcome.val_accuracy
+        is_scored = outcome.status == COMPLETED and score is not None
+        metrics = {OBJECTIVE: score if is_scored else WORST_SCORE}
+        if is_scored and outcome.val_loss is not None:
+            metrics["val_loss"] = outcome.val_loss
+        oracle.update_trial(trial.trial_id, metrics, step=outcome.best_epoch)
+        trial.status = TrialStatus.COMPLETED
+    oracle.end_trial(trial)
+
+
+def wait_for_trial(
+    oracle: Any, tuner_id: str, *, seconds: float = IDLE_SECONDS
+) -> Trial | None:
+    """Asks until there is a trial, or the search is over: then None."""
+    while True:
+        trial = oracle.create_trial(tuner_id)
+        if trial.status == TrialStatus.RUNNING:
+            return trial
+        if trial.status == TrialStatus.STOPPED:
+            return None
+        time.sleep(seconds)
+
+
+def store_of(directory: Path) -> Path:
+    """Returns the trial store of a search directory."""
+    return directory / workdir.TRIALS

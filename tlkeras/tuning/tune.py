@@ -1,0 +1,165 @@
+"""The spine of a search: from a config and a space to a tuned run."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.console import Console, log_to_file
+from tlkeras.tuning.conclude import conclude
+from tlkeras.tuning.context import SearchContext, stage_notes
+from tlkeras.tuning.full_trials import ProcessRunner
+from tlkeras.tuning.hparams import write_hparams
+from tlkeras.tuning.live_table import LiveTable
+from tlkeras.tuning.oracles import build_oracle
+from tlkeras.tuning.outcome import read_outcomes
+from tlkeras.tuning.page import write_page
+from tlkeras.tuning.plan import SearchPlan
+from tlkeras.tuning.search import search
+from tlkeras.tuning.search_directory import (
+    open_search_directory,
+    write_given_config,
+)
+from tlkeras.tuning.watched_process import Limits
+
+ALL_AT_ONCE = 10**6
+# Trials that the oracle proposes before it is told of any of them, on codes.
+BATCH_SIZES = {
+    "random": ALL_AT_ONCE,
+    "bayesian": 16,
+    "hyperband": ALL_AT_ONCE,
+}
+GIVEN_CONFIG = "given.py"
+
+
+def tune(
+    config: ConfigDict,
+    plan: SearchPlan,
+    directory: Path | str,
+    *,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Searches, or goes on with a search, and trains the winner.
+
+    Args:
+        config: As given.
+        plan: From `make_plan(config, ...)`.
+        directory: Of the search; created, continued, or, when it is finished,
+            only read.
+        console: For progress; None is quiet.
+
+    Returns:
+        What `tuning.json` holds.
+
+    Raises:
+        InputError: For unusable input, or the directory of another search.
+        GateError: If no trial completed, or a final run failed.
+    """
+    console = console or Console(quiet=True)
+    directory = open_search_directory(Path(directory), plan)
+    if (directory / workdir.TUNING).exists():
+        return workdir.read_json(directory / workdir.TUNING)
+    handler = log_to_file(directory / workdir.LOG)
+    started = time.perf_counter()
+    try:
+        context = _start(config, plan, directory, console)
+        searching = time.perf_counter()
+        _run_search(context)
+        seconds = {"search": round(time.perf_counter() - searching, 3)}
+        result = conclude(context)
+        seconds["total"] = round(time.perf_counter() - started, 3)
+        result["seconds"] = seconds
+        if config.report.enabled:
+            write_page(directory, result, plan.space)
+        write_hparams(directory, plan.space)
+        workdir.write_json(directory / workdir.TUNING, result)
+        return workdir.read_json(directory / workdir.TUNING)
+    finally:
+        logging.getLogger("tlkeras").removeHandler(handler)
+        handler.close()
+
+
+def _start(
+    config: ConfigDict, plan: SearchPlan, directory: Path, console: Console
+) -> SearchContext:
+    """Prepares what runs trials: codes in memory, or processes."""
+    fields = ", ".join(f"{f.name} in {f.as_text()}" for f in plan.space)
+    console.line(f"{plan.mode} mode; searching {fields}")
+    write_given_config(directory / GIVEN_CONFIG, config, plan)
+    if plan.mode == "full":
+        oracle = build_oracle(plan, directory)
+        return SearchContext(
+            config, plan, directory, oracle, console, make_runner(plan, oracle)
+        )
+    from tlkeras.tuning.codes import load_head_codes
+    from tlkeras.tuning.head_trials import HeadRunner
+
+    codes = load_head_codes(plan.config, console)
+    oracle = build_oracle(plan, directory)
+    runner = HeadRunner(codes, plan.trial_config, _clock(oracle.deadline))
+    return SearchContext(config, plan, directory, oracle, console, runner)
+
+
+def make_runner(plan: SearchPlan, oracle: Any) -> ProcessRunner:
+    """Returns what runs trials in processes."""
+    tuning = plan.config.tuning
+    limits = Limits(
+        tuning.max_trial_seconds,
+        tuning.max_trial_bytes,
+        getattr(oracle, "deadline", None),
+    )
+    return ProcessRunner(plan.trial_config, plan.phases[-1], limits)
+
+
+def _clock(deadline: float | None) -> Callable[[], bool]:
+    return lambda: deadline is not None and time.monotonic() > deadline
+
+
+def _run_search(context: SearchContext) -> None:
+    """Runs all trials that are still to run."""
+    plan, tuning = context.plan, context.plan.config.tuning
+    total = None if tuning.oracle == "hyperband" else plan.num_trials
+    done = len(read_outcomes(context.store))
+    if done:
+        context.console.line(f"going on after {done} finished trials")
+    left = None if total is None else max(0, total - done)
+    table = LiveTable(
+        context.console,
+        [field.name for field in plan.space],
+        left,
+        tuning.max_seconds,
+    )
+    with table:
+        if tuning.workers or _is_distributed():
+            from tlkeras.tuning.workers import lead_workers
+
+            lead_workers(context, table)
+        else:
+            _search_here(context, table)
+    for line in stage_notes(context.oracle):
+        context.console.line(line)
+    if context.oracle.ended:
+        context.console.line(f"the search ended: {context.oracle.ended}")
+
+
+def _is_distributed() -> bool:
+    from tlkeras.tuning.workers import read_address
+
+    return read_address() is not None
+
+
+def _search_here(context: SearchContext, table: LiveTable) -> None:
+    tuning = context.plan.config.tuning
+    batch = BATCH_SIZES[tuning.oracle] if context.plan.mode == "codes" else 1
+    search(
+        context.oracle,
+        context.run_trials,
+        context.store,
+        batch_size=min(batch, tuning.patience or batch),
+        default_epochs=context.plan.epochs,
+        watcher=table,
+    )
