@@ -1,4 +1,5 @@
 import pytest
+from ml_collections import FieldReference
 
 from tlkeras.config import get_config
 from tlkeras.errors import InputError
@@ -125,3 +126,17 @@ def test_spaces_of_the_command_line_and_of_a_config_file():
         parse_space_flags(["model.head_l2"])
     with pytest.raises(InputError, match="twice"):
         parse_space_flags(["a=1:2", "a=2:3"])
+
+
+def test_a_rate_that_may_be_a_word_is_searched_as_a_number():
+    config = get_config()
+    with config.unlocked():
+        del config.phases.fine_tune.learning_rate
+        config.phases.fine_tune.learning_rate = FieldReference(
+            1e-3, field_type=object
+        )
+    field = parse_one(RATE, "1e-5:1e-1", config)
+    assert (field.kind, field.scale) == ("float", "log")
+    changed = apply_values(config, {RATE: 0.25})
+    assert changed.phases.fine_tune.learning_rate == 0.25
+    assert config.phases.fine_tune.learning_rate == 1e-3

@@ -93,9 +93,14 @@ def get_value(config: ConfigDict, name: str) -> Any:
 
 
 def field_type(config: ConfigDict, name: str) -> type:
-    """Returns the type of a field, placeholders' too."""
+    """Returns the type of a field, placeholders' too.
+
+    A field that takes a number or a word in its place, such as a rate that may
+    be `auto`, is searched as a number.
+    """
     section, last = _place(config, name)
-    return section.get_type(last)
+    kind = section.get_type(last)
+    return float if kind is object else kind
 
 
 def element_type(config: ConfigDict, name: str) -> type:

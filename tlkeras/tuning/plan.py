@@ -131,6 +131,9 @@ def codes_obstacle(config: ConfigDict, texts: Mapping[str, str]) -> str:
     for field in texts:
         if not any(fnmatch.fnmatch(field, pattern) for pattern in patterns):
             return f"'{field}' changes more than the head of phase '{name}'"
+    rate = f"phases.{name}.learning_rate"
+    if isinstance(phase.learning_rate, str) and texts and rate not in texts:
+        return f"{rate} is '{phase.learning_rate}'"
     if phase.trainable_from != "none":
         return f"the phase '{name}' trains from '{phase.trainable_from}'"
     if phase.augment:
