@@ -97,6 +97,7 @@ def test_the_winner_is_a_config_file_and_a_run_of_it(searched):
     assert run["config_hash"] == config_hash(config)
     finished = workdir.read_json(directory / "tuned" / workdir.RESULT)
     assert "test/top_1_accuracy" in finished
+    assert workdir.read_json(directory / "tuned" / workdir.TUNING) == result
 
 
 def test_the_test_split_is_looked_at_once_by_either_run_at_the_end(searched):

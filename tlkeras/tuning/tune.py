@@ -76,7 +76,9 @@ def tune(
         if config.report.enabled:
             write_page(directory, result, plan.space)
         write_hparams(directory, plan.space)
-        workdir.write_json(directory / workdir.TUNING, result)
+        for place in (directory / workdir.TUNED_RUN, directory):
+            # Also beside the winner's run, whose report tells of the search.
+            workdir.write_json(place / workdir.TUNING, result)
         return workdir.read_json(directory / workdir.TUNING)
     finally:
         logging.getLogger("tlkeras").removeHandler(handler)
