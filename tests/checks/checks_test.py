@@ -2,6 +2,10 @@ import numpy as np
 import pytest
 
 from tlkeras.checks.initial_loss import check_initial_loss
+from tlkeras.checks.label_signal import (
+    check_label_signal,
+    check_shuffled_labels,
+)
 from tlkeras.checks.split_leaks import check_class_counts, check_split_leaks
 from tlkeras.checks.suite import require_passed
 from tlkeras.data.dataset import Dataset, Ledger, Split
@@ -77,3 +81,34 @@ def test_a_failed_check_stops_a_strict_run_only():
     require_passed(results, strict=False)
     with pytest.raises(GateError, match="check 'initial_loss' failed"):
         require_passed(results, strict=True)
+
+
+@pytest.mark.parametrize(
+    ("per_class", "hits", "verdict"),
+    [
+        ((50, 50), (0.9, 0.9), "pass"),
+        ((50, 50), (0.5, 0.5), "fail"),
+        ((980, 20), (1.0, 0.5), "pass"),  # better than always the largest
+        ((980, 20), (1.0, 0.0), "fail"),
+        ((5, 5), (0.4, 0.6), "warn"),
+    ],
+)
+def test_the_label_signal_counts_classes_alike(per_class, hits, verdict):
+    targets = np.repeat(np.eye(2, dtype=np.float32), per_class, axis=0)
+    scores = np.concatenate(
+        [
+            np.arange(count) < share * count
+            for count, share in zip(per_class, hits, strict=True)
+        ]
+    ).astype(float)
+    result = check_label_signal(scores, targets, 0.5)
+    assert result.verdict == verdict, result
+
+
+def test_shuffled_labels_that_are_known_are_a_leak():
+    targets = np.repeat(np.eye(2, dtype=np.float32), (50, 50), axis=0)
+    rng = np.random.default_rng(0)
+    at_chance = (rng.random(100) < 0.5).astype(float)
+    assert check_shuffled_labels(at_chance, targets, 0.5).verdict == "pass"
+    known = (rng.random(100) < 0.8).astype(float)
+    assert check_shuffled_labels(known, targets, 0.5).verdict == "fail"

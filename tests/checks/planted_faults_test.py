@@ -24,6 +24,7 @@ from tlkeras.checks.one_step import (
 )
 from tlkeras.checks.regularization import check_regularization
 from tlkeras.checks.split_leaks import check_near_duplicates, check_split_leaks
+from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_dataset
 from tlkeras.models import classifier as classifier_module
 from tlkeras.models.classifier import build_classifier, freeze
@@ -32,13 +33,13 @@ from tlkeras.models.graph import batch_norm_layers, topological_layers
 CUT = "conv_dw_10"
 
 
-def build(backbone="MobileNet", **settings):
+def build(backbone="MobileNet", image_size=32, **settings):
     known = {"alpha": 0.25, "weights": "letters"}
     random = {"weights": "none"}
     return build_classifier(
         backbone,
         class_names="abc",
-        image_size=32,
+        image_size=image_size,
         **(known if backbone == "MobileNet" else random),
         **settings,
     )
@@ -97,6 +98,48 @@ def test_a_double_rescale_in_the_model_is_caught(backbone, photos, monkeypatch):
     assert "scaled twice" in result.message
 
 
+@pytest.mark.parametrize("size", [32, 128])
+@pytest.mark.parametrize("kind", ["text.jpg", "text.png", "noise.jpg"])
+def test_fine_detail_is_no_fault(kind, size, tmp_path):
+    from tlkeras.data.reader import ViewReader
+    from tlkeras.data.views import UNCHANGED
+
+    rng = np.random.default_rng(0)
+    paths = []
+    for number in range(8):
+        page = np.full((400, 300, 3), 255, np.uint8)
+        if kind == "noise.jpg":
+            page = rng.integers(0, 256, page.shape, np.uint8)
+        for line in range(10, 300, 12):
+            for column in range(10, rng.integers(40, 290), 3):
+                page[line : line + rng.integers(2, 8), column] = 20
+        paths.append(str(tmp_path / f"{number}-{kind}"))
+        Image.fromarray(page).save(paths[-1])
+    split = Split(tuple(paths), np.eye(8, 3), tuple(paths))
+    rows = np.arange(8)
+    images = ViewReader(split, (size, size), UNCHANGED)(rows, 0 * rows)
+    pixels = decode_reference(paths, size)
+    classifier = build(image_size=size)
+    result = check_input_contract(classifier, images, pixels)
+    assert result.verdict in ("pass", "skip"), result
+    if result.verdict == "pass":
+        wrong = check_input_contract(classifier, images / 127.5 - 1, pixels)
+        assert wrong.verdict == "fail"
+
+
+def test_sixteen_bit_greys_are_no_fault(tmp_path):
+    from tlkeras.data.reader import ViewReader
+    from tlkeras.data.views import UNCHANGED
+
+    ramp = np.tile(np.linspace(0, 65535, 64).astype(np.uint16), (64, 1))
+    path = str(tmp_path / "grey.png")
+    Image.fromarray(ramp).save(path)
+    split = Split((path,), np.eye(1, 3), (path,))
+    images = ViewReader(split, (32, 32), UNCHANGED)(np.zeros(1, int), [0])
+    pixels = decode_reference([path], 32)
+    assert check_input_contract(build(), images, pixels).verdict == "pass"
+
+
 def test_the_order_of_grey_images_cannot_be_told(photos):
     grey = np.repeat(photos.mean(-1, keepdims=True), 3, axis=-1)
     assert check_input_contract(build(), grey, grey).verdict == "pass"
@@ -132,11 +175,16 @@ def test_a_head_with_a_large_initial_scale_is_caught(photos, targets):
 
 
 def test_a_penalty_that_is_lost_is_caught():
-    classifier = build(head="mlp", hidden_units=(8,), head_l2=0.1)
-    assert check_regularization(classifier, 1.0).verdict == "pass"
+    classifier = build(head="mlp", hidden_units=(8,), head_l1=0.01, head_l2=0.1)
+    asked = {"l1": 0.01, "l2": 0.1}
+    assert check_regularization(classifier, 1.0, **asked).verdict == "pass"
     assert classifier.logits_layer.kernel.regularizer is not None
     classifier.logits_layer.trainable = False
-    assert check_regularization(classifier, 1.0).verdict == "fail"
+    assert check_regularization(classifier, 1.0, **asked).verdict == "fail"
+    plain = build(head="mlp", hidden_units=(8,))
+    lost = check_regularization(plain, 1.0, **asked)
+    assert lost.verdict == "fail"
+    assert "that the config asks for" in lost.message
 
 
 def look_at_step(classifier, photos, targets, *, batch_norm="frozen"):

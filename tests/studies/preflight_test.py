@@ -5,6 +5,7 @@ import tlkeras.studies.preflight as preflight
 from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Split
+from tlkeras.errors import InputError
 from tlkeras.studies.preflight import few_images, run_preflight
 from tlkeras.training.trainer import train_and_evaluate
 
@@ -106,6 +107,38 @@ def test_other_heads_pass(head, small_config, tmp_path):
     results = run_preflight(small_config, tmp_path / "run")
     bad = [r for r in results if r.verdict not in ("pass", "skip")]
     assert not bad
+
+
+def test_several_labels_pass(small_config, tmp_path, photo_folder):
+    files = sorted(photo_folder.rglob("*.jpg"))
+    rows = ["path,label"]
+    for number, file in enumerate(files):
+        extra = "|bright" if number % 3 == 0 else ""
+        rows.append(f"{file},{file.parent.name}{extra}")
+    (tmp_path / "labels.csv").write_text("\n".join(rows))
+    small_config.data.source = str(tmp_path / "labels.csv")
+    small_config.model.head = "multi_label"
+    small_config.phases.linear_probe.method = "fit"
+    small_config.phases.fine_tune.epochs = 0
+    results = run_preflight(small_config, tmp_path / "run")
+    bad = [r for r in results if r.verdict == "fail"]
+    assert not bad
+
+
+def test_changed_data_does_not_touch_a_finished_run(
+    small_config, tmp_path, photo_folder
+):
+    import shutil
+
+    shutil.copytree(photo_folder, tmp_path / "photos")
+    small_config.data.source = str(tmp_path / "photos")
+    small_config.phases.fine_tune.epochs = 0
+    train_and_evaluate(small_config, tmp_path / "run")
+    before = (tmp_path / "run/split.csv").read_bytes()
+    (tmp_path / "photos/china/00.jpg").unlink()
+    with pytest.raises(InputError, match="The data has changed"):
+        run_preflight(small_config, tmp_path / "run")
+    assert (tmp_path / "run/split.csv").read_bytes() == before
 
 
 def test_few_images_are_spread_over_the_classes():

@@ -112,6 +112,7 @@ def test_auto_finds_the_rate_once_and_keeps_it_when_resumed(
         ({"phase": "fine_tun"}, "Did you mean 'fine_tune'"),
         ({"rule": "valey"}, "Did you mean 'valley'"),
         ({"lowest": 0.0}, "increasing rates above 0"),
+        ({"highest": float("inf")}, "increasing rates above 0"),
         ({"lowest": 1.0, "highest": 0.1}, "increasing rates above 0"),
         ({"num_steps": 2}, "at least 5 steps"),
         ({"lowest": 1e5, "highest": 1e6}, "begin at a lower rate"),
@@ -120,6 +121,22 @@ def test_auto_finds_the_rate_once_and_keeps_it_when_resumed(
 def test_bad_input_is_one_sentence(settings, message, small_config, tmp_path):
     with pytest.raises(InputError, match=message):
         find_phase_rates(small_config, tmp_path / "run", **settings)
+
+
+def test_class_weights_do_not_end_the_test(
+    photo_folder, tmp_path, small_config
+):
+    small_config.data.class_weighting = "balanced"
+    small_config.phases.fine_tune.batch_size = 4
+    found = find_phase_rates(small_config, tmp_path / "run", num_steps=40)
+    assert len(found.losses) == len(found.smoothed)
+
+
+def test_own_rates_of_all_groups_leave_nothing_to_find(small_config, tmp_path):
+    for group in small_config.phases.fine_tune.groups.values():
+        group.learning_rate = 1e-4
+    with pytest.raises(InputError, match="has a learning rate of its own"):
+        find_phase_rates(small_config, tmp_path / "run")
 
 
 def test_without_a_fitted_phase_there_is_no_rate(small_config, tmp_path):

@@ -24,6 +24,12 @@ class UpdateRatios(keras.callbacks.Callback):
         self.step = steps // 2
         self._ratios: dict[str, float] = {}
 
+    def on_epoch_begin(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        """Forgets the epoch before."""
+        self._ratios = {}
+
     def on_train_batch_begin(
         self, batch: int, logs: dict[str, Any] | None = None
     ) -> None:

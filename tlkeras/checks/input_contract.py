@@ -1,9 +1,10 @@
 """What arrives at the first convolution is what the backbone was trained on.
 
 The pixels of the same files, decoded by another library, go through the
-contract in NumPy. For both, each channel is fitted as `scale * pixel + offset`
-of one of the true channels: a second rescaling, 0..1 in place of 0..255 or BGR
-in place of RGB shows in scale, offset or order.
+contract in NumPy. For both, the means of an 8 x 8 grid of cells are fitted as
+`scale * pixel + offset` of one of the true channels: a second rescaling, 0..1
+in place of 0..255 or BGR in place of RGB shows in scale, mean or order. Means,
+because two libraries resize fine detail differently.
 """
 
 import dataclasses
@@ -19,9 +20,11 @@ from tlkeras.models.preprocessing import contract_values
 
 PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
 CHANNELS = "RGB"
-# Two decoders and resizes differ by a few grey levels.
-MAX_SCALE_ERROR = 0.1
-MAX_OFFSET_ERROR = 0.05  # of the span of 255 grey levels
+CELLS = 8  # a side
+# The contracts differ by a factor of 2 and more in scale, or by 0.4 in mean.
+MAX_SCALE_RATIO = 1.5
+MAX_MEAN_ERROR = 0.1  # of the span of 255 grey levels
+MIN_CONTRAST = 2.0  # grey levels; a flatter channel tells nothing
 MIN_COLOR = 4.0  # grey levels between channels; less tells no order
 
 
@@ -33,11 +36,13 @@ class ChannelFit:
         order: Which true channel each is, e.g. `RGB`.
         scales: [3] slope against the pixel in 0..255.
         offsets: [3] value at pixel 0.
+        means: [3] value at the mean pixel.
     """
 
     order: str
     scales: np.ndarray
     offsets: np.ndarray
+    means: np.ndarray
 
     def __str__(self) -> str:
         scale, offset = float(self.scales.mean()), float(self.offsets.mean())
@@ -45,24 +50,40 @@ class ChannelFit:
         return f"{self.order} in {ends[0]:.3g}..{ends[1]:.3g}"
 
 
+def cell_means(values: np.ndarray) -> np.ndarray:
+    """Returns means over an 8 x 8 grid of each image, float64 [N * 64, 3].
+
+    Args:
+        values: [N, H, W, 3].
+    """
+    rows = np.array_split(np.arange(values.shape[1]), CELLS)
+    columns = np.array_split(np.arange(values.shape[2]), CELLS)
+    means = [
+        values[:, r[0] : r[-1] + 1, c[0] : c[-1] + 1].mean((1, 2), np.float64)
+        for r in rows
+        for c in columns
+    ]
+    return np.concatenate(means)
+
+
 def fit_channels(values: np.ndarray, pixels: np.ndarray) -> ChannelFit:
     """Fits each channel of values as an affine function of a true channel.
 
     Args:
-        values: [N, H, W, 3] at the first convolution.
-        pixels: [N, H, W, 3] RGB in 0..255.
+        values: [M, 3] cell means at the first convolution.
+        pixels: [M, 3] cell means of RGB in 0..255.
     """
-    ours = values.reshape(-1, 3).astype(np.float64)
-    true = pixels.reshape(-1, 3).astype(np.float64)
-    cross = np.cov(ours, true, rowvar=False)
+    cross = np.cov(values, pixels, rowvar=False)
     scales = cross[:3, 3:] / np.maximum(np.diag(cross)[None, 3:], 1e-12)
     left = np.diag(cross)[:3, None] - scales * cross[:3, 3:]
     sources = left.argmin(1) if np.isfinite(left).all() else np.arange(3)
     chosen = scales[np.arange(3), sources]
+    means = values.mean(0)
     return ChannelFit(
         "".join(CHANNELS[source] for source in sources),
         chosen,
-        ours.mean(0) - chosen * true.mean(0)[sources],
+        means - chosen * pixels.mean(0)[sources],
+        means,
     )
 
 
@@ -126,12 +147,15 @@ def check_input_contract(
             another library.
     """
     name = "input_contract"
-    if pixels.std() < 1:
+    true = cell_means(pixels)
+    tells = true.std(0) >= MIN_CONTRAST
+    if not tells.any():
         message = "The images are of one colour: nothing can be compared."
         return CheckResult(name, SKIP, None, None, message)
-    found = fit_channels(first_values(classifier, images), pixels)
-    wanted = fit_channels(expected_values(classifier, pixels), pixels)
-    problem = _difference(found, wanted, _is_grey(pixels))
+    found = fit_channels(cell_means(first_values(classifier, images)), true)
+    wanted = fit_channels(cell_means(expected_values(classifier, pixels)), true)
+    in_color = tells.all() and true.std(-1).mean() >= MIN_COLOR
+    problem = _difference(found, wanted, in_color)
     return CheckResult(
         name,
         FAIL if problem else PASS,
@@ -142,26 +166,22 @@ def check_input_contract(
     )
 
 
-def _is_grey(pixels: np.ndarray) -> bool:
-    between = pixels.astype(np.float64).std(-1).mean()
-    return bool(between < MIN_COLOR)
-
-
-def _difference(found: ChannelFit, wanted: ChannelFit, is_grey: bool) -> str:
-    """Returns what is wrong, or ""."""
-    span = 255 * np.abs(wanted.scales)
-    scale_error = np.abs(found.scales / wanted.scales - 1).max()
-    offset_error = (np.abs(found.offsets - wanted.offsets) / span).max()
+def _difference(found: ChannelFit, wanted: ChannelFit, in_color: bool) -> str:
+    """Returns what is wrong, or ""; flat channels tell nothing."""
     seen = (
         f"the first convolution sees {found} where it was trained on {wanted}"
     )
-    if not np.isfinite(found.offsets).all():
+    if not np.isfinite(found.means).all():
         return "The images hold values that are not finite."
-    if found.order != wanted.order and not is_grey:
+    if found.order != wanted.order and in_color:
         return f"The channels are in another order: {seen}."
-    if scale_error > MAX_SCALE_ERROR:
+    tells = np.abs(wanted.scales) > 1e-9
+    ratio = np.abs(found.scales[tells] / wanted.scales[tells])
+    span = 255 * np.abs(wanted.scales[tells])
+    if (np.maximum(ratio, 1 / np.maximum(ratio, 1e-9)) > MAX_SCALE_RATIO).any():
         return f"The pixels are scaled twice, or not at all: {seen}."
-    if offset_error > MAX_OFFSET_ERROR:
+    error = np.abs(found.means - wanted.means)[tells] / span
+    if (error > MAX_MEAN_ERROR).any():
         return f"The pixels are shifted: {seen}."
     return ""
 
@@ -178,8 +198,12 @@ def decode_reference(paths: Sequence[str], size: int) -> np.ndarray:
     images = np.empty((len(paths), size, size, 3), np.uint8)
     for row, path in enumerate(paths):
         with Image.open(path) as image:
+            eight: Image.Image = image
+            if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
+                grey = np.asarray(image).astype(np.float32) / 257
+                eight = Image.fromarray(grey.astype(np.uint8))
             images[row] = np.asarray(
-                image.convert("RGB").resize(
+                eight.convert("RGB").resize(
                     (size, size), Image.Resampling.BILINEAR
                 )
             )

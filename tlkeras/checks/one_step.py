@@ -14,10 +14,12 @@ from tlkeras.models.graph import find_cutoff, topological_layers
 from tlkeras.models.layer_groups import HEAD, LayerGroup
 from tlkeras.models.snapshot import checksums, restored
 from tlkeras.optim.losses import LOSSES
-from tlkeras.optim.update_ratio import update_ratio, values_of
-
-HEALTHY_RATIO = 1e-3
-RATIO_BOUNDS = (1e-5, 1e-1)
+from tlkeras.optim.update_ratio import (
+    HEALTHY_RATIO,
+    RATIO_BOUNDS,
+    update_ratio,
+    values_of,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -169,7 +171,8 @@ def first_update_ratios(
     gradients = [
         keras.ops.convert_to_tensor(step.gradients[v.path]) for v in variables
     ]
-    optimizer.apply(gradients, variables)
+    # Gradients were taken without loss scaling.
+    getattr(optimizer, "inner_optimizer", optimizer).apply(gradients, variables)
     ratios = {
         group.name: update_ratio(group.variables, before) for group in groups
     }

@@ -15,20 +15,22 @@ from tlkeras.errors import GateError
 class Suite:
     """Runs checks, prints each result, and writes `checks.json`.
 
-    Results of earlier commands on the same run stay, unless a check of that
-    name runs again.
+    Results of earlier commands on the same run and data stay, unless a check
+    of that name runs again.
 
     Args:
         path: Of `checks.json`.
         console: For people.
+        data: Fingerprint of the data set.
 
     Attributes:
         results: Of this suite, in order.
     """
 
-    def __init__(self, path: Path, console: Console) -> None:
+    def __init__(self, path: Path, console: Console, data: str) -> None:
         self.path = path
         self.console = console
+        self.data = data
         self.results: list[CheckResult] = []
 
     def run(
@@ -59,8 +61,12 @@ class Suite:
             for row in (
                 workdir.read_json(self.path) if self.path.exists() else []
             )
+            if row.get("data") == self.data
         }
-        merged |= {r.name: dataclasses.asdict(r) for r in self.results}
+        merged |= {
+            r.name: {**dataclasses.asdict(r), "data": self.data}
+            for r in self.results
+        }
         workdir.write_json(self.path, list(merged.values()))
 
     def require_passed(self, *, strict: bool) -> None:

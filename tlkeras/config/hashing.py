@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 from tlkeras import workdir
 
 # Sections that change where or how a run is done, not what it computes.
-NOT_IDENTITY = ("runtime", "report", "export", "tuning")
+NOT_IDENTITY = ("runtime", "report", "export", "tuning", "checks")
 # Of a path only the last name counts, so that a moved folder is still the same
 # experiment; of a file that decides the result, its content counts.
 FOLDERS = (("data", "source"),)

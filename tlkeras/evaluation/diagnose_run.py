@@ -51,7 +51,8 @@ def read_histories(
     rows = workdir.read_table(directory / workdir.HISTORY)
     metric = primary_metric(result["multi_label"])
     counts = workdir.read_json(directory / workdir.LEDGER)["class_counts"]
-    largest = max(counts["validation"].values())
+    shares = np.array(list(counts["validation"].values()), float)
+    shares /= result["val/num_examples"]
     return [
         _read_phase(
             [row for row in rows if row["phase"] == outcome["phase"]],
@@ -61,7 +62,9 @@ def read_histories(
             knowing_nothing=expected_initial_loss(
                 result["loss"], len(result["class_names"])
             ),
-            chance=largest / result["val/num_examples"],
+            chance=float(
+                shares.mean() if result["multi_label"] else shares.max()
+            ),
             num_validation=result["val/num_examples"],
             dead_codes=_dead_codes(directory) if outcome["kept"] else None,
         )

@@ -4,24 +4,29 @@ import math
 
 import numpy as np
 
-from tlkeras.evaluation.phase_history import Finding, PhaseHistory
-from tlkeras.evaluation.rate_symptoms import finite
+from tlkeras.evaluation.phase_history import (
+    BARELY,
+    LEARNT_LOSS,
+    Finding,
+    PhaseHistory,
+    finite,
+)
 from tlkeras.models.layer_groups import HEAD
 
-BARELY = 0.02  # relative drop of the loss over a phase
 GAP = 0.15  # of the metric, train over validation
 NO_GAP = 0.05
 LOW_TRAIN = 0.6  # of the way from chance to perfect
 WIDE = 0.2  # of the loss, from batch to batch
 SMALL_BATCH = 8
-LEARNT_LOSS = 0.1  # of knowing nothing; below, noise is in a few images
 STILL_FALLING = 0.05  # relative, validation loss over the last quarter
 DEAD = 0.5  # share of the codes
+MIN_IMAGES = 20  # fewer say nothing about units
 
 
 def overfitting(history: PhaseHistory) -> Finding | None:
     """Training is far better than validation."""
     train, val = history.train_metric[-1], history.val_metric[-1]
+    # For a mean average precision this is a bound, not the error itself.
     noise = 3 * math.sqrt(max(val * (1 - val), 0.0) / history.num_validation)
     if not train - val > max(GAP, noise):
         return None
@@ -32,11 +37,13 @@ def overfitting(history: PhaseHistory) -> Finding | None:
         change = "Decay the weights.", history.flag("weight_decay", 0.05)
     elif history.model["dropout"] < 0.5:
         change = "Drop half of the codes.", "--config.model.dropout=0.5"
-    else:
+    elif settings["trainable_from"] not in ("none", "stage5"):
         change = (
             "Train fewer layers.",
             history.flag("trainable_from", "stage5"),
         )
+    else:
+        change = "Penalise large weights.", "--config.model.head_l2=0.01"
     return history.finding(
         "overfitting",
         f"Training reaches {train:.1%}, validation {val:.1%}: a gap of "
@@ -119,7 +126,7 @@ def still_improving(history: PhaseHistory) -> Finding | None:
         return None
     change = {
         "change": "Train longer.",
-        "flag": history.flag("epochs", max(2 * epochs, 5)),
+        "flag": history.flag("epochs", max(2 * history.settings["epochs"], 5)),
     }
     if epochs == 1:
         return history.finding(
@@ -130,8 +137,12 @@ def still_improving(history: PhaseHistory) -> Finding | None:
         )
     earlier = losses[-1 - max(1, epochs // 4)]
     drop = (earlier - losses[-1]) / max(earlier, 1e-12)
-    if losses[-1] > losses.min() or drop < STILL_FALLING:
+    is_learnt = losses[-1] < LEARNT_LOSS * history.knowing_nothing
+    if losses[-1] > losses.min() or drop < STILL_FALLING or is_learnt:
         return None
+    if epochs < history.settings["epochs"]:
+        patience = 2 * (history.settings["early_stopping_patience"] or 1)
+        change["flag"] = history.flag("early_stopping_patience", patience)
     return history.finding(
         "still_improving",
         f"The validation loss fell by {drop:.0%} over the last "
@@ -145,15 +156,20 @@ def still_improving(history: PhaseHistory) -> Finding | None:
 def dead_units(history: PhaseHistory) -> Finding | None:
     """Many codes are the same for every image."""
     share = history.dead_codes
-    if share is None or share < DEAD:
+    if share is None or share < DEAD or history.num_validation < MIN_IMAGES:
         return None
     if history.model["head"] == "mlp":
         change = "Lower the rate: units die of large steps."
         rate = float(np.nanmax(history.rates[HEAD])) / 3
         flag = history.flag("learning_rate", f"{rate:.2g}")
     else:
-        change = "Take the features from an earlier layer."
-        flag = "--config.model.features_from=stage4"
+        change = "Average over positions, so that fewer codes are always zero."
+        flag = "--config.model.pooling=average"
+        if history.model["pooling"] == "average":
+            change = "Take the features from an earlier layer."
+            stage = history.model["features_from"]
+            number = int(stage[5:]) - 1 if stage.startswith("stage") else 4
+            flag = f"--config.model.features_from=stage{max(number, 1)}"
     return history.finding(
         "dead_units",
         f"{share:.0%} of the codes are the same for every validation image.",

@@ -6,6 +6,14 @@ from typing import Any
 
 import numpy as np
 
+BARELY = 0.02  # relative change of a loss that is none
+LEARNT_LOSS = 0.1  # of knowing nothing; below, a loss is in a few images
+
+
+def finite(values: np.ndarray) -> np.ndarray:
+    """Returns the values that are numbers."""
+    return values[np.isfinite(values)]
+
 
 @dataclasses.dataclass(frozen=True)
 class Finding:

@@ -4,13 +4,17 @@ import math
 
 import numpy as np
 
-from tlkeras.evaluation.phase_history import Finding, PhaseHistory
+from tlkeras.evaluation.phase_history import (
+    BARELY,
+    LEARNT_LOSS,
+    Finding,
+    PhaseHistory,
+    finite,
+)
 from tlkeras.models.layer_groups import HEAD
+from tlkeras.optim.update_ratio import HEALTHY_RATIO, RATIO_BOUNDS
 
 NOT_LEARNT = 1e-3  # joint length of all updates, of the norm of the weights
-RATIO_BOUNDS = (1e-5, 1e-1)  # per step; 1e-3 is right
-HEALTHY_RATIO = 1e-3
-BARELY = 0.02  # relative drop of the loss over a phase
 STRAIGHT = 0.8  # slope of the last half over that of the first
 RISEN = 1.2  # of the lowest loss so far
 HIGH_PLATEAU = 0.7  # of the loss of knowing nothing
@@ -20,11 +24,6 @@ def _moved(history: PhaseHistory, group: str) -> float:
     """Returns the joint length of a group's updates, of its weights."""
     ratios = history.ratios[group]
     return float(np.nansum(ratios * history.steps[: len(ratios)]))
-
-
-def finite(values: np.ndarray) -> np.ndarray:
-    """Returns the values that are numbers."""
-    return values[np.isfinite(values)]
 
 
 def rate_too_high(history: PhaseHistory) -> Finding | None:
@@ -43,7 +42,8 @@ def rate_too_high(history: PhaseHistory) -> Finding | None:
         )
     if len(losses) < 2 or not np.isfinite(losses).all():
         return None
-    if losses[-1] > RISEN * losses.min():
+    learnt = LEARNT_LOSS * history.knowing_nothing
+    if losses[-1] > max(RISEN * losses.min(), learnt):
         return history.finding(
             "rate_too_high",
             f"The training loss rose from {losses.min():.3g} to "
@@ -123,7 +123,6 @@ def update_ratios_off(history: PhaseHistory) -> Finding | None:
         # A fresh head is all but zero: any update is large beside that.
         if low <= ratio <= (math.inf if group == HEAD else high):
             continue
-        multiplier = _multiplier(history, group) * HEALTHY_RATIO / ratio
         return history.finding(
             "update_ratio_off",
             f"A step changes the weights of '{group}' by {ratio:.1e} of their "
@@ -131,9 +130,7 @@ def update_ratios_off(history: PhaseHistory) -> Finding | None:
             group=group,
             update_ratio=ratio,
             change=f"Bring the rate of '{group}' to where it learns.",
-            flag=history.flag(
-                f"groups.{group}.learning_rate_multiplier", f"{multiplier:.2g}"
-            ),
+            flag=_scaled(history, group, HEALTHY_RATIO / ratio),
         )
     return None
 
@@ -151,16 +148,20 @@ def group_not_learning(history: PhaseHistory) -> Finding | None:
             group=group,
             moved=moved,
             change=f"Raise the rate of '{group}' tenfold, or freeze it.",
-            flag=history.flag(
-                f"groups.{group}.learning_rate_multiplier",
-                f"{10 * _multiplier(history, group):.2g}",
-            ),
+            flag=_scaled(history, group, 10.0),
         )
     return None
 
 
-def _multiplier(history: PhaseHistory, group: str) -> float:
-    groups = history.settings["groups"]
-    if group not in groups:  # layer-wise decay makes groups of its own
-        return 1.0
-    return float(groups[group]["learning_rate_multiplier"])
+def _scaled(history: PhaseHistory, group: str, factor: float) -> str:
+    """Returns the flag that multiplies a group's rate, wherever it is set."""
+    own = history.settings["groups"].get(group)
+    if history.settings["layer_decay"] is not None or own is None:
+        rate = float(np.nanmax(history.rates[HEAD])) * factor
+        return history.flag("learning_rate", f"{rate:.2g}")
+    field = (
+        "learning_rate"
+        if own["learning_rate"] is not None
+        else "learning_rate_multiplier"
+    )
+    return history.flag(f"groups.{group}.{field}", f"{own[field] * factor:.2g}")

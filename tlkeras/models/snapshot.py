@@ -11,7 +11,7 @@ import keras
 def restored(model: keras.Model) -> Iterator[None]:
     """Puts all variables back bit by bit, seed generators too.
 
-    The optimizer goes as well: it belongs to what was tried.
+    What the model was compiled with stays: compile it again before training.
     """
     before = [keras.ops.convert_to_numpy(v).copy() for v in model.variables]
     try:

@@ -11,32 +11,44 @@ from collections.abc import Callable
 
 import numpy as np
 
-SMOOTHING = 0.9  # of the exponential moving average
+SMOOTHING = 5  # steps; 0.4 decades of the default test
 SLIDE_WIDTH = 15  # points between the two ends of the sliding interval
-SLIDE_TOLERANCE = 5e-3  # of the loss, a point
+SLIDE_TOLERANCE = 5e-3  # difference of two slopes, loss a point
 STEP = 0.02  # of the whole drop; what the valley does not see
 CHANGED = 0.1  # share of the whole drop that counts as learning
-COST = 0.1  # of the loss that the edge may cost
+COST = 0.3  # of the loss that the edge may cost
 FAR = 0.25  # of the loss; a smaller drop is that of weights that are good
 MIN_DROP = 5e-3  # of the initial loss; less is noise
 
 
-def smooth(losses: np.ndarray, *, beta: float = SMOOTHING) -> np.ndarray:
-    """Returns the bias-corrected exponential moving average, [n].
+def smooth(losses: np.ndarray, *, width: int = SMOOTHING) -> np.ndarray:
+    """Returns running means of running medians, [n].
+
+    Both windows are centred: an average of the past would show a divergence
+    most of a decade too late.
 
     Args:
         losses: [n], one a step.
-        beta: In [0, 1); 0 changes nothing.
+        width: Of the windows, odd; 1 changes nothing.
 
     Example:
-    >>> smooth(np.array([2.0, 2.0]), beta=0.5).tolist()
-    [2.0, 2.0]
+    >>> smooth(np.array([2.0, 9.0, 2.0]), width=3).round(1).tolist()
+    [3.8, 3.2, 3.8]
     """
-    average, smoothed = 0.0, []
-    for step, loss in enumerate(np.asarray(losses, np.float64), 1):
-        average = beta * average + (1 - beta) * loss
-        smoothed.append(average / (1 - beta**step))
-    return np.array(smoothed)
+    medians = _windowed(np.median, np.asarray(losses, np.float64), width)
+    return _windowed(np.mean, medians, width)
+
+
+def _windowed(
+    reduce: Callable[..., np.floating], values: np.ndarray, width: int
+) -> np.ndarray:
+    half = width // 2
+    return np.array(
+        [
+            reduce(values[max(i - half, 0) : i + half + 1])
+            for i in range(len(values))
+        ]
+    )
 
 
 def valley(rates: np.ndarray, losses: np.ndarray) -> float:
@@ -87,18 +99,22 @@ def slide(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def edge(rates: np.ndarray, losses: np.ndarray) -> float:
-    """The highest rate that costs less than a tenth of the loss.
+    """The highest rate that costs less than 30 % of the loss.
 
     For weights that are good already: the first steps can gain little, and a
-    rate is right if it does not destroy what is there.
+    rate is right if it does not destroy what is there. A tenth of the last
+    rate where none was harmful.
     """
-    return float(rates[max(_first_harmful(losses) - 1, 0)])
+    harmful = _first_harmful(losses)
+    if harmful == len(losses):
+        return float(rates[-1] / 10)
+    return float(rates[max(harmful - 1, 0)])
 
 
 def _first_harmful(losses: np.ndarray) -> int:
-    """Returns where, past its minimum, the loss is a tenth above its start."""
+    """Returns where the loss is 30 % above its minimum, and past it."""
     past = np.arange(len(losses)) > int(np.argmin(losses))
-    harmful = np.flatnonzero(past & (losses > (1 + COST) * losses[0]))
+    harmful = np.flatnonzero(past & (losses > (1 + COST) * np.min(losses)))
     return int(harmful[0]) if len(harmful) else len(losses)
 
 
@@ -141,12 +157,25 @@ class Region:
     high: float
 
 
+def suggest(rates: np.ndarray, losses: np.ndarray) -> dict[str, float]:
+    """Returns what each rule says, never beyond what does no harm.
+
+    Args:
+        rates: [n], increasing.
+        losses: [n], smoothed.
+    """
+    bound = edge(rates, losses)
+    return {
+        name: min(apply(rates, losses), bound) for name, apply in RULES.items()
+    }
+
+
 def find_regions(rates: np.ndarray, losses: np.ndarray) -> list[Region]:
     """Names what rates do: barely change the loss, learn, diverge.
 
     Learning begins where a tenth of the whole drop is made. Rates diverge
-    where the loss, past its minimum, is a tenth above its start. Without a
-    drop worth the name none learns.
+    where the loss, past its minimum, is 30 % above that. Without a drop
+    worth the name none learns.
 
     Args:
         rates: [n], increasing.

@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import keras
 import numpy as np
 
+HEALTHY_RATIO = 1e-3
+RATIO_BOUNDS = (1e-5, 1e-1)  # a step; beyond, a rate is off
+
 
 def values_of(variables: Iterable[keras.Variable]) -> dict[str, np.ndarray]:
     """Returns path -> a copy of the variable's value."""

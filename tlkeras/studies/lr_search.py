@@ -19,6 +19,7 @@ from tlkeras.training.lr_finder import (
     MIN_POINTS,
     NUM_STEPS,
     LearningRates,
+    check_rule,
     find_learning_rates,
     write_learning_rates,
 )
@@ -67,7 +68,9 @@ def find_phase_rates(
         GateError: If a check of the run fails.
     """
     console = console or Console(quiet=True)
-    if not 0 < lowest < highest or num_steps < MIN_POINTS:
+    check_rule(rule)
+    is_range = 0 < lowest < highest < float("inf")
+    if not is_range or num_steps < MIN_POINTS:
         raise InputError(
             f"A range test over {lowest:g} .. {highest:g} in {num_steps} steps "
             "is impossible; expected increasing rates above 0 and at least "

@@ -18,6 +18,7 @@ from tlkeras.checks.frozen_variables import (
 from tlkeras.checks.label_signal import (
     check_label_signal,
     check_shuffled_labels,
+    class_balanced,
 )
 from tlkeras.checks.one_step import (
     check_gradient,
@@ -27,10 +28,10 @@ from tlkeras.checks.one_step import (
 )
 from tlkeras.checks.overfit import (
     NUM_IMAGES,
-    VANILLA_RATES,
     check_overfit,
     check_own_optimizer,
     overfit,
+    vanilla_rates,
 )
 from tlkeras.checks.regularization import check_regularization
 from tlkeras.checks.result import SKIP, CheckResult
@@ -46,16 +47,17 @@ from tlkeras.models.classifier import freeze
 from tlkeras.models.graph import find_cutoff, topological_layers
 from tlkeras.models.split import choose_cut, split_classifier
 from tlkeras.optim.losses import expected_initial_loss, mean_loss
-from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.studies.cross_validation import cross_validate
+from tlkeras.training.assembly import build_optimizer
 from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import fitted_phases, run_cheap_checks
 from tlkeras.training.frozen_part import feature_settings, reader_factory
 from tlkeras.training.lr_finder import AUTO
-from tlkeras.training.phases import Phase, build_groups, optimizer_specs
+from tlkeras.training.phases import Phase, build_groups
 from tlkeras.training.trainer import build_run, load_data, set_up_model
 
 PROBE_IMAGES = 600
+MIN_OF_A_CLASS = 3  # one a fold
 STEP_IMAGES = 8
 LOG10_L2 = (2.0, 2.0)  # one strength: nothing is chosen on the same folds
 
@@ -83,13 +85,20 @@ def run_preflight(
     policy = set_up_model(config)
     dataset = load_data(config, directory, console)
     run = build_run(config, directory, dataset, policy, console)
-    suite = Suite(directory / workdir.CHECKS, console)
+    suite = Suite(directory / workdir.CHECKS, console, dataset.fingerprint)
     logits = run_cheap_checks(suite, run)
     train = dataset.splits["train"]
     loss = mean_loss(
         train.targets[: len(logits)], logits, run.classifier.head.loss
     )
-    suite.run(lambda: check_regularization(run.classifier, loss))
+    suite.run(
+        lambda: check_regularization(
+            run.classifier,
+            loss,
+            l1=config.model.head_l1,
+            l2=config.model.head_l2,
+        )
+    )
     _check_labels(suite, run)
     for phase in fitted_phases(run):
         _check_phase(suite, phase, run)
@@ -121,13 +130,14 @@ def _check_labels(suite: Suite, run: RunContext) -> None:
     (codes,) = prefix.activations(
         train, prefix.plain, what="codes of training images"
     ).all_rows()
-    frequent = np.broadcast_to(train.targets.mean(0), train.targets.shape)
-    chance = per_image_scores(
-        train.targets, frequent, multi_label=run.multi_label
-    ).mean()
+    if train.targets.sum(0).min() < MIN_OF_A_CLASS:
+        for name in ("label_signal", "shuffled_labels"):
+            suite.run(functools.partial(_too_few, name))
+        return
     rng = np.random.default_rng(run.config.seed)
+    shuffled = rng.permutation(train.targets)
 
-    def accuracy(targets: np.ndarray) -> float:
+    def scores(targets: np.ndarray) -> np.ndarray:
         return cross_validate(
             codes,
             targets,
@@ -135,18 +145,32 @@ def _check_labels(suite: Suite, run: RunContext) -> None:
             log10_l2=LOG10_L2,
             num_strengths=1,
             seed=run.config.seed,
-        ).accuracy
+        ).scores
 
     suite.run(
         lambda: check_label_signal(
-            accuracy(train.targets), float(chance), len(train)
+            scores(train.targets), train.targets, _chance(train.targets)
         )
     )
     suite.run(
         lambda: check_shuffled_labels(
-            accuracy(rng.permutation(train.targets)), float(chance), len(train)
+            scores(shuffled), shuffled, _chance(shuffled)
         )
     )
+
+
+def _chance(targets: np.ndarray) -> float:
+    """Returns the class-balanced score of ranking classes by frequency."""
+    frequent = np.broadcast_to(targets.mean(0), targets.shape)
+    scores = per_image_scores(
+        targets, frequent, multi_label=bool((targets.sum(-1) != 1).any())
+    )
+    return class_balanced(scores, targets)[0]
+
+
+def _too_few(name: str) -> CheckResult:
+    message = f"A class has fewer than {MIN_OF_A_CLASS} training images."
+    return CheckResult(name, SKIP, None, None, message)
 
 
 def _prefix(run: RunContext, network: keras.Model) -> FrozenPrefix:
@@ -240,7 +264,9 @@ def _check_overfit(
                 inputs,
                 few.targets,
                 optimizer=keras.optimizers.SGD(),
-                rates=VANILLA_RATES,
+                rates=vanilla_rates(
+                    classifier.head.loss, run.dataset.num_classes
+                ),
                 **settings,
             ),
             len(few),
@@ -280,13 +306,4 @@ def _pixels(run: RunContext, few: Split) -> np.ndarray:
 def _own_optimizer(phase: Phase, run: RunContext) -> keras.Optimizer:
     """Returns the phase's optimizer at its peak rates, held constant."""
     constant = dataclasses.replace(phase, schedule="constant")
-    groups = build_groups(constant, run.classifier)
-    trainable = run.classifier.model.trainable_variables
-    optimizer = build_group_optimizer(
-        {group.name: group.variables for group in groups},
-        optimizer_specs(constant, groups, 1),
-        trainable,
-        joint_clipnorm=constant.global_clipnorm,
-    )
-    optimizer.build(trainable)
-    return optimizer
+    return build_optimizer(constant, run, 1)[0]

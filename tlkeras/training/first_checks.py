@@ -42,7 +42,7 @@ def run_first_checks(run: RunContext) -> None:
     path = run.directory / workdir.CHECKS
     if path.exists() and (run.progress.outcomes or run.progress.epoch):
         return
-    suite = Suite(path, run.console)
+    suite = Suite(path, run.console, run.dataset.fingerprint)
     run_cheap_checks(suite, run)
     suite.write()
     suite.require_passed(strict=run.config.checks.strict)
@@ -119,7 +119,11 @@ def frozen_guards(phase: Phase, run: RunContext) -> list[FrozenGuard]:
     }
 
     def report(changed: set[str]) -> None:
-        suite = Suite(run.directory / workdir.CHECKS, run.console)
+        suite = Suite(
+            run.directory / workdir.CHECKS,
+            run.console,
+            run.dataset.fingerprint,
+        )
         for name, variables in kinds.items():
             if variables:
                 suite.run(

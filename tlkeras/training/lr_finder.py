@@ -20,6 +20,7 @@ from tlkeras.optim.lr_rules import (
     choose_rule,
     find_regions,
     smooth,
+    suggest,
 )
 from tlkeras.optim.multi_optimizer import inner_optimizers
 from tlkeras.tables import lookup
@@ -103,8 +104,8 @@ def find_learning_rates(
 ) -> LearningRates:
     """Raises the rate exponentially, one step each, and puts everything back.
 
-    A second pass at rate 0 gives what each batch would have lost anyway: after
-    a fitted probe, batches differ by more than any rate changes. The phase's
+    A first pass at rate 0 gives what each batch loses anyway: after a fitted
+    probe, batches differ by more than any rate changes. The phase's
     groups keep their multipliers, a group with a rate of its own
     keeps that. Weights, normalisation statistics and seed generators are the
     same bits before and after; the optimizer is the test's own.
@@ -119,21 +120,28 @@ def find_learning_rates(
         num_steps: Batches, at least `MIN_POINTS`.
 
     Raises:
-        InputError: For an unknown rule, or where the very first steps diverge.
+        InputError: For an unknown rule, where the very first steps diverge, or
+            where no group follows the phase's rate.
     """
-    if rule != AUTO:
-        lookup(RULES, rule, what="rule")
+    check_rule(rule)
+    if _rates_at(phase, run, 1.0) == _rates_at(phase, run, 2.0):
+        raise InputError(
+            f"Every layer group of the phase '{phase.name}' has a learning "
+            "rate of its own, so that the phase's changes nothing; expected a "
+            "group that multiplies it: set "
+            f"--config.phases.{phase.name}.groups.head.learning_rate=None."
+        )
     started = time.perf_counter()
     rates = np.geomspace(lowest, highest, num_steps)
-    losses, stopped = _run_steps(phase, run, frozen, rates)
+    unmoved, _ = _run_steps(phase, run, frozen, np.zeros(num_steps), None)
+    losses, stopped = _run_steps(phase, run, frozen, rates, unmoved)
     if len(losses) < MIN_POINTS:
         raise InputError(
             f"The range test of the phase '{phase.name}' ended after "
-            f"{len(losses)} steps ({stopped or 'too few'}); expected at "
-            f"least {MIN_POINTS}: begin at a lower rate."
+            f"{len(losses)} steps ({stopped}); expected at least "
+            f"{MIN_POINTS}: begin at a lower rate."
         )
-    rates = rates[: len(losses)]
-    unmoved, _ = _run_steps(phase, run, frozen, np.zeros(len(losses)))
+    rates, unmoved = rates[: len(losses)], unmoved[: len(losses)]
     smoothed = float(unmoved.mean()) + smooth(losses - unmoved)
     return LearningRates(
         phase=phase.name,
@@ -141,9 +149,7 @@ def find_learning_rates(
         losses=losses,
         smoothed=smoothed,
         rule=choose_rule(smoothed) if rule == AUTO else rule,
-        suggestions={
-            name: apply(rates, smoothed) for name, apply in RULES.items()
-        },
+        suggestions=suggest(rates, smoothed),
         regions=find_regions(rates, smoothed),
         groups=_rates_at(phase, run, 1.0),
         stopped=stopped,
@@ -151,17 +157,35 @@ def find_learning_rates(
     )
 
 
+def check_rule(rule: str) -> None:
+    """Makes sure that a rule is known.
+
+    Raises:
+        InputError: If it is neither `auto` nor in `lr_rules.RULES`.
+    """
+    lookup({AUTO: None, **RULES}, rule, what="rule")
+
+
 def _run_steps(
     phase: Phase,
     run: RunContext,
     frozen: FrozenPart | None,
     rates: np.ndarray,
+    unmoved: np.ndarray | None,
 ) -> tuple[np.ndarray, str]:
     """Takes one step at each rate and puts everything back.
 
+    Args:
+        phase: Whose rate is wanted.
+        run: Its data and classifier.
+        frozen: The phase's frozen part, or None.
+        rates: [n] base rates.
+        unmoved: [n] losses of the same batches on untouched weights, which a
+            divergence is measured by; None never ends early.
+
     Returns:
         The loss of each step's batch before its update, [n], and why it ended
-        early, or "".
+        early, or "". A loss that is no number counts as the bound.
     """
     from tlkeras.data.pipeline import naming_bad_files  # brings TensorFlow
 
@@ -174,6 +198,7 @@ def _run_steps(
         phase, run, frozen, first_epoch=0, num_epochs=-(-len(rates) // steps)
     )
     model = frozen.suffix if frozen else run.classifier.model
+    # Three times almost nothing is no divergence.
     fresh = expected_initial_loss(
         run.classifier.head.loss, run.dataset.num_classes
     )
@@ -188,13 +213,15 @@ def _run_steps(
         for rate, batch in zip(rates, batches, strict=False):
             _set_rates(phase, run, optimizer, float(rate))
             model.reset_metrics()
-            loss = float(model.train_on_batch(*batch)[0])
-            if not math.isfinite(loss):
-                reason = f"the loss became {loss} at rate {rate:.3g}"
+            losses.append(float(model.train_on_batch(*batch)[0]))
+            if unmoved is None:
+                continue
+            bound = QUIT_FACTOR * max(unmoved[len(losses) - 1], fresh)
+            if not math.isfinite(losses[-1]):
+                reason = f"the loss became {losses[-1]} at rate {rate:.3g}"
+                losses[-1] = bound
                 return np.array(losses), reason
-            losses.append(loss)
-            # Three times almost nothing is no divergence.
-            if loss > QUIT_FACTOR * max(losses[0], fresh):
+            if losses[-1] > bound:
                 return np.array(losses), (
                     f"the loss passed {QUIT_FACTOR:g}x the initial one at "
                     f"rate {rate:.3g}"

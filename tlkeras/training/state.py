@@ -150,6 +150,18 @@ class Checkpoints:
             if path.name != workdir.STATE and path.name not in keep:
                 path.unlink()
 
+    def require_same(self) -> None:
+        """Makes sure that what was committed was under the same conditions.
+
+        Raises:
+            InputError: Naming the condition that changed.
+        """
+        path = self.directory / workdir.STATE
+        if path.exists():
+            with _open(path) as stored:
+                _, conditions = _read_record(stored["record"].tobytes())
+            self._require_same(conditions)
+
     def load(
         self, model: keras.Model
     ) -> tuple[Progress, dict[str, np.ndarray]]:

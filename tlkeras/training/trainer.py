@@ -102,8 +102,15 @@ def set_up_model(config: ConfigDict) -> str:
 
 
 def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
-    """Loads the data set, and writes the ledger and the split of the run."""
+    """Loads the data set, and writes the ledger and the split of the run.
+
+    Raises:
+        InputError: If the run was begun on other data; nothing is written.
+    """
     dataset = load_configured(config, directory)
+    Checkpoints(
+        directory / workdir.CHECKPOINTS, {"data": dataset.fingerprint}
+    ).require_same()
     ledger = dataset.ledger
     counts = ", ".join(f"{n} {len(s)}" for n, s in dataset.splits.items())
     console.line(

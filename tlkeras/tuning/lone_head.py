@@ -32,7 +32,7 @@ def head_optimizer(phase: Phase, steps_per_epoch: int) -> OptimizerSpec:
     own = phase.groups.get("head", GroupSettings())
     rate = own.learning_rate
     if rate is None:
-        rate = phase.learning_rate * own.learning_rate_multiplier
+        rate = float(phase.learning_rate) * own.learning_rate_multiplier
     args = ScheduleArgs(total_epochs=phase.epochs, **phase.schedule_args)
     return OptimizerSpec(
         optimizer=own.optimizer or phase.optimizer,
