@@ -7,7 +7,7 @@ from tlkeras.tuning.finals import (
     retrain_best,
     tied_trials,
 )
-from tlkeras.tuning.outcome import COMPLETED, FAILED, TrialOutcome
+from tlkeras.tuning.outcome import COMPLETED, DIVERGED, FAILED, TrialOutcome
 
 L2 = "model.head_l2"
 
@@ -69,3 +69,25 @@ def test_the_noise_is_what_seeds_change_and_the_mean_decides(tmp_path):
     assert [finalist.trial for finalist in finalists] == [3, 1, 0]
     # The two of the noise that are wanted again are not trained again.
     assert seen[3:] == [(3.0, 11), (3.0, 12), (0.0, 11), (0.0, 12)]
+
+
+def test_a_seed_that_diverges_counts_against_a_finalist(tmp_path):
+    """Once 0.9 and twice nothing is worse than three times 0.88."""
+
+    def run(asked):
+        return [
+            TrialOutcome(one.values, COMPLETED, val_accuracy=0.88, val_loss=1.0)
+            if one.values[L2] == 0.0 or one.seed == 11
+            else TrialOutcome(one.values, DIVERGED, reason="NaN")
+            for one in asked
+        ]
+
+    finalists = retrain_best(
+        make_outcomes(),
+        Repeater(run, tmp_path, epochs=3, seed=10),
+        num_trials=4,
+        num_seeds=3,
+        floor=None,
+    )
+    assert finalists[0].trial == 0
+    assert finalists[1].mean == pytest.approx(0.88 / 3)

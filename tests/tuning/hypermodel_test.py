@@ -4,7 +4,9 @@ import keras_tuner
 import numpy as np
 import pytest
 
+from tlkeras.config import get_config
 from tlkeras.data.pipeline import decode_split
+from tlkeras.errors import InputError
 from tlkeras.models.inference import run_batches
 from tlkeras.tuning import ClassifierHyperModel
 
@@ -72,3 +74,11 @@ def test_a_tuner_searches_a_cutoff_on_images(small_config, tmp_path):
     model = tuner.get_best_models(1)[0]
     assert model.input_shape == (None, 32, 32, 3)
     assert hypermodel.stitch(keras_tuner.HyperParameters(), model) is model
+
+
+def test_a_rate_that_only_a_run_can_find_is_refused():
+    config = get_config()
+    config.phases.fine_tune.learning_rate = "auto"
+    space = {"phases.fine_tune.trainable_from": "stage4|stage5"}
+    with pytest.raises(InputError, match="which only a run can resolve"):
+        ClassifierHyperModel(config, space)

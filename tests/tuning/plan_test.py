@@ -2,6 +2,7 @@ import pytest
 
 from tlkeras.config import get_config
 from tlkeras.errors import InputError
+from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.plan import make_plan
 
 L2 = {"model.head_l2": "1e-5:1:log"}
@@ -93,3 +94,30 @@ def test_phases_after_the_searched_one_stay_where_they_are_asked_for():
     epochs = config.phases.fine_tune.epochs
     assert plan.config.phases.fine_tune.epochs == epochs
     assert plan.trial_config({}, epochs=1).phases.fine_tune.epochs == epochs
+
+
+def test_a_penalty_is_searched_where_it_has_an_effect():
+    """A phase that solves chooses its own strength."""
+    config = get_config()
+    config.tuning.mode = "full"
+    config.phases.fine_tune.epochs = 0
+    plan = make_plan(config, L2)
+    assert plan.config.phases.linear_probe.method == "fit"
+
+
+@pytest.mark.parametrize("mode", ["codes", "full"])
+def test_heads_with_other_metrics_are_not_compared(mode):
+    config = get_config()
+    config.tuning.mode = mode
+    with pytest.raises(InputError, match="because their metrics differ"):
+        make_plan(config, {"model.head": "linear|multi_label"})
+
+
+def test_a_single_stage_trains_for_all_epochs(tmp_path):
+    config = get_config()
+    config.tuning.stages = 1
+    oracle = build_oracle(make_plan(config, L2), tmp_path)
+    assert oracle.stage_epochs == (20,)
+    config.tuning.stages = 2
+    oracle = build_oracle(make_plan(config, L2), tmp_path / "two")
+    assert oracle.stage_epochs == (config.tuning.coarse_epochs, 20)

@@ -19,7 +19,13 @@ from tlkeras.tables import suggest
 # Fields that a search may change: what decides a model, not what it is measured
 # on, nor how long it trains, which the search decides itself.
 SEARCHABLE = ("model.*", "phases.*.*", "data.augment.*", "data.class_weighting")
-NOT_SEARCHABLE = ("phases.phase_order", "phases.*.epochs", "model.weights")
+NOT_SEARCHABLE = (
+    "phases.phase_order",
+    "phases.*.epochs",
+    "phases.*.divergence_factor",  # the rule that quits a trial
+    "phases.*.solver",  # the same answer
+    "model.weights",
+)
 # Field -> (another field, the values at which the first one counts).
 CONDITIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "model.hidden_units": ("model.head", ("mlp",)),
@@ -68,8 +74,9 @@ def require_searchable(config: ConfigDict, name: str) -> None:
     if name in set(leaf_fields(config)):
         raise InputError(
             f"The field '{name}' cannot be searched, because trials would not "
-            "be comparable; expected a field of model, phases (epochs apart) "
-            f"or data.augment: set --config.{name} instead."
+            "be comparable; expected a field of model, phases (epochs apart), "
+            "data.augment or data.class_weighting: set "
+            f"--config.{name} instead."
         )
     last = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
     near = suggest(name, known) or suggest(name.rsplit(".", 1)[-1], last)

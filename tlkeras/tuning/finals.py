@@ -19,16 +19,18 @@ class Finalist:
         trial: Its index among the outcomes.
         accuracies: Of each seed that completed.
         losses: Likewise.
+        num_seeds: That it was trained with.
     """
 
     trial: int
     accuracies: tuple[float, ...]
     losses: tuple[float, ...]
+    num_seeds: int
 
     @property
     def mean(self) -> float:
-        """Mean accuracy over the seeds; -1 if none completed."""
-        return float(np.mean(self.accuracies)) if self.accuracies else -1.0
+        """Mean accuracy over all seeds; one that diverged counts as 0."""
+        return sum(self.accuracies) / self.num_seeds
 
     @property
     def rank(self) -> tuple[float, float]:
@@ -148,6 +150,7 @@ def retrain_best(
             index,
             tuple(o.val_accuracy or 0.0 for o in trainings),
             tuple(o.val_loss or 0.0 for o in trainings),
+            num_seeds,
         )
         for index, trainings in zip(chosen, repeated, strict=True)
     ]

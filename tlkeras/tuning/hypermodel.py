@@ -21,6 +21,7 @@ from tlkeras.data.schedule import (
     stream_seed,
 )
 from tlkeras.data.views import Views
+from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import MEAN_AP
 from tlkeras.models.classifier import freeze
 from tlkeras.models.heads import HEADS
@@ -79,6 +80,17 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
     ) -> None:
         super().__init__(name="classifier")
         self.plan = make_plan(config, space or {})
+        name = self.plan.phases[-1]
+        rate = f"phases.{name}.learning_rate"
+        is_searched = rate in {field.name for field in self.plan.space}
+        if isinstance(config.phases[name].learning_rate, str) and (
+            not is_searched
+        ):
+            raise InputError(
+                f"{rate} is '{config.phases[name].learning_rate}', which only "
+                "a run can resolve; expected a number, or the field in the "
+                f"space: set config.{rate}."
+            )
         self.console = console or Console(quiet=True)
 
     @functools.cached_property

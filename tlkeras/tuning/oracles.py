@@ -229,7 +229,11 @@ class HyperbandOracle(StoredOracle, oracles.HyperbandOracle):
 def _build_random(plan: SearchPlan) -> StoredOracle:
     sizes = split_stages(plan.num_trials, plan.config.tuning.stages)
     coarse = min(plan.config.tuning.coarse_epochs, plan.epochs)
-    epochs = (coarse, *[plan.epochs] * (len(sizes) - 1))
+    # A single stage is no coarse one: nothing finer comes after it.
+    epochs = (
+        coarse if len(sizes) > 1 else plan.epochs,
+        *[plan.epochs] * (len(sizes) - 1),
+    )
     return RandomOracle(
         plan.space,
         stage_sizes=sizes,

@@ -205,7 +205,12 @@ def _let_count(
     changed = copy_config(config)
     for name in phases:
         phase = changed.phases[name]
-        fitted = [f.name for f in space if _is_fitted(f.name, name)]
+        fitted = [
+            f.name
+            for f in space
+            if _is_fitted(f.name, name)
+            or (name == phases[-1] and f.name in PENALTIES)
+        ]
         if not (fitted or mode == "codes"):
             continue
         if phase.method == "solve":
@@ -220,6 +225,16 @@ def _let_count(
         for name in active[active.index(phases[-1]) + 1 :]:
             changed.phases[name].epochs = 0
     return changed
+
+
+# Of the head; a phase that solves chooses its own strength instead.
+PENALTIES = (
+    "model.head_l1",
+    "model.head_l2",
+    "model.head_max_norm",
+    "model.dropout",
+    "model.head_initializer",
+)
 
 
 def _is_fitted(field: str, phase: str) -> bool:

@@ -31,15 +31,17 @@ def plot_scatter(
     log rate x log regularisation. Crosses are trials without an accuracy.
 
     Returns:
-        An `<svg>` element, or "" where the space has no two numbers.
+        An `<svg>` element, or "" where no completed trial has two numbers.
     """
     numbers = [field for field in space if field.kind != "choice"][:2]
     if len(numbers) < 2:
         return ""
     x, y = numbers
-    figure, axes = _new_figure(5.4, 4.0)
     shown = [o for o in outcomes if x.name in o.values and y.name in o.values]
     done = [o for o in shown if o.status == COMPLETED]
+    if not done:  # a conditional field that no completed trial drew
+        return ""
+    figure, axes = _new_figure(5.4, 4.0)
     lost = [o for o in shown if o.status != COMPLETED]
     axes.scatter(
         [o.values[x.name] for o in lost],

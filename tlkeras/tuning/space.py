@@ -251,6 +251,12 @@ def _check_phase(name: str, config: ConfigDict) -> None:
 def _check_ends(fields: Iterable[SearchField], config: ConfigDict) -> None:
     """Validates the config at both ends of each range, and at each option."""
     for field in fields:
+        if field.name == "model.head" and "multi_label" in field.options:
+            raise InputError(
+                "The field 'model.head' cannot be searched over multi_label "
+                "and other heads, because their metrics differ; expected some "
+                "of linear, svm and mlp: correct --space."
+            )
         ends = field.options or (field.low, field.high)
         parent = {field.parent: field.parent_values[0]} if field.parent else {}
         for end in ends:
