@@ -17,8 +17,10 @@ from tlkeras.training.trainer import (
 )
 
 
-@pytest.mark.parametrize("trainable_from", ["all", "conv_dw_8", "none"])
-@pytest.mark.parametrize("batch_norm", ["frozen", "train"])
+@pytest.mark.parametrize(
+    ("trainable_from", "batch_norm"),
+    [("all", "train"), ("conv_dw_8", "frozen"), ("none", "frozen")],
+)
 def test_the_model_is_bit_identical_before_and_after(
     trainable_from, batch_norm, small_config, tmp_path
 ):
