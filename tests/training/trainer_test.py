@@ -79,11 +79,15 @@ def test_a_run_writes_the_whole_directory(small_config, tmp_path):
         "step",
         "train/loss",
         "train/top_1_accuracy",
+        "train/loss_noise",
         "val/loss",
         "val/top_1_accuracy",
         "learning_rate/head",
         "learning_rate/lower",
         "learning_rate/upper",
+        "update_ratio/head",
+        "update_ratio/lower",
+        "update_ratio/upper",
         "seconds",
     ]
     assert rows[0]["learning_rate/head"] == ""
