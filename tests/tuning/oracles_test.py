@@ -24,8 +24,11 @@ class Nobody:
 def score_by_rate(asked, status=COMPLETED):
     """Runs trials in no time: the higher the rate, the better."""
     return [
-        TrialOutcome(
-            one.values, status, val_accuracy=one.values[RATE], val_loss=1.0
+        (
+            one,
+            TrialOutcome(
+                one.values, status, val_accuracy=one.values[RATE], val_loss=1.0
+            ),
         )
         for one in asked
     ]
@@ -65,7 +68,7 @@ def test_what_a_kill_interrupted_is_run_again_and_nothing_twice(
     oracle = build_oracle(search_plan, tmp_path)
     asked = ask(oracle, store_of(tmp_path), 100, 4)
     done = score_by_rate(asked)[:3]
-    for one, outcome in zip(asked[:3], done, strict=True):
+    for one, outcome in done:
         tell(oracle, one.trial, outcome)
     again = build_oracle(search_plan, tmp_path)
     ran = []
@@ -121,7 +124,7 @@ def test_diverged_trials_are_the_worst_and_failed_ones_are_left_out(
 
     def run(asked):
         outcomes = score_by_rate(asked)
-        for number, outcome in enumerate(outcomes):
+        for number, (_, outcome) in enumerate(outcomes):
             outcome.status = kinds[number % 3]
             outcome.reason = "" if number % 3 == 0 else "it broke"
         return outcomes
@@ -144,7 +147,7 @@ def test_patience_ends_a_stage_and_the_clock_ends_the_search(
 
     def run(asked):
         outcomes = score_by_rate(asked)
-        for outcome in outcomes:
+        for _, outcome in outcomes:
             outcome.val_accuracy = 0.5
         return outcomes
 
@@ -198,7 +201,7 @@ def test_few_options_end_the_search_when_all_are_tried(search_config, tmp_path):
 
     def run(asked):
         return [
-            TrialOutcome(one.values, COMPLETED, val_accuracy=0.5, val_loss=1.0)
+            (one, TrialOutcome(one.values, COMPLETED, val_accuracy=0.5))
             for one in asked
         ]
 

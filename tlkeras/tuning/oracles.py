@@ -21,6 +21,7 @@ OBJECTIVE = "val_accuracy"
 STAGE, EPOCHS = "tuner/stage", "tuner/epochs"  # beside keras-tuner's own
 # A trial that diverged says that its place is bad: the oracle is told so.
 WORST_SCORE = 0.0
+TIME_IS_UP = "the time is up"
 
 
 class StoredOracle(keras_tuner.Oracle):
@@ -42,13 +43,17 @@ class StoredOracle(keras_tuner.Oracle):
         """Returns a trial to run; one of status STOPPED if there is none."""
         if tuner_id not in self.ongoing_trials:
             if self.deadline is not None and time.monotonic() > self.deadline:
-                self.ended = "the time is up"
+                self.ended = TIME_IS_UP
             elif self.is_stale(list(self.trials)) and not self._has_stages():
                 self.ended = f"no new best in {self.patience} trials"
         if self.ended:
             self.tuner_ids.discard(tuner_id)
             return Trial(self.get_space(), status=TrialStatus.STOPPED)
         return super().create_trial(tuner_id)
+
+    def end_search(self, reason: str) -> None:
+        """Ends the search; trials that run or wait stay as they are."""
+        self.ended = reason
 
     def _has_stages(self) -> bool:
         return False
