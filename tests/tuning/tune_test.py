@@ -313,6 +313,35 @@ def test_a_config_file_gives_phases_and_groups_of_ones_own(tmp_path):
     )
 
 
+def test_a_search_that_is_over_goes_straight_to_its_conclusion(
+    search_config, tmp_path, monkeypatch
+):
+    """Killed in it, and started again with more time: the winner stays."""
+
+    def kill(context):
+        raise KeyboardInterrupt
+
+    search_config.tuning.max_seconds = 1e9
+    search_config.tuning.num_trials = 4
+    search_config.tuning.compare = False
+    directory = tmp_path / "search"
+    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
+    with monkeypatch.context() as patch:
+        patch.setattr(tune_module, "conclude", kill)
+        with pytest.raises(KeyboardInterrupt):
+            tune(search_config, plan, directory)
+    before = read_outcomes(store_of(directory))
+    search_config.tuning.max_seconds = 1e-9
+    monkeypatch.setattr(tune_module, "search", None)
+    # Nor does a chief wait for workers that left when the trials were done.
+    monkeypatch.setattr(tune_module, "_is_distributed", lambda: True)
+    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
+    result = tune(search_config, plan, directory)
+    assert read_outcomes(store_of(directory)) == before
+    assert result["num_trials"] == len(before) == 4
+    assert result["ended"] == ""
+
+
 def test_a_killed_search_goes_on_without_repeating_trials(
     search_config, tmp_path
 ):

@@ -15,6 +15,7 @@ from tlkeras import workdir
 from tlkeras.tables import lookup
 from tlkeras.tuning.coarse_to_fine import shrink_space
 from tlkeras.tuning.plan import SearchPlan
+from tlkeras.tuning.search_clock import SearchClock
 from tlkeras.tuning.space import Space, to_hyperparameters
 
 OBJECTIVE = "val_accuracy"
@@ -31,7 +32,10 @@ class StoredOracle(keras_tuner.Oracle):
         deadline: `time.monotonic()` at which no trial is begun, or None.
         patience: Trials of a stage without a new best after which it ends.
         ended: Why the search ended before its trials were used up, or "".
+        clock: Counts over restarts, and is told when the search is over.
     """
+
+    clock: SearchClock
 
     deadline: float | None = None
     patience: int | None = None
@@ -46,14 +50,22 @@ class StoredOracle(keras_tuner.Oracle):
                 self.ended = TIME_IS_UP
             elif self.is_stale(list(self.trials)) and not self._has_stages():
                 self.ended = f"no new best in {self.patience} trials"
-        if self.ended:
+        # One that runs is given to its worker, started again, to the last.
+        if self.ended and tuner_id not in self.ongoing_trials:
             self.tuner_ids.discard(tuner_id)
-            return Trial(self.get_space(), status=TrialStatus.STOPPED)
-        return super().create_trial(tuner_id)
+            trial = Trial(self.get_space(), status=TrialStatus.STOPPED)
+        else:
+            trial = super().create_trial(tuner_id)
+        if trial.status == TrialStatus.STOPPED and not self.ongoing_trials:
+            # On disk before anybody hears of it: a chief that is started
+            # again must not wait for workers that have left.
+            self.clock.end(self.ended)
+        return trial
 
     def end_search(self, reason: str) -> None:
         """Ends the search; trials that run or wait stay as they are."""
         self.ended = reason
+        self.clock.end(reason)
 
     def _has_stages(self) -> bool:
         return False
@@ -277,8 +289,9 @@ def build_oracle(plan: SearchPlan, directory: Path) -> StoredOracle:
     oracle = lookup(ORACLES, plan.config.tuning.oracle, what="oracle")(plan)
     oracle.verbose = 0
     oracle.patience = plan.config.tuning.patience
-    if plan.config.tuning.max_seconds is not None:
-        oracle.deadline = time.monotonic() + plan.config.tuning.max_seconds
+    oracle.clock = SearchClock(directory, plan.config.tuning.max_seconds)
+    oracle.deadline = oracle.clock.deadline
+    oracle.ended = oracle.clock.over or ""
     oracle._set_project_dir(str(directory), workdir.TRIALS)
     if Path(oracle._get_oracle_fname()).exists():
         oracle.reload()

@@ -28,6 +28,7 @@ from tlkeras.tuning.search import (
     tell,
     wait_for_trial,
 )
+from tlkeras.tuning.search_clock import read_deadline
 from tlkeras.tuning.watched_process import child_command, kill_tree
 
 if TYPE_CHECKING:
@@ -269,10 +270,13 @@ def work(plan: SearchPlan, directory: Path, address: Address) -> int:
 
     local = ORACLES[plan.config.tuning.oracle](plan)
     client = OracleClient(local)
-    run_trials = make_runner(plan, local)
+    run_trials = make_runner(plan, None)
     store = store_of(directory)
     count = 0
     while trial := wait_for_trial(client, address.tuner_id):
+        run_trials.limits = dataclasses.replace(
+            run_trials.limits, deadline=read_deadline(directory)
+        )
         asked = describe_trial(trial, store, plan.epochs)
         (outcome,) = finish([asked], run_trials)
         tell(client, trial, outcome)
