@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,12 @@ class StoredOracle(keras_tuner.Oracle):
     """
 
     clock: SearchClock
-
     deadline: float | None = None
     patience: int | None = None
     ended = ""
     _deferred: dict[str, Trial] | None = None  # to be written, in `one_write`
     _retry_queue: list[str]  # keras-tuner's
+    _held: Mapping[str, Trial] = {}  # by whom, when the state was written
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Returns a trial to run; one of status STOPPED if there is none."""
@@ -108,6 +108,26 @@ class StoredOracle(keras_tuner.Oracle):
         text = json.dumps(trial.get_state())
         # One that a power cut takes is drawn and run again.
         workdir.write_text(path, text, durable=False)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes over a state, and notes who held which trial."""
+        super().set_state(state)
+        self._held = dict(self.ongoing_trials)
+
+    def leave_to_holders(self, may_live: Callable[[str], bool]) -> None:
+        """Leaves trials that ran, after `reload`, to workers that live on.
+
+        keras-tuner gives them to whoever asks first, beside a worker that
+        outlived its chief and still runs its trial.
+
+        Args:
+            may_live: Tuner id -> whether it may be alive, or come back.
+        """
+        for tuner_id, trial in self._held.items():
+            if trial.trial_id in self._retry_queue and may_live(tuner_id):
+                self._retry_queue.remove(trial.trial_id)
+                self.ongoing_trials[tuner_id] = trial
+                self.tuner_ids.add(tuner_id)
 
     def reload(self) -> None:
         """Reads the store; trials that were running are run again first."""
