@@ -37,6 +37,7 @@ EXPORT = "export.json"
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"
+SEARCH_CLOCK = "search_clock.json"
 TRIALS = "tuning"  # the trial store
 OUTCOME = "outcome.json"  # in a trial's folder
 TRIAL_RUN = "run"  # likewise

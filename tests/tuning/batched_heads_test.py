@@ -1,5 +1,6 @@
 """Heads trained at once are the heads that Keras trains one by one."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -47,6 +48,14 @@ def make_data(codes, targets, loss="softmax", weights=None):
         ),
         codes,
     )
+
+
+def train_all(settings, data, plan, **rest):
+    """Trains heads and returns those that began, in their order."""
+    heads = {}
+    for some in train_heads(settings, data, plan, **rest):
+        heads |= some
+    return [heads[number] for number in sorted(heads)]
 
 
 def make_plan(batches, kernel, loss="softmax", optimizer="sgd", epoch=STEPS):
@@ -110,7 +119,7 @@ def test_heads_at_once_equal_heads_of_keras(problem, loss, optimizer, dropout):
         HeadSettings(np.full(STEPS, rate), l2=l2, dropout=dropout)
         for rate, l2 in SPREAD
     ]
-    heads = train_heads(
+    heads = train_all(
         settings,
         make_data(codes, targets, loss),
         make_plan(batches, kernel, loss, optimizer),
@@ -148,7 +157,7 @@ def test_every_constant_is_a_heads_own(problem):
         )
         for rate, rest in table
     ]
-    heads = train_heads(
+    heads = train_all(
         settings, make_data(codes, targets), make_plan(batches, kernel)
     )
     for head, setting, (rate, _) in zip(heads, settings, table, strict=True):
@@ -167,7 +176,7 @@ def test_independent_classes_equal_those_of_keras(problem):
     codes, targets, batches, kernel = problem
     several = np.maximum(targets, np.roll(targets, 3, axis=0))
     setting = HeadSettings(np.full(STEPS, 1e-2), l2=0.1, label_smoothing=0.1)
-    (head,) = train_heads(
+    (head,) = train_all(
         [setting],
         make_data(codes, several, "binary"),
         make_plan(batches, kernel, "binary"),
@@ -196,9 +205,9 @@ def test_a_head_among_others_is_the_head_alone(problem, optimizer):
     ]
     data = make_data(codes, targets)
     plan = make_plan(batches, kernel, optimizer=optimizer, epoch=10)
-    together = train_heads(settings, data, plan)
+    together = train_all(settings, data, plan)
     for setting, head in zip(settings, together, strict=True):
-        (alone,) = train_heads([setting], data, plan)
+        (alone,) = train_all([setting], data, plan)
         assert (alone.epoch, alone.stopped) == (head.epoch, head.stopped)
         assert_same((head.kernel, head.bias), (alone.kernel, alone.bias))
 
@@ -209,11 +218,11 @@ def test_a_diverging_head_ends_with_its_reason_and_harms_no_other(problem):
     good = HeadSettings(np.full(STEPS, 1e-2), l2=1e-3)
     fast = HeadSettings(np.full(STEPS, 1e3), l2=1e-3)
     broken = HeadSettings(np.full(STEPS, 1e30), l2=1e30)
-    heads = train_heads([fast, good, broken], data, plan)
+    heads = train_all([fast, good, broken], data, plan)
     assert "3x the initial loss" in heads[0].stopped
     assert "the loss became" in heads[2].stopped
     assert not heads[1].stopped
-    (alone,) = train_heads([good], data, plan)
+    (alone,) = train_all([good], data, plan)
     assert_same((heads[1].kernel, heads[1].bias), (alone.kernel, alone.bias))
     assert len(heads[1].history) == STEPS // 10
     assert heads[1].history[-1]["val/top_1_accuracy"] > 0.6
@@ -223,7 +232,7 @@ def test_weights_of_images_count_as_in_keras(problem):
     codes, targets, batches, kernel = problem
     weights = np.where(targets[:, 0] > 0, 3.0, 0.5).astype(np.float32)
     setting = HeadSettings(np.full(STEPS, 1e-2))
-    (head,) = train_heads(
+    (head,) = train_all(
         [setting],
         make_data(codes, targets, weights=weights),
         make_plan(batches, kernel),
@@ -249,24 +258,47 @@ def test_many_heads_are_trained_in_turns(problem, monkeypatch):
         for rate in (1e-4, 1e-3, 1e-2, 3e-2, 5e-2)
     ]
     data, plan = make_data(codes, targets), make_plan(batches, kernel)
-    whole = train_heads(settings, data, plan)
+    whole = train_all(settings, data, plan)
     monkeypatch.setattr(
         "tlkeras.tuning.batched_heads.MAX_VALUES", 2 * kernel.size
     )
-    for a, b in zip(whole, train_heads(settings, data, plan), strict=True):
+    for a, b in zip(whole, train_all(settings, data, plan), strict=True):
         assert_same((a.kernel, a.bias), (b.kernel, b.bias))
 
 
 def test_time_that_is_up_ends_all_after_an_epoch(problem):
     codes, targets, batches, kernel = problem
-    (head,) = train_heads(
+    answers = iter([False, True])
+    (head,) = train_all(
         [HeadSettings(np.full(STEPS, 1e-2))],
         make_data(codes, targets),
         make_plan(batches, kernel, epoch=10),
-        is_over=lambda: True,
+        is_over=lambda: next(answers),
     )
     assert len(head.history) == 1
     assert not head.stopped
+
+
+def test_heads_whose_turn_comes_after_the_time_do_not_begin(
+    problem, monkeypatch
+):
+    """They would be stored with an epoch, beside heads with all of them."""
+    codes, targets, batches, kernel = problem
+    monkeypatch.setattr("tlkeras.tuning.batched_heads.MAX_VALUES", kernel.size)
+    monkeypatch.setattr("os.cpu_count", lambda: 1)
+    epochs = STEPS // 10
+    answers = itertools.chain([False] * (epochs + 1), itertools.repeat(True))
+    settings = [HeadSettings(np.full(STEPS, 1e-2))] * 3
+    found = list(
+        train_heads(
+            settings,
+            make_data(codes, targets),
+            make_plan(batches, kernel, epoch=10),
+            is_over=lambda: next(answers),
+        )
+    )
+    assert [sorted(heads) for heads in found] == [[0], [], []]
+    assert len(found[0][0].history) == epochs
 
 
 def test_trials_on_codes_run_on_jax_with_tensorflow_blocked():
@@ -294,10 +326,12 @@ data = Dataset("x", ("a", "b"), False, {"train": split, "validation": split},
 rows = np.arange(80).reshape(5, 16)
 trials._batches = lambda job, count: ([*rows] * job.phase.epochs, 5)
 plan = make_plan(get_config(), {"model.head": "linear|mlp"})
-heads = trials.run_head_trials(
+heads = {}
+for some in trials.run_head_trials(
     [plan.trial_config({"model.head": kind, }) for kind in ("linear", "mlp")],
-    HeadCodes(data, {"train": x, "validation": x}))
-assert [len(head.history) for head in heads] == [20, 20]
+    HeadCodes(data, {"train": x, "validation": x})):
+    heads |= some
+assert [len(head.history) for head in (heads[0], heads[1])] == [20, 20]
 assert heads[0].history[-1]["val/top_1_accuracy"] > 0.6
 assert "tensorflow" not in sys.modules
 """

@@ -49,11 +49,14 @@ def test_the_noise_is_what_seeds_change_and_the_mean_decides(tmp_path):
     def run(asked):
         seen.extend((one.values[L2], one.seed) for one in asked)
         return [
-            TrialOutcome(
-                one.values,
-                COMPLETED,
-                val_accuracy=0.7 + one.values[L2] / 100 + one.seed / 1000,
-                val_loss=1.0,
+            (
+                one,
+                TrialOutcome(
+                    one.values,
+                    COMPLETED,
+                    val_accuracy=0.7 + one.values[L2] / 100 + one.seed / 1000,
+                    val_loss=1.0,
+                ),
             )
             for one in asked
         ]

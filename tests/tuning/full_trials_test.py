@@ -68,7 +68,7 @@ def full_plan(small_config):
 
 def run_one(plan, folder, limits=None):
     runner = ProcessRunner(plan.trial_config, "fine_tune", limits or Limits())
-    (outcome,) = runner([Asked({DROPOUT: 0.5}, 2, folder)])
+    ((_, outcome),) = runner([Asked({DROPOUT: 0.5}, 2, folder)])
     return outcome
 
 

@@ -1,10 +1,12 @@
 """Oracles and their store: stages, budgets, and being killed anywhere."""
 
 import json
+import time
 
 import pytest
 from keras_tuner.engine.trial import TrialStatus
 
+from tlkeras.tuning import search_clock
 from tlkeras.tuning.oracles import EPOCHS, STAGE, build_oracle
 from tlkeras.tuning.outcome import COMPLETED, DIVERGED, FAILED, TrialOutcome
 from tlkeras.tuning.plan import make_plan
@@ -24,8 +26,11 @@ class Nobody:
 def score_by_rate(asked, status=COMPLETED):
     """Runs trials in no time: the higher the rate, the better."""
     return [
-        TrialOutcome(
-            one.values, status, val_accuracy=one.values[RATE], val_loss=1.0
+        (
+            one,
+            TrialOutcome(
+                one.values, status, val_accuracy=one.values[RATE], val_loss=1.0
+            ),
         )
         for one in asked
     ]
@@ -65,7 +70,7 @@ def test_what_a_kill_interrupted_is_run_again_and_nothing_twice(
     oracle = build_oracle(search_plan, tmp_path)
     asked = ask(oracle, store_of(tmp_path), 100, 4)
     done = score_by_rate(asked)[:3]
-    for one, outcome in zip(asked[:3], done, strict=True):
+    for one, outcome in done:
         tell(oracle, one.trial, outcome)
     again = build_oracle(search_plan, tmp_path)
     ran = []
@@ -121,7 +126,7 @@ def test_diverged_trials_are_the_worst_and_failed_ones_are_left_out(
 
     def run(asked):
         outcomes = score_by_rate(asked)
-        for number, outcome in enumerate(outcomes):
+        for number, (_, outcome) in enumerate(outcomes):
             outcome.status = kinds[number % 3]
             outcome.reason = "" if number % 3 == 0 else "it broke"
         return outcomes
@@ -144,7 +149,7 @@ def test_patience_ends_a_stage_and_the_clock_ends_the_search(
 
     def run(asked):
         outcomes = score_by_rate(asked)
-        for outcome in outcomes:
+        for _, outcome in outcomes:
             outcome.val_accuracy = 0.5
         return outcomes
 
@@ -157,6 +162,57 @@ def test_patience_ends_a_stage_and_the_clock_ends_the_search(
     run_all(oracle, tmp_path / "b", run)
     assert not oracle.trials
     assert oracle.ended == "the time is up"
+
+
+def test_the_clock_counts_over_restarts(search_config, tmp_path):
+    search_config.tuning.max_seconds = 30.0
+    plan = make_plan(search_config, {RATE: "1e-4:1e-1:log"})
+    with build_oracle(plan, tmp_path).clock as clock:
+        time.sleep(0.2)
+        left = clock.seconds_left
+    again = build_oracle(plan, tmp_path)
+    assert again.clock.seconds >= 0.2
+    assert again.deadline - time.monotonic() <= left < 29.9
+    search_config.tuning.max_seconds = 0.1
+    plan = make_plan(search_config, {RATE: "1e-4:1e-1:log"})
+    late = build_oracle(plan, tmp_path)
+    assert late.create_trial("a").status == TrialStatus.STOPPED
+    assert late.clock.over == late.ended == "the time is up"
+
+
+def test_a_kill_takes_little_from_the_clock(search_plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(search_clock, "TICK_SECONDS", 0.05)
+    with build_oracle(search_plan, tmp_path).clock:
+        time.sleep(0.3)
+        assert build_oracle(search_plan, tmp_path).clock.seconds > 0.1
+
+
+def test_a_search_that_is_over_stays_over(search_config, tmp_path):
+    """Whatever its budget is when it is started again."""
+    search_config.tuning.max_seconds = 1e-9
+    plan = make_plan(search_config, {RATE: "1e-4:1e-1:log"})
+    run_all(build_oracle(plan, tmp_path), tmp_path)
+    search_config.tuning.max_seconds = 1e9
+    plan = make_plan(search_config, {RATE: "1e-4:1e-1:log"})
+    again = build_oracle(plan, tmp_path)
+    assert again.clock.over == again.ended == "the time is up"
+    assert again.create_trial("a").status == TrialStatus.STOPPED
+
+
+def test_a_restarted_worker_gets_its_trial_after_the_time(
+    search_plan, tmp_path
+):
+    oracle = build_oracle(search_plan, tmp_path)
+    held = oracle.create_trial("worker0")
+    oracle.deadline = time.monotonic() - 1
+    assert oracle.create_trial("worker1").status == TrialStatus.STOPPED
+    assert oracle.clock.over is None
+    again = oracle.create_trial("worker0")
+    assert (again.trial_id, again.status) == (held.trial_id, "RUNNING")
+    tell(oracle, again, TrialOutcome({}, FAILED, "over time"))
+    assert oracle.create_trial("worker0").status == TrialStatus.STOPPED
+    assert oracle.clock.over == "the time is up"
+    assert not oracle.tuner_ids
 
 
 @pytest.mark.parametrize("kind", ["bayesian", "hyperband"])
@@ -198,7 +254,7 @@ def test_few_options_end_the_search_when_all_are_tried(search_config, tmp_path):
 
     def run(asked):
         return [
-            TrialOutcome(one.values, COMPLETED, val_accuracy=0.5, val_loss=1.0)
+            (one, TrialOutcome(one.values, COMPLETED, val_accuracy=0.5))
             for one in asked
         ]
 

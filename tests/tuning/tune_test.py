@@ -22,11 +22,14 @@ from tlkeras.tuning import tune as tune_module
 from tlkeras.tuning.codes import load_head_codes
 from tlkeras.tuning.config_file import write_config_file
 from tlkeras.tuning.fields import apply_values
-from tlkeras.tuning.head_trials import run_head_trials
+from tlkeras.tuning.head_trials import HeadRunner, run_head_trials
 from tlkeras.tuning.lines import format_trials
+from tlkeras.tuning.live_table import LiveTable
+from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.page import write_page
 from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.search import search, store_of
 from tlkeras.tuning.search_directory import open_search_directory
 from tlkeras.tuning.tune import tune
 
@@ -34,6 +37,14 @@ SPACE = {
     "phases.linear_probe.learning_rate": "1e-4:1e2:log",
     "model.head_l2": "1e-6:1e2:log",
 }
+
+
+def train_all(configs, codes):
+    """Trains heads on codes and returns them in their order."""
+    heads = {}
+    for some in run_head_trials(configs, codes):
+        heads |= some
+    return [heads[number] for number in sorted(heads)]
 
 
 def load_config_file(path):
@@ -195,7 +206,7 @@ def test_a_trial_on_codes_is_what_the_trainer_does(
             "model.head_l2": 1e-3,
         }
     )
-    (head,) = run_head_trials([config], codes)
+    (head,) = train_all([config], codes)
     train_and_evaluate(config, tmp_path)
     rows = workdir.read_table(tmp_path / workdir.HISTORY)
     assert len(rows) == len(head.history) == 4
@@ -221,8 +232,8 @@ def test_a_head_alone_whose_limit_is_never_met_is_the_batched_one(
     search_config.phases.linear_probe.learning_rate = 1e-2
     plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
     config = plan.trial_config({"model.head_l2": 1e-3})
-    (batched,) = run_head_trials([config], codes)
-    (alone,) = run_head_trials([apply_values(config, {field: 1000})], codes)
+    (batched,) = train_all([config], codes)
+    (alone,) = train_all([apply_values(config, {field: 1000})], codes)
     assert alone.epoch == batched.epoch
     np.testing.assert_allclose(alone.kernel, batched.kernel, 1e-3, 1e-5)
     assert alone.history[-1]["train/loss"] == pytest.approx(
@@ -247,12 +258,44 @@ def test_adaptation_layers_and_other_optimizers_are_trained(
         {"model.head": "linear", optimizer: "rmsprop"},
         {"model.head": "svm", optimizer: "adamw"},
     ]
-    heads = run_head_trials([plan.trial_config(v) for v in table], codes)
+    heads = train_all([plan.trial_config(v) for v in table], codes)
     assert [head.kernel.shape for head in heads] == [(8, 2), (256, 2), (256, 2)]
     for head in heads:
         losses = [row["train/loss"] for row in head.history]
         assert len(losses) == 4
         assert losses[-1] < losses[0]
+
+
+def test_time_that_is_up_begins_no_other_head(search_config, codes, tmp_path):
+    """Heads that Keras trains one by one: those left are nobody's result."""
+    search_config.phases.linear_probe.optimizer = "rmsprop"
+    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
+    oracle, store = build_oracle(plan, tmp_path), store_of(tmp_path)
+    runner = HeadRunner(
+        codes, plan.trial_config, lambda: len(read_outcomes(store)) >= 2
+    )
+    search(
+        oracle,
+        runner,
+        store,
+        batch_size=100,
+        default_epochs=4,
+        watcher=LiveTable(Console(quiet=True), ["model.head_l2"], 12, None),
+    )
+    outcomes = read_outcomes(store)
+    assert [len(outcome.history) for outcome in outcomes] == [2, 2]
+    assert oracle.ended == "the time is up"
+    states = [trial.status for trial in oracle.trials.values()]
+    assert sorted(states) == ["COMPLETED"] * 2 + ["RUNNING"] * 6
+
+
+def test_time_that_is_up_ends_a_head_alone_after_an_epoch(search_config, codes):
+    search_config.phases.linear_probe.optimizer = "rmsprop"
+    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
+    config = plan.trial_config({"model.head_l2": 1e-3})
+    answers = iter([False, False, True])
+    (heads,) = run_head_trials([config], codes, is_over=lambda: next(answers))
+    assert len(heads[0].history) == 2
 
 
 def test_a_search_without_a_completed_trial_fails(search_config, tmp_path):
@@ -298,11 +341,40 @@ def test_a_config_file_gives_phases_and_groups_of_ones_own(tmp_path):
     )
 
 
+def test_a_search_that_is_over_goes_straight_to_its_conclusion(
+    search_config, tmp_path, monkeypatch
+):
+    """Killed in it, and started again with more time: the winner stays."""
+
+    def kill(context):
+        raise KeyboardInterrupt
+
+    search_config.tuning.max_seconds = 1e9
+    search_config.tuning.num_trials = 4
+    search_config.tuning.compare = False
+    directory = tmp_path / "search"
+    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
+    with monkeypatch.context() as patch:
+        patch.setattr(tune_module, "conclude", kill)
+        with pytest.raises(KeyboardInterrupt):
+            tune(search_config, plan, directory)
+    before = read_outcomes(store_of(directory))
+    search_config.tuning.max_seconds = 1e-9
+    monkeypatch.setattr(tune_module, "search", None)
+    # Nor does a chief wait for workers that left when the trials were done.
+    monkeypatch.setattr(tune_module, "_is_distributed", lambda: True)
+    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
+    result = tune(search_config, plan, directory)
+    assert read_outcomes(store_of(directory)) == before
+    assert result["num_trials"] == len(before) == 4
+    assert result["ended"] == ""
+
+
 def test_a_killed_search_goes_on_without_repeating_trials(
     search_config, tmp_path
 ):
-    """Killed in the middle of single trials, the same command ends it."""
-    search_config.tuning.num_trials = 6
+    """Killed in the middle of a batch, the same command ends it."""
+    search_config.tuning.num_trials = 9
     search_config.tuning.final_trials = 1
     search_config.tuning.compare = False
     # Trained one by one, with Keras: slow enough to be interrupted.
@@ -312,9 +384,8 @@ def test_a_killed_search_goes_on_without_repeating_trials(
     directory = tmp_path / "search"
     command = [
         sys.executable,
-        "-c",
-        "import tlkeras.tuning.tune as t; t.BATCH_SIZES['random'] = 1; "
-        "import sys; from tlkeras.cli.main import main; main(sys.argv)",
+        "-m",
+        "tlkeras.cli.main",
         "tune",
         f"--config={config_file}",
         f"--workdir={directory}",
@@ -334,7 +405,7 @@ def test_a_killed_search_goes_on_without_repeating_trials(
         path.parent.name: path.stat().st_mtime_ns
         for path in store.glob("trial_*/outcome.json")
     }
-    assert 2 <= len(before) < 6
+    assert 2 <= len(before) < 6  # of the first stage's batch
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     after = {
@@ -343,5 +414,5 @@ def test_a_killed_search_goes_on_without_repeating_trials(
     }
     assert {name: after[name] for name in before} == before
     outcomes = read_outcomes(store)
-    assert len(outcomes) == 6
-    assert len({o.values["model.head_l2"] for o in outcomes}) == 6
+    assert len(outcomes) == 9
+    assert len({o.values["model.head_l2"] for o in outcomes}) == 9

@@ -4,15 +4,24 @@ import os
 import signal
 import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.errors import InputError
-from tlkeras.tuning import workers
+from tlkeras.tuning import full_trials, workers
+from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.search import store_of
+from tlkeras.tuning.search_clock import is_search_over
+from tlkeras.tuning.search_directory import (
+    describe_search,
+    open_search_directory,
+)
 from tlkeras.tuning.tune import _run_search, _start
 
 # A worker whose trials take a second and a half each.
@@ -84,7 +93,7 @@ def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
     console = Lines()
     plan = make_plan(worker_config, {"model.dropout": "0.1:0.9"})
     directory = tmp_path / "search"
-    (directory / "tuning").mkdir(parents=True)
+    open_search_directory(directory, plan)
     context = _start(worker_config, plan, directory, console)
     _run_search(context)
     outcomes = read_outcomes(context.store)
@@ -106,6 +115,106 @@ def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
         for i in range(2)
     ]
     assert all(worked)
+
+
+class Client:
+    """The oracle itself, as a worker sees its chief's."""
+
+    def __init__(self, oracle):
+        self.oracle = oracle
+
+    def __getattr__(self, name):
+        return getattr(self.oracle, name)
+
+
+@pytest.fixture
+def by_hand(small_config, tmp_path, monkeypatch):
+    """A search without a deadline of its own, and a worker's address."""
+    monkeypatch.setenv(workers.IP, "127.0.0.1")
+    monkeypatch.setenv(workers.PORT, str(workers._free_port()))
+    monkeypatch.setenv(workers.TUNER, "worker0")
+    small_config.tuning.mode = "full"
+    small_config.tuning.num_trials = 3
+    plan = make_plan(small_config, {"model.dropout": "0.1:0.9"})
+    directory = tmp_path / "search"
+    oracle = build_oracle(plan, directory)
+    monkeypatch.setattr(
+        "keras_tuner.src.distribute.oracle_client.OracleClient",
+        lambda local: Client(oracle),
+    )
+    return plan, directory, oracle
+
+
+def test_a_worker_with_another_config_is_refused(by_hand):
+    plan, directory, oracle = by_hand
+    with pytest.raises(InputError, match=r"holds no search.*--workdir"):
+        workers.work(plan, directory, workers.read_address())
+    workdir.write_json(directory / workdir.SEARCH, describe_search(plan))
+    plan.config.model.alpha = 0.5
+    with pytest.raises(InputError, match=r"another config .*alpha was 0.25"):
+        workers.work(plan, directory, workers.read_address())
+    assert not oracle.trials
+
+
+def test_a_workers_trial_ends_when_the_time_of_the_search_is_up(
+    by_hand, monkeypatch
+):
+    plan, directory, oracle = by_hand
+    workdir.write_json(directory / workdir.SEARCH, describe_search(plan))
+    monkeypatch.setattr(
+        full_trials,
+        "train_command",
+        lambda *_: [sys.executable, "-S", "-c", "import time; time.sleep(20)"],
+    )
+    oracle.clock.max_seconds = 1.5
+    oracle.deadline = time.monotonic() + 1.5
+    with oracle.clock:
+        assert workers.work(plan, directory, workers.read_address()) == 1
+    (outcome,) = read_outcomes(store_of(directory))
+    assert outcome.reason == "the time of the search was up"
+    # One that comes when the search is over waits for no chief.
+    assert is_search_over(directory)
+    monkeypatch.setattr(Client, "create_trial", None, raising=False)
+    assert workers.work(plan, directory, workers.read_address()) == 0
+
+
+def test_a_restarted_chief_leaves_trials_to_those_who_run_them(
+    by_hand, small_config, monkeypatch
+):
+    plan, directory, oracle = by_hand
+    held = oracle.create_trial("gpu-a").trial_id
+    lost = oracle.create_trial("tuner0").trial_id  # of a search without chief
+    seen = {}
+
+    def watch(context, *rest):
+        for name in ("gpu-b", "gpu-a", "gpu-c"):
+            seen[name] = context.oracle.create_trial(name).trial_id
+
+    monkeypatch.setattr(workers, "_watch", watch)
+    monkeypatch.setenv(workers.TUNER, "chief")
+    _run_search(_start(small_config, plan, directory, Console(quiet=True)))
+    assert seen["gpu-a"] == held
+    assert seen["gpu-b"] == lost
+    assert seen["gpu-c"] not in (held, lost)
+
+
+def test_a_chief_with_workers_of_its_own_gives_their_trials_to_new_ones():
+    assert workers._ended_with_chief("worker2", 2)
+    assert not workers._ended_with_chief("worker2", 0)
+    assert not workers._ended_with_chief("gpu-a", 2)
+
+
+def test_a_chief_does_not_wait_for_a_worker_that_died_without_a_trial(
+    by_hand, small_config, monkeypatch
+):
+    plan, directory, _ = by_hand
+    monkeypatch.setattr(workers, "FAREWELL_SECONDS", 0.2)
+    monkeypatch.setenv(workers.TUNER, "chief")
+    context = _start(small_config, plan, directory, Console(quiet=True))
+    context.oracle.tuner_ids.add("gone")
+    context.oracle.ended = "the time is up"
+    _run_search(context)
+    assert is_search_over(directory)
 
 
 def test_a_port_in_use_is_refused(worker_config, tmp_path):

@@ -10,7 +10,8 @@ taken out; it cannot disturb the others, since columns never mix.
 import itertools
 import math
 import os
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -37,17 +38,20 @@ def train_heads(
     plan: HeadPlan,
     *,
     is_over: Callable[[], bool] = lambda: False,
-) -> list[TrainedHead]:
+) -> Iterator[dict[int, TrainedHead]]:
     """Trains heads at once, each with settings of its own.
 
     Args:
         settings: One a head, T in all.
         data: Codes and targets.
         plan: What they share.
-        is_over: Asked after each epoch; True ends all where they stand.
+        is_over: Asked before some heads begin and after each of their epochs;
+            True ends all where they stand, and begins no others.
 
-    Returns:
-        T heads, each at the epoch with the best validation metric.
+    Yields:
+        Place in `settings` -> head, at the epoch with the best validation
+        metric; for some heads at a time, as soon as they are trained. Heads
+        that did not begin are left out.
     """
     threads = os.cpu_count() or 1
     room = max(1, MAX_VALUES // plan.kernel.size)
@@ -56,17 +60,21 @@ def train_heads(
     order = sorted(range(len(settings)), key=lambda i: settings[i].dropout)
     parts = [order[i : i + size] for i in range(0, len(order), size)]
 
-    def train(part: list[int]) -> list[TrainedHead]:
+    def train(part: list[int]) -> dict[int, TrainedHead]:
+        if is_over():
+            return {}
+        started = time.perf_counter()
         batch = _HeadBatch([settings[i] for i in part], data, plan)
-        return batch.train(is_over)
+        heads = batch.train(is_over)
+        seconds = time.perf_counter() - started
+        for head in heads:
+            head.seconds = seconds / len(part) / min(threads, len(parts))
+        return dict(zip(part, heads, strict=True))
 
-    heads: dict[int, TrainedHead] = {}
     # A thread for some heads, instead of many for each product: what is not a
     # product runs in parallel too, and a busy core holds nobody up.
     with threadpool_limits(1), ThreadPoolExecutor(threads) as pool:
-        for part, trained in zip(parts, pool.map(train, parts), strict=True):
-            heads |= zip(part, trained, strict=True)
-    return [heads[number] for number in range(len(settings))]
+        yield from pool.map(train, parts)
 
 
 def dropout_uniforms(

@@ -6,7 +6,7 @@ so that trials with the same cut compute its prefix once.
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,9 +80,12 @@ class ProcessRunner:
         self.phase = phase
         self.limits = limits
 
-    def __call__(self, asked: Sequence["Asked"]) -> list[TrialOutcome]:
-        """Runs trials and returns what became of them."""
-        return [self._run(one) for one in asked]
+    def __call__(
+        self, asked: Sequence["Asked"]
+    ) -> Iterator[tuple["Asked", TrialOutcome]]:
+        """Runs trials; yields what became of each when it ends."""
+        for one in asked:
+            yield one, self._run(one)
 
     def _run(self, one: "Asked") -> TrialOutcome:
         started = time.perf_counter()

@@ -85,6 +85,7 @@ class TrainedHead:
         epoch: Finished epochs at its best, from 1; 0 if it never got there.
         history: One row an epoch: `train/loss`, `val/loss`, `val/METRIC`.
         stopped: Why it was ended early, or "".
+        seconds: Wall clock; of heads trained together, a share of it.
     """
 
     kernel: np.ndarray
@@ -92,3 +93,4 @@ class TrainedHead:
     epoch: int = 0
     history: list[dict[str, float]] = dataclasses.field(default_factory=list)
     stopped: str = ""
+    seconds: float = 0.0

@@ -2,8 +2,7 @@
 
 import dataclasses
 import functools
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,17 +99,19 @@ def run_head_trials(
     codes: HeadCodes,
     *,
     is_over: Callable[[], bool] = lambda: False,
-) -> list[TrainedHead]:
+) -> Iterator[dict[int, TrainedHead]]:
     """Trains the heads of some trials, together where that is possible.
 
     Args:
         configs: One a trial.
         codes: Of the images.
-        is_over: Asked after each epoch; True ends all where they stand.
+        is_over: Asked before heads begin and after each epoch; True ends all
+            where they stand, and begins no others.
 
-    Returns:
-        One head a trial. Of those trained alone with layers of their own,
-        kernel and bias are the last layer's.
+    Yields:
+        Place in `configs` -> head, for some at a time, as soon as they are
+        trained; heads that did not begin are left out. Of those trained alone
+        with layers of their own, kernel and bias are the last layer's.
     """
     num_images = len(codes.codes["train"])
     jobs = [make_job(config, num_images) for config in configs]
@@ -118,19 +119,17 @@ def run_head_trials(
     for number, job in enumerate(jobs):
         alone = () if job.is_batchable else (number,)
         groups.setdefault((*job.shared, *alone), []).append(number)
-    heads: dict[int, TrainedHead] = {}
     for members in groups.values():
-        heads |= zip(
-            members,
-            _train_group([jobs[i] for i in members], codes, is_over),
-            strict=True,
-        )
-    return [heads[number] for number in range(len(jobs))]
+        if is_over():
+            return
+        group = [jobs[i] for i in members]
+        for heads in _train_group(group, codes, is_over):
+            yield {members[place]: head for place, head in heads.items()}
 
 
 def _train_group(
     jobs: Sequence[HeadJob], codes: HeadCodes, is_over: Callable[[], bool]
-) -> list[TrainedHead]:
+) -> Iterator[dict[int, TrainedHead]]:
     first = jobs[0]
     weights = None
     if first.config.data.class_weighting != "none":
@@ -144,11 +143,17 @@ def _train_group(
     )
     batches, steps = _batches(first, len(data.codes))
     if not first.is_batchable:
-        return [
-            train_lone_head(
-                first.config, first.phase, first.optimizer, data, batches, steps
-            )
-        ]
+        head = train_lone_head(
+            first.config,
+            first.phase,
+            first.optimizer,
+            data,
+            batches,
+            steps,
+            is_over=is_over,
+        )
+        yield {0: head}
+        return
     num_classes = data.targets.shape[1]
     make = INITIALIZERS[first.config.model.head_initializer]
     kernel = make(first.config.seed)((codes.size, num_classes), "float32")
@@ -164,7 +169,7 @@ def _train_group(
         fresh_loss=expected_initial_loss(first.head.loss, num_classes),
     )
     settings = [_settings(job, len(batches)) for job in jobs]
-    return train_heads(settings, data, plan, is_over=is_over)
+    yield from train_heads(settings, data, plan, is_over=is_over)
 
 
 def _batches(job: HeadJob, num_images: int) -> tuple[list[np.ndarray], int]:
@@ -224,6 +229,7 @@ def describe_head(
         status=DIVERGED if head.stopped else COMPLETED,
         reason=head.stopped,
         history=head.history,
+        seconds=head.seconds,
         **rest,
     )
     if head.epoch and not head.stopped:
@@ -256,16 +262,15 @@ class HeadRunner:
         self.make_config = make_config
         self.is_over = is_over
 
-    def __call__(self, asked: Sequence["Asked"]) -> list[TrialOutcome]:
-        """Trains the heads of some trials and returns what came out."""
-        started = time.perf_counter()
+    def __call__(
+        self, asked: Sequence["Asked"]
+    ) -> Iterator[tuple["Asked", TrialOutcome]]:
+        """Trains the heads of some trials; yields what comes out, when."""
         configs = [
             self.make_config(one.values, epochs=one.epochs, seed=one.seed)
             for one in asked
         ]
-        heads = run_head_trials(configs, self.codes, is_over=self.is_over)
-        seconds = (time.perf_counter() - started) / max(1, len(asked))
-        return [
-            describe_head(head, one.values, epochs=one.epochs, seconds=seconds)
-            for head, one in zip(heads, asked, strict=True)
-        ]
+        for heads in run_head_trials(configs, self.codes, is_over=self.is_over):
+            for number, head in heads.items():
+                one = asked[number]
+                yield one, describe_head(head, one.values, epochs=one.epochs)

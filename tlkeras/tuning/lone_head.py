@@ -4,7 +4,8 @@ Adaptation layers, other optimizers, clipping, max-norm, early stopping.
 """
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -101,9 +102,15 @@ def build_lone_head(
 class _Course(keras.callbacks.Callback):
     """Keeps each epoch's row, and the last layer at its best."""
 
-    def __init__(self, validation: Validation, guard: DivergenceGuard) -> None:
+    def __init__(
+        self,
+        validation: Validation,
+        guard: DivergenceGuard,
+        is_over: Callable[[], bool],
+    ) -> None:
         super().__init__()
         self.validation, self.guard = validation, guard
+        self.is_over = is_over
         self.metric = ""
         self.trained: TrainedHead | None = None
 
@@ -127,6 +134,8 @@ class _Course(keras.callbacks.Callback):
             self.trained = dataclasses.replace(
                 self.trained, kernel=kernel, bias=bias, epoch=len(history)
             )
+        if self.is_over():
+            self.model.stop_training = True
 
 
 def train_lone_head(
@@ -136,6 +145,8 @@ def train_lone_head(
     data: HeadData,
     batches: Sequence[np.ndarray],
     steps_per_epoch: int,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
 ) -> TrainedHead:
     """Trains one head with Keras and returns it at its best epoch.
 
@@ -146,7 +157,9 @@ def train_lone_head(
         data: Codes and targets.
         batches: Rows of each step.
         steps_per_epoch: Steps after which validation is measured.
+        is_over: Asked after each epoch; True ends the head where it stands.
     """
+    started = time.perf_counter()
     loss = HEADS[config.model.head].loss
     num_classes = data.targets.shape[1]
     network = build_lone_head(
@@ -163,7 +176,7 @@ def train_lone_head(
         return data.summarize(logits), np.zeros(len(logits))
 
     validation = Validation(evaluate, guard)
-    course = _Course(validation, guard)
+    course = _Course(validation, guard, is_over)
     course.metric = primary_metric(loss == "binary")
     course.trained = TrainedHead(*network.get_layer("logits").get_weights())
     network.fit(
@@ -174,7 +187,11 @@ def train_lone_head(
         shuffle=False,
         verbose=0,
     )
-    return dataclasses.replace(course.trained, stopped=guard.reason)
+    return dataclasses.replace(
+        course.trained,
+        stopped=guard.reason,
+        seconds=time.perf_counter() - started,
+    )
 
 
 def _rows(

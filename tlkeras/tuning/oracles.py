@@ -3,7 +3,7 @@
 import contextlib
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from tlkeras import workdir
 from tlkeras.tables import lookup
 from tlkeras.tuning.coarse_to_fine import shrink_space
 from tlkeras.tuning.plan import SearchPlan
+from tlkeras.tuning.search_clock import SearchClock
 from tlkeras.tuning.space import Space, to_hyperparameters
 
 OBJECTIVE = "val_accuracy"
 STAGE, EPOCHS = "tuner/stage", "tuner/epochs"  # beside keras-tuner's own
 # A trial that diverged says that its place is bad: the oracle is told so.
 WORST_SCORE = 0.0
+TIME_IS_UP = "the time is up"
 
 
 class StoredOracle(keras_tuner.Oracle):
@@ -30,25 +32,40 @@ class StoredOracle(keras_tuner.Oracle):
         deadline: `time.monotonic()` at which no trial is begun, or None.
         patience: Trials of a stage without a new best after which it ends.
         ended: Why the search ended before its trials were used up, or "".
+        clock: Counts over restarts, and is told when the search is over.
     """
 
+    clock: SearchClock
     deadline: float | None = None
     patience: int | None = None
     ended = ""
     _deferred: dict[str, Trial] | None = None  # to be written, in `one_write`
     _retry_queue: list[str]  # keras-tuner's
+    _held: Mapping[str, Trial] = {}  # by whom, when the state was written
 
     def create_trial(self, tuner_id: str) -> Trial:
         """Returns a trial to run; one of status STOPPED if there is none."""
         if tuner_id not in self.ongoing_trials:
             if self.deadline is not None and time.monotonic() > self.deadline:
-                self.ended = "the time is up"
+                self.ended = TIME_IS_UP
             elif self.is_stale(list(self.trials)) and not self._has_stages():
                 self.ended = f"no new best in {self.patience} trials"
-        if self.ended:
+        # One that runs is given to its worker, started again, to the last.
+        if self.ended and tuner_id not in self.ongoing_trials:
             self.tuner_ids.discard(tuner_id)
-            return Trial(self.get_space(), status=TrialStatus.STOPPED)
-        return super().create_trial(tuner_id)
+            trial = Trial(self.get_space(), status=TrialStatus.STOPPED)
+        else:
+            trial = super().create_trial(tuner_id)
+        if trial.status == TrialStatus.STOPPED and not self.ongoing_trials:
+            # On disk before anybody hears of it: a chief that is started
+            # again must not wait for workers that have left.
+            self.clock.end(self.ended)
+        return trial
+
+    def end_search(self, reason: str) -> None:
+        """Ends the search; trials that run or wait stay as they are."""
+        self.ended = reason
+        self.clock.end(reason)
 
     def _has_stages(self) -> bool:
         return False
@@ -91,6 +108,26 @@ class StoredOracle(keras_tuner.Oracle):
         text = json.dumps(trial.get_state())
         # One that a power cut takes is drawn and run again.
         workdir.write_text(path, text, durable=False)
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes over a state, and notes who held which trial."""
+        super().set_state(state)
+        self._held = dict(self.ongoing_trials)
+
+    def leave_to_holders(self, may_live: Callable[[str], bool]) -> None:
+        """Leaves trials that ran, after `reload`, to workers that live on.
+
+        keras-tuner gives them to whoever asks first, beside a worker that
+        outlived its chief and still runs its trial.
+
+        Args:
+            may_live: Tuner id -> whether it may be alive, or come back.
+        """
+        for tuner_id, trial in self._held.items():
+            if trial.trial_id in self._retry_queue and may_live(tuner_id):
+                self._retry_queue.remove(trial.trial_id)
+                self.ongoing_trials[tuner_id] = trial
+                self.tuner_ids.add(tuner_id)
 
     def reload(self) -> None:
         """Reads the store; trials that were running are run again first."""
@@ -276,8 +313,9 @@ def build_oracle(plan: SearchPlan, directory: Path) -> StoredOracle:
     oracle = lookup(ORACLES, plan.config.tuning.oracle, what="oracle")(plan)
     oracle.verbose = 0
     oracle.patience = plan.config.tuning.patience
-    if plan.config.tuning.max_seconds is not None:
-        oracle.deadline = time.monotonic() + plan.config.tuning.max_seconds
+    oracle.clock = SearchClock(directory, plan.config.tuning.max_seconds)
+    oracle.deadline = oracle.clock.deadline
+    oracle.ended = oracle.clock.over or ""
     oracle._set_project_dir(str(directory), workdir.TRIALS)
     if Path(oracle._get_oracle_fname()).exists():
         oracle.reload()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from tlkeras.tuning.oracles import (
     EPOCHS,
     OBJECTIVE,
     STAGE,
+    TIME_IS_UP,
     WORST_SCORE,
     StoredOracle,
 )
@@ -26,7 +27,11 @@ from tlkeras.tuning.outcome import (
 
 IDLE_SECONDS = 0.5  # between looks at an oracle that waits for others
 
-RunTrials = Callable[[Sequence["Asked"]], list[TrialOutcome]]
+# Yields trials as they end; what it did not begin, since the time is up, not.
+RunTrials = Callable[
+    [Sequence["Asked"]], Iterable[tuple["Asked", TrialOutcome]]
+]
+SYNC_SECONDS = 1.0  # a trial that took longer must outlive a power cut
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,12 +98,17 @@ def search(
     """
     while asked := ask(oracle, store, batch_size, default_epochs):
         watcher.begin(asked)
-        outcomes = finish(asked, run_trials)
+        outcomes = {}
+        for one, outcome in finish_each(asked, run_trials):
+            outcomes[one.folder] = outcome
+            watcher.end(outcome)
         with oracle.one_write():
-            for one, outcome in zip(asked, outcomes, strict=True):
-                if one.trial is not None:
-                    tell(oracle, one.trial, outcome)
-                watcher.end(outcome)
+            for one in asked:
+                if one.trial is not None and one.folder in outcomes:
+                    tell(oracle, one.trial, outcomes[one.folder])
+        if len(outcomes) < len(asked):
+            oracle.end_search(TIME_IS_UP)
+            return
 
 
 def ask(
@@ -115,18 +125,36 @@ def ask(
     return trials
 
 
-def finish(asked: Sequence[Asked], run_trials: RunTrials) -> list[TrialOutcome]:
-    """Runs trials, except those that had ended before the oracle knew."""
-    outcomes = {one.folder: read_outcome(one.folder) for one in asked}
-    open_ones = [one for one in asked if outcomes[one.folder] is None]
-    for one, outcome in zip(
-        open_ones, run_trials(open_ones) if open_ones else [], strict=True
-    ):
+def finish_each(
+    asked: Sequence[Asked], run_trials: RunTrials
+) -> Iterator[tuple[Asked, TrialOutcome]]:
+    """Runs trials, except those that had ended before the oracle knew.
+
+    Yields:
+        A trial and its outcome, which is on disk by then.
+    """
+    open_ones = []
+    for one in asked:
+        known = read_outcome(one.folder)
+        if known is None:
+            open_ones.append(one)
+        else:
+            yield one, known
+    for one, outcome in run_trials(open_ones) if open_ones else ():
         outcome.stage = one.stage
         outcome.trial_id = one.trial.trial_id if one.trial else ""
-        write_outcome(one.folder, outcome, durable=len(open_ones) == 1)
-        outcomes[one.folder] = outcome
-    return [outcome for outcome in outcomes.values() if outcome is not None]
+        write_outcome(
+            one.folder, outcome, durable=outcome.seconds > SYNC_SECONDS
+        )
+        yield one, outcome
+
+
+def finish(asked: Sequence[Asked], run_trials: RunTrials) -> list[TrialOutcome]:
+    """Returns the outcomes of trials, in their order, when all have ended."""
+    outcomes = {
+        one.folder: outcome for one, outcome in finish_each(asked, run_trials)
+    }
+    return [outcomes[one.folder] for one in asked if one.folder in outcomes]
 
 
 def tell(oracle: Any, trial: Trial, outcome: TrialOutcome) -> None:

@@ -66,6 +66,22 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
     return directory
 
 
+def require_search(directory: Path, plan: SearchPlan) -> None:
+    """Makes sure that a directory is this search's, as a worker must.
+
+    Raises:
+        InputError: If it holds no search, or another one.
+    """
+    path = directory / workdir.SEARCH
+    if not path.exists():
+        raise InputError(
+            f"The work directory '{directory}' holds no search; expected the "
+            "chief's own, on a disk that all machines see: give this worker "
+            "the chief's --workdir."
+        )
+    _require_same(directory, workdir.read_json(path), describe_search(plan))
+
+
 def _require_same(
     directory: Path, stored: dict[str, Any], described: dict[str, Any]
 ) -> None:

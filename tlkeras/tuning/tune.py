@@ -95,7 +95,12 @@ def _start(
     if plan.mode == "full":
         oracle = build_oracle(plan, directory)
         return SearchContext(
-            config, plan, directory, oracle, console, make_runner(plan, oracle)
+            config,
+            plan,
+            directory,
+            oracle,
+            console,
+            make_runner(plan, oracle.deadline),
         )
     from tlkeras.tuning.codes import load_head_codes
     from tlkeras.tuning.head_trials import HeadRunner
@@ -106,14 +111,15 @@ def _start(
     return SearchContext(config, plan, directory, oracle, console, runner)
 
 
-def make_runner(plan: SearchPlan, oracle: Any) -> ProcessRunner:
-    """Returns what runs trials in processes."""
+def make_runner(plan: SearchPlan, deadline: float | None) -> ProcessRunner:
+    """Returns what runs trials in processes.
+
+    Args:
+        plan: Of the search.
+        deadline: `time.monotonic()` at which a trial is ended, or None.
+    """
     tuning = plan.config.tuning
-    limits = Limits(
-        tuning.max_trial_seconds,
-        tuning.max_trial_bytes,
-        getattr(oracle, "deadline", None),
-    )
+    limits = Limits(tuning.max_trial_seconds, tuning.max_trial_bytes, deadline)
     return ProcessRunner(plan.trial_config, plan.phases[-1], limits)
 
 
@@ -123,6 +129,20 @@ def _clock(deadline: float | None) -> Callable[[], bool]:
 
 def _run_search(context: SearchContext) -> None:
     """Runs all trials that are still to run."""
+    clock = context.oracle.clock
+    if clock.over is None:
+        with clock:
+            _run_trials(context)
+            clock.end(context.oracle.ended)
+    else:
+        context.console.line("the search is over: going on after it")
+    for line in stage_notes(context.oracle):
+        context.console.line(line)
+    if context.oracle.ended:
+        context.console.line(f"the search ended: {context.oracle.ended}")
+
+
+def _run_trials(context: SearchContext) -> None:
     plan, tuning = context.plan, context.plan.config.tuning
     total = None if tuning.oracle == "hyperband" else plan.num_trials
     done = len(read_outcomes(context.store))
@@ -133,7 +153,7 @@ def _run_search(context: SearchContext) -> None:
         context.console,
         [field.name for field in plan.space],
         left,
-        tuning.max_seconds,
+        context.oracle.clock.seconds_left,
     )
     with table:
         if tuning.workers or _is_distributed():
@@ -142,10 +162,6 @@ def _run_search(context: SearchContext) -> None:
             lead_workers(context, table)
         else:
             _search_here(context, table)
-    for line in stage_notes(context.oracle):
-        context.console.line(line)
-    if context.oracle.ended:
-        context.console.line(f"the search ended: {context.oracle.ended}")
 
 
 def _is_distributed() -> bool:

@@ -7,7 +7,9 @@ started again under its own id, since the chief keeps its trial for that id.
 
 import contextlib
 import dataclasses
+import math
 import os
+import re
 import socket
 import subprocess
 import time
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_collections import ConfigDict
 
+from tlkeras import workdir
 from tlkeras.errors import GateError, InputError
 from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.plan import SearchPlan
@@ -28,6 +31,8 @@ from tlkeras.tuning.search import (
     tell,
     wait_for_trial,
 )
+from tlkeras.tuning.search_clock import is_search_over, read_deadline
+from tlkeras.tuning.search_directory import require_search
 from tlkeras.tuning.watched_process import child_command, kill_tree
 
 if TYPE_CHECKING:
@@ -40,6 +45,9 @@ IP, PORT, TUNER = (
     "KERASTUNER_TUNER_ID",
 )
 LOOK_SECONDS = 0.5
+# For workers to ask once more and hear that the search is over; one that died
+# without a trial never does.
+FAREWELL_SECONDS = 5.0
 MAX_RESTARTS = 5  # of one worker without a trial ending in between
 
 
@@ -107,6 +115,10 @@ def lead_workers(context: "SearchContext", table: "LiveTable") -> None:
     if address is None:
         port = tuning.port or _free_port()
         address = Address("127.0.0.1", port, "chief")
+    else:
+        context.oracle.leave_to_holders(
+            lambda name: not _ended_with_chief(name, tuning.workers)
+        )
     with _serve(context.oracle, address) as servicer:
         context.console.line(
             f"chief at {address.ip}:{address.port}; trials in {context.store}"
@@ -116,6 +128,12 @@ def lead_workers(context: "SearchContext", table: "LiveTable") -> None:
             _watch(context, servicer, supervisor, table)
         finally:
             supervisor.stop()
+
+
+def _ended_with_chief(tuner_id: str, count: int) -> bool:
+    """Says whether a tuner was the chief's process, or one started by it."""
+    own = "tuner|worker" if count else "tuner"
+    return re.fullmatch(rf"({own})\d+", tuner_id) is not None
 
 
 @contextlib.contextmanager
@@ -162,6 +180,7 @@ def _watch(
     from keras_tuner.src.distribute.oracle_chief import exit_chief
 
     seen = {outcome.trial_id for outcome in read_outcomes(context.store)}
+    leave_at = math.inf
     while True:
         for outcome in read_outcomes(context.store):
             if outcome.trial_id not in seen:
@@ -169,8 +188,10 @@ def _watch(
                 table.end(outcome)
                 supervisor.on_trial_end()
         is_over = servicer.stop_triggered or context.oracle.ended
-        if is_over and exit_chief(context.oracle):
-            return
+        if is_over and not context.oracle.ongoing_trials:
+            leave_at = min(leave_at, time.monotonic() + FAREWELL_SECONDS)
+            if exit_chief(context.oracle) or time.monotonic() > leave_at:
+                return
         supervisor.look()
         time.sleep(LOOK_SECONDS)
 
@@ -261,6 +282,9 @@ def work(plan: SearchPlan, directory: Path, address: Address) -> int:
         plan: Of the search, made from the same config as the chief's.
         directory: Of the search, shared with the chief.
         address: Of the chief.
+
+    Raises:
+        InputError: If the directory is another search's, or not the chief's.
     """
     from keras_tuner.src.distribute.oracle_client import OracleClient
 
@@ -269,10 +293,19 @@ def work(plan: SearchPlan, directory: Path, address: Address) -> int:
 
     local = ORACLES[plan.config.tuning.oracle](plan)
     client = OracleClient(local)
-    run_trials = make_runner(plan, local)
+    if not (directory / workdir.SEARCH).exists():
+        client.get_space()  # waits for the chief, who writes it
+    require_search(directory, plan)
+    run_trials = make_runner(plan, None)
     store = store_of(directory)
     count = 0
-    while trial := wait_for_trial(client, address.tuner_id):
+    # Asked of the directory first: the chief may have left.
+    while not is_search_over(directory) and (
+        trial := wait_for_trial(client, address.tuner_id)
+    ):
+        run_trials.limits = dataclasses.replace(
+            run_trials.limits, deadline=read_deadline(directory)
+        )
         asked = describe_trial(trial, store, plan.epochs)
         (outcome,) = finish([asked], run_trials)
         tell(client, trial, outcome)
