@@ -78,12 +78,16 @@ def test_a_seed_that_diverges_counts_against_a_finalist(tmp_path):
     """Once 0.9 and twice nothing is worse than three times 0.88."""
 
     def run(asked):
-        return [
-            TrialOutcome(one.values, COMPLETED, val_accuracy=0.88, val_loss=1.0)
-            if one.values[L2] == 0.0 or one.seed == 11
-            else TrialOutcome(one.values, DIVERGED, reason="NaN")
-            for one in asked
-        ]
+        for one in asked:
+            is_good = one.values[L2] == 0.0 or one.seed == 11
+            yield (
+                one,
+                TrialOutcome(
+                    one.values, COMPLETED, val_accuracy=0.88, val_loss=1.0
+                )
+                if is_good
+                else TrialOutcome(one.values, DIVERGED, reason="NaN"),
+            )
 
     finalists = retrain_best(
         make_outcomes(),

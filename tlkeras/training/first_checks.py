@@ -22,6 +22,7 @@ from tlkeras.checks.split_leaks import (
     check_split_leaks,
 )
 from tlkeras.checks.suite import Suite
+from tlkeras.data.dataset import Dataset
 from tlkeras.data.views import UNCHANGED
 from tlkeras.models.inference import run_batches
 from tlkeras.training.context import RunContext
@@ -59,9 +60,7 @@ def run_cheap_checks(suite: Suite, run: RunContext) -> np.ndarray:
         Logits of the first training images, float32 [n, C].
     """
     dataset, classifier = run.dataset, run.classifier
-    suite.run(lambda: check_split_leaks(dataset))
-    suite.run(lambda: check_near_duplicates(dataset, seed=run.config.seed))
-    suite.run(lambda: check_class_counts(dataset))
+    run_data_checks(suite, dataset, run.config.seed)
     train = dataset.splits["train"]
     rows = np.arange(min(run.config.evaluation.batch_size, len(train)))
     few = train.take(rows)
@@ -89,6 +88,19 @@ def run_cheap_checks(suite: Suite, run: RunContext) -> np.ndarray:
         )
     )
     return logits
+
+
+def run_data_checks(suite: Suite, dataset: Dataset, seed: int) -> None:
+    """Runs what needs the images' files only.
+
+    Args:
+        suite: Collects the results.
+        dataset: With its splits.
+        seed: Where images are drawn.
+    """
+    suite.run(lambda: check_split_leaks(dataset))
+    suite.run(lambda: check_near_duplicates(dataset, seed=seed))
+    suite.run(lambda: check_class_counts(dataset))
 
 
 def fitted_phases(run: RunContext) -> list[Phase]:

@@ -9,7 +9,11 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.checks.suite import Suite
 from tlkeras.console import Console, log_to_file
+from tlkeras.data.dataset import Dataset
+from tlkeras.data.load import load_configured
+from tlkeras.training.first_checks import run_data_checks
 from tlkeras.tuning.conclude import conclude
 from tlkeras.tuning.context import SearchContext, stage_notes
 from tlkeras.tuning.full_trials import ProcessRunner
@@ -73,12 +77,12 @@ def tune(
         result = conclude(context)
         seconds["total"] = round(time.perf_counter() - started, 3)
         result["seconds"] = seconds
-        if config.report.enabled:
-            write_page(directory, result, plan.space)
-        write_hparams(directory, plan.space)
         for place in (directory / workdir.TUNED_RUN, directory):
             # Also beside the winner's run, whose report tells of the search.
             workdir.write_json(place / workdir.TUNING, result)
+        if config.report.enabled:
+            write_page(directory, result, plan.space)
+        write_hparams(directory, plan.space)
         return workdir.read_json(directory / workdir.TUNING)
     finally:
         logging.getLogger("tlkeras").removeHandler(handler)
@@ -93,6 +97,7 @@ def _start(
     console.line(f"{plan.mode} mode; searching {fields}")
     write_given_config(directory / GIVEN_CONFIG, config, plan)
     if plan.mode == "full":
+        _check_data(config, load_configured(plan.config), console)
         oracle = build_oracle(plan, directory)
         return SearchContext(
             config,
@@ -106,9 +111,22 @@ def _start(
     from tlkeras.tuning.head_trials import HeadRunner
 
     codes = load_head_codes(plan.config, console)
+    _check_data(config, codes.dataset, console)
     oracle = build_oracle(plan, directory)
     runner = HeadRunner(codes, plan.trial_config, _clock(oracle.deadline))
     return SearchContext(config, plan, directory, oracle, console, runner)
+
+
+def _check_data(config: ConfigDict, dataset: Dataset, console: Console) -> None:
+    """Checks the data before the first trial; the final runs would refuse it.
+
+    Raises:
+        GateError: If a picture lies in two splits and `checks.strict` is on.
+    """
+    if config.checks.enabled:
+        suite = Suite(Path(workdir.CHECKS), console, dataset.fingerprint)
+        run_data_checks(suite, dataset, config.seed)
+        suite.require_passed(strict=config.checks.strict)
 
 
 def make_runner(plan: SearchPlan, deadline: float | None) -> ProcessRunner:
