@@ -130,7 +130,7 @@ def update_ratios_off(history: PhaseHistory) -> Finding | None:
             group=group,
             update_ratio=ratio,
             change=f"Bring the rate of '{group}' to where it learns.",
-            flag=_scaled(history, group, HEALTHY_RATIO / ratio),
+            flag=_scaled(history, group, HEALTHY_RATIO / max(ratio, 1e-12)),
         )
     return None
 
