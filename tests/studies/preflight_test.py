@@ -99,6 +99,7 @@ def test_what_cannot_learn_by_heart_is_caught(
     assert set(verdicts.values()) == {"pass"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("head", ["svm", "mlp"])
 def test_other_heads_pass(head, small_config, tmp_path):
     small_config.model.head = head

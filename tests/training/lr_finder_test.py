@@ -62,6 +62,7 @@ def test_groups_keep_their_multipliers(small_config, tmp_path):
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
 
 
+@pytest.mark.slow
 def test_train_goes_on_where_the_finder_stopped(small_config, tmp_path):
     find_phase_rates(small_config, tmp_path / "run", num_steps=20)
     found_first = train_and_evaluate(small_config, tmp_path / "run")
