@@ -30,13 +30,29 @@ def update_ratio(
             unless there is nothing else.
         before: Path -> value before the update.
 
+    Returns:
+        0 where nothing moved; infinity or NaN where weights are not finite.
+
     Reference:
         CS231n notes, Neural Networks Part 3, "Ratio of weights:updates".
     """
     kernels = [v for v in variables if len(v.shape) > 1] or variables
-    change = sum(
-        float(((keras.ops.convert_to_numpy(v) - before[v.path]) ** 2).sum())
-        for v in kernels
-    )
-    size = sum(float((before[v.path] ** 2).sum()) for v in kernels)
+    # In float64: of weights on their way to infinity, float32 squares
+    # overflow long before the weights do.
+    with np.errstate(invalid="ignore"):
+        change = sum(
+            _sum_of_squares(
+                np.subtract(
+                    keras.ops.convert_to_numpy(v),
+                    before[v.path],
+                    dtype=np.float64,
+                )
+            )
+            for v in kernels
+        )
+        size = sum(_sum_of_squares(before[v.path]) for v in kernels)
     return math.sqrt(change / max(size, 1e-24))
+
+
+def _sum_of_squares(values: np.ndarray) -> float:
+    return float(np.square(values, dtype=np.float64).sum())

@@ -67,21 +67,18 @@ def plot_range_test(test: dict[str, Any]) -> Any:
                 ha="center",
             )
         losses = [_finite(value) for value in test["losses"]]
-        axes.plot(
-            rates[: len(losses)],
-            losses,
-            color=THEME["band"],
-            lw=0.8,
-            label="loss",
-        )
         smoothed = [_finite(value) for value in test["smoothed"]]
-        axes.plot(
-            rates[: len(smoothed)],
-            smoothed,
-            color=THEME["train"],
-            lw=2,
-            label="smoothed",
-        )
+        for values, color, width, label in (
+            (losses, "band", 0.8, "loss"),
+            (smoothed, "train", 2, "smoothed"),
+        ):
+            axes.plot(
+                rates[: len(values)],
+                values,
+                color=THEME[color],
+                lw=width,
+                label=label,
+            )
         _mark_suggestions(axes, test)
         use_log_scale(axes, "x")
         finite = [v for v in (*losses, *smoothed) if math.isfinite(v)]

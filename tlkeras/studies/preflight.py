@@ -10,11 +10,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.checks.frozen_variables import (
-    check_unchanged,
-    frozen_statistics,
-    frozen_variables,
-)
 from tlkeras.checks.label_signal import (
     check_label_signal,
     check_shuffled_labels,
@@ -50,8 +45,16 @@ from tlkeras.optim.losses import expected_initial_loss, mean_loss
 from tlkeras.studies.cross_validation import cross_validate
 from tlkeras.training.assembly import build_optimizer
 from tlkeras.training.context import RunContext
-from tlkeras.training.first_checks import fitted_phases, run_cheap_checks
-from tlkeras.training.frozen_part import feature_settings, reader_factory
+from tlkeras.training.first_checks import (
+    fitted_phases,
+    run_cheap_checks,
+    run_frozen_checks,
+)
+from tlkeras.training.frozen_part import (
+    as_inputs,
+    feature_settings,
+    reader_factory,
+)
 from tlkeras.training.lr_finder import AUTO
 from tlkeras.training.phases import Phase, build_groups
 from tlkeras.training.trainer import build_run, load_data, set_up_model
@@ -193,25 +196,9 @@ def _check_phase(suite: Suite, phase: Phase, run: RunContext) -> None:
         batch_norm=phase.batch_norm,
     )
     few = few_images(run.dataset.splits["train"], NUM_IMAGES, run.config.seed)
-    read = reader_factory(classifier.image_size)(few, UNCHANGED)
-    rows = np.arange(min(STEP_IMAGES, len(few)))
-    step = take_step(
-        classifier, read(rows, np.zeros_like(rows)), few.targets[rows]
-    )
-    kinds = {
-        "frozen_variables": frozen_variables(classifier, phase.trainable_from),
-        "batch_norm": frozen_statistics(
-            classifier, phase.trainable_from, phase.batch_norm
-        ),
-    }
-    for name, variables in kinds.items():
-        if variables:
-            suite.run(
-                functools.partial(
-                    check_unchanged, name, variables, step.touched
-                ),
-                phase=phase.name,
-            )
+    some = few.take(np.arange(min(STEP_IMAGES, len(few))))
+    step = take_step(classifier, _pixels(run, some), some.targets)
+    run_frozen_checks(suite, phase, run, step.touched)
     suite.run(
         lambda: check_gradient(step, classifier, phase.trainable_from),
         phase=phase.name,
@@ -239,7 +226,6 @@ def _check_overfit(
     """Learns a few images by heart, from what the frozen part gives."""
     classifier = run.classifier
     model = classifier.model
-    inputs: Any = _pixels(run, few)
     cutoff = find_cutoff(classifier.backbone, phase.trainable_from)
     if cutoff:
         parts = split_classifier(
@@ -250,7 +236,9 @@ def _check_overfit(
         tensors = prefix.activations(
             few, prefix.plain, what="frozen part", live=True
         ).rows(np.arange(len(few)), np.zeros(len(few), int))
-        inputs = tensors[0] if len(tensors) == 1 else tuple(tensors)
+        inputs = as_inputs(tensors)
+    else:
+        inputs = _pixels(run, few)
     settings: dict[str, Any] = {
         "loss": classifier.head.loss,
         "expected": expected_initial_loss(

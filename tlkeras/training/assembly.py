@@ -6,6 +6,8 @@ from typing import Any
 import keras
 
 from tlkeras import runtime
+from tlkeras.callbacks.early_stopping import EarlyStopping
+from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
 from tlkeras.data.schedule import stream_seed
 from tlkeras.evaluation.metrics import MEAN_AP, TOP_1
 from tlkeras.models.batch_norm import adapt_batch_norm
@@ -163,3 +165,29 @@ def phase_batches(
         num_workers=run.num_workers,
     )
     yield from frozen.live_batches(batches) if frozen else batches
+
+
+def plateau_callbacks(
+    phase: Phase, metric: str
+) -> list[keras.callbacks.Callback]:
+    """Returns what a phase does where validation gets no better.
+
+    Args:
+        phase: Its patiences; None leaves a callback out.
+        metric: That is watched, without prefix; higher is better.
+    """
+    monitor = {"monitor": f"val_{metric}", "mode": "max"}
+    callbacks: list[keras.callbacks.Callback] = []
+    if phase.reduce_on_plateau_patience is not None:
+        callbacks.append(
+            ReduceLROnPlateau(
+                patience=phase.reduce_on_plateau_patience,
+                factor=phase.reduce_on_plateau_factor,
+                **monitor,
+            )
+        )
+    if phase.early_stopping_patience is not None:
+        callbacks.append(
+            EarlyStopping(patience=phase.early_stopping_patience, **monitor)
+        )
+    return callbacks

@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 
 from tlkeras import workdir
@@ -112,6 +113,39 @@ def fitted_phases(run: RunContext) -> list[Phase]:
     ]
 
 
+def _frozen_kinds(
+    phase: Phase, run: RunContext
+) -> dict[str, list[keras.Variable]]:
+    """Returns check -> variables that a phase must not change, if any."""
+    kinds = {
+        "frozen_variables": frozen_variables(
+            run.classifier, phase.trainable_from
+        ),
+        "batch_norm": frozen_statistics(
+            run.classifier, phase.trainable_from, phase.batch_norm
+        ),
+    }
+    return {name: variables for name, variables in kinds.items() if variables}
+
+
+def run_frozen_checks(
+    suite: Suite, phase: Phase, run: RunContext, changed: set[str]
+) -> None:
+    """Says whether a phase's first step left alone what is frozen.
+
+    Args:
+        suite: Collects the results.
+        phase: That took the step.
+        run: Whose classifier is frozen as the phase says.
+        changed: Paths of all variables that changed.
+    """
+    for name, variables in _frozen_kinds(phase, run).items():
+        suite.run(
+            functools.partial(check_unchanged, name, variables, changed),
+            phase=phase.name,
+        )
+
+
 def frozen_guards(phase: Phase, run: RunContext) -> list[FrozenGuard]:
     """Returns what looks at the frozen part after a phase's first step.
 
@@ -121,14 +155,7 @@ def frozen_guards(phase: Phase, run: RunContext) -> list[FrozenGuard]:
     """
     if not run.config.checks.enabled or run.progress.epoch:
         return []
-    kinds = {
-        "frozen_variables": frozen_variables(
-            run.classifier, phase.trainable_from
-        ),
-        "batch_norm": frozen_statistics(
-            run.classifier, phase.trainable_from, phase.batch_norm
-        ),
-    }
+    kinds = _frozen_kinds(phase, run)
 
     def report(changed: set[str]) -> None:
         suite = Suite(
@@ -136,14 +163,7 @@ def frozen_guards(phase: Phase, run: RunContext) -> list[FrozenGuard]:
             run.console,
             run.dataset.fingerprint,
         )
-        for name, variables in kinds.items():
-            if variables:
-                suite.run(
-                    functools.partial(
-                        check_unchanged, name, variables, changed
-                    ),
-                    phase=phase.name,
-                )
+        run_frozen_checks(suite, phase, run, changed)
         suite.write()
         suite.require_passed(strict=run.config.checks.strict)
 

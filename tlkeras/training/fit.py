@@ -10,10 +10,8 @@ import numpy as np
 from tlkeras.callbacks.batch_noise import BatchNoise
 from tlkeras.callbacks.checkpointer import Checkpointer
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
-from tlkeras.callbacks.early_stopping import EarlyStopping
 from tlkeras.callbacks.epoch_writer import EpochWriter
 from tlkeras.callbacks.progress import Progress as ProgressBar
-from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
 from tlkeras.callbacks.stateful import StatefulCallback
 from tlkeras.callbacks.update_ratios import UpdateRatios
 from tlkeras.callbacks.validation import Validation
@@ -31,6 +29,7 @@ from tlkeras.training.assembly import (
     freeze_below,
     freeze_phase,
     phase_batches,
+    plateau_callbacks,
 )
 from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import frozen_guards
@@ -181,20 +180,8 @@ def _callbacks(
         ),
         validation,
     ]
-    monitor = {"monitor": f"val_{run.metric}", "mode": "max"}
-    if phase.reduce_on_plateau_patience is not None:
-        callbacks.append(
-            ReduceLROnPlateau(
-                patience=phase.reduce_on_plateau_patience,
-                factor=phase.reduce_on_plateau_factor,
-                **monitor,
-            )
-        )
-    if phase.early_stopping_patience is not None:
-        callbacks.append(
-            EarlyStopping(patience=phase.early_stopping_patience, **monitor)
-        )
     callbacks += [
+        *plateau_callbacks(phase, run.metric),
         EpochWriter(phase.name, run.metric, [run.history.add]),
         ProgressBar(
             phase.name,

@@ -121,14 +121,16 @@ class FrozenPart:
             batch_size: Of the suffix.
         """
         batches = self.plain(split).batches(batch_size)
-        return run_batches(self.suffix, map(_inputs, batches))
+        return run_batches(self.suffix, map(as_inputs, batches))
 
     def codes_and_logits(
         self, split: str, batch_size: int
     ) -> tuple[np.ndarray, ...]:
         """Returns a split's CNN codes [N, d] and logits [N, C] in one pass."""
         batches = self.plain(split).batches(batch_size)
-        return run_outputs(self.parts.suffix_with_codes, map(_inputs, batches))
+        return run_outputs(
+            self.parts.suffix_with_codes, map(as_inputs, batches)
+        )
 
     def cached_batches(
         self,
@@ -144,7 +146,7 @@ class FrozenPart:
             weights = (
                 () if class_weights is None else (targets @ class_weights,)
             )
-            yield _inputs(self.train.rows(chosen, views)), targets, *weights
+            yield as_inputs(self.train.rows(chosen, views)), targets, *weights
 
     def live_batches(
         self, batches: Iterator[tuple[np.ndarray, ...]]
@@ -156,7 +158,7 @@ class FrozenPart:
                 images.astype(self.prefix.dtype),
                 num_workers=self.prefix.settings.num_workers,
             )
-            yield _inputs(tensors), *others
+            yield as_inputs(tensors), *others
 
 
 def build_frozen_part(
@@ -215,8 +217,8 @@ def _why_live(prefix: FrozenPrefix, train: Split, uses: int) -> str:
     return prefix.obstacle(train, views)
 
 
-def _inputs(tensors: list[np.ndarray]) -> Any:
-    """Models of one tensor take no lists; several come as a tuple."""
+def as_inputs(tensors: list[np.ndarray]) -> Any:
+    """Returns what a model takes: the one tensor, or a tuple of several."""
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 
@@ -233,7 +235,7 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     count = min(PROOF_IMAGES, len(run.dataset.splits["validation"]))
     rows = np.arange(count)
     frontier = frozen.plain("validation").rows(rows, np.zeros_like(rows))
-    in_parts = run_batches(frozen.suffix, [_inputs(frontier)])
+    in_parts = run_batches(frozen.suffix, [as_inputs(frontier)])
     images = frozen.prefix.make_reader(
         run.dataset.splits["validation"], frozen.prefix.plain
     )(rows, np.zeros_like(rows))

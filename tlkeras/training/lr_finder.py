@@ -12,6 +12,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.data.schedule import steps_per_epoch
 from tlkeras.errors import InputError
+from tlkeras.models.layer_groups import LayerGroup
 from tlkeras.models.snapshot import restored
 from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.lr_rules import (
@@ -124,7 +125,8 @@ def find_learning_rates(
             where no group follows the phase's rate.
     """
     check_rule(rule)
-    if _rates_at(phase, run, 1.0) == _rates_at(phase, run, 2.0):
+    groups = build_groups(phase, run.classifier)
+    if _rates_at(phase, groups, 1.0) == _rates_at(phase, groups, 2.0):
         raise InputError(
             f"Every layer group of the phase '{phase.name}' has a learning "
             "rate of its own, so that the phase's changes nothing; expected a "
@@ -151,7 +153,7 @@ def find_learning_rates(
         rule=choose_rule(smoothed) if rule == AUTO else rule,
         suggestions=suggest(rates, smoothed),
         regions=find_regions(rates, smoothed),
-        groups=_rates_at(phase, run, 1.0),
+        groups=_rates_at(phase, groups, 1.0),
         stopped=stopped,
         seconds=time.perf_counter() - started,
     )
@@ -210,8 +212,9 @@ def _run_steps(
     ):
         optimizer, _ = build_optimizer(first, run, steps)
         compile_model(first, run, model, optimizer)
+        groups = build_groups(phase, run.classifier)
         for rate, batch in zip(rates, batches, strict=False):
-            _set_rates(phase, run, optimizer, float(rate))
+            _set_rates(phase, groups, optimizer, float(rate))
             model.reset_metrics()
             losses.append(float(model.train_on_batch(*batch)[0]))
             if unmoved is None:
@@ -229,19 +232,20 @@ def _run_steps(
     return np.array(losses), ""
 
 
-def _rates_at(phase: Phase, run: RunContext, rate: float) -> dict[str, float]:
-    groups = build_groups(phase, run.classifier)
+def _rates_at(
+    phase: Phase, groups: list[LayerGroup], rate: float
+) -> dict[str, float]:
     return group_rates(dataclasses.replace(phase, learning_rate=rate), groups)
 
 
 def _set_rates(
     phase: Phase,
-    run: RunContext,
+    groups: list[LayerGroup],
     optimizer: keras.optimizers.Optimizer,
     rate: float,
 ) -> None:
     """Sets every group's rate; at 0 no group moves, whatever its own says."""
-    rates = _rates_at(phase, run, rate)
+    rates = _rates_at(phase, groups, rate)
     for inner in inner_optimizers(optimizer):
         inner.learning_rate = rates[inner.name] if rate else 0.0
 

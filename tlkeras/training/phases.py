@@ -124,41 +124,48 @@ def group_rates(phase: Phase, groups: list[LayerGroup]) -> dict[str, float]:
         phase: With a number for its rate; `auto` is resolved before.
         groups: From `build_groups`.
     """
-    base = float(phase.learning_rate)
     if phase.layer_decay is not None:
+        base = float(phase.learning_rate)
         return {
             group.name: base * phase.layer_decay**depth
             for depth, group in enumerate(groups)
         }
-    rates = {}
-    for group in groups:
-        settings = phase.groups[group.name]
-        rates[group.name] = (
-            settings.learning_rate
-            if settings.learning_rate is not None
-            else base * settings.learning_rate_multiplier
-        )
-    return rates
+    return {group.name: group_rate(phase, group.name) for group in groups}
+
+
+def group_rate(phase: Phase, name: str) -> float:
+    """Returns a group's own rate, or the phase's times its multiplier."""
+    own = phase.groups.get(name, GroupSettings())
+    if own.learning_rate is not None:
+        return own.learning_rate
+    return float(phase.learning_rate) * own.learning_rate_multiplier
 
 
 def optimizer_specs(
     phase: Phase, groups: list[LayerGroup], steps_per_epoch: int
 ) -> dict[str, OptimizerSpec]:
     """Returns group -> its optimizer."""
+    return {
+        name: group_spec(phase, name, rate, steps_per_epoch)
+        for name, rate in group_rates(phase, groups).items()
+    }
+
+
+def group_spec(
+    phase: Phase, name: str, rate: float, steps_per_epoch: int
+) -> OptimizerSpec:
+    """Returns the optimizer of one group at a peak rate."""
+    own = phase.groups.get(name, GroupSettings())
     args = ScheduleArgs(total_epochs=phase.epochs, **phase.schedule_args)
-    specs = {}
-    for name, rate in group_rates(phase, groups).items():
-        own = phase.groups.get(name, GroupSettings())
-        specs[name] = OptimizerSpec(
-            optimizer=own.optimizer or phase.optimizer,
-            learning_rate=make_learning_rate(
-                phase.schedule, rate, steps_per_epoch, args
-            ),
-            weight_decay=_first(own.weight_decay, phase.weight_decay),
-            momentum=phase.momentum,
-            clipnorm=_first(own.clipnorm, phase.clipnorm),
-        )
-    return specs
+    return OptimizerSpec(
+        optimizer=own.optimizer or phase.optimizer,
+        learning_rate=make_learning_rate(
+            phase.schedule, rate, steps_per_epoch, args
+        ),
+        weight_decay=_first(own.weight_decay, phase.weight_decay),
+        momentum=phase.momentum,
+        clipnorm=_first(own.clipnorm, phase.clipnorm),
+    )
 
 
 def _first(value: Any, default: Any) -> Any:

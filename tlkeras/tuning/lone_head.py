@@ -14,40 +14,23 @@ from ml_collections import ConfigDict
 
 from tlkeras import runtime
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
-from tlkeras.callbacks.early_stopping import EarlyStopping
-from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
 from tlkeras.callbacks.validation import Validation
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.models.heads import HEADS, build_head
 from tlkeras.models.inference import run_batches
+from tlkeras.models.layer_groups import HEAD
 from tlkeras.optim.losses import LOSSES, expected_initial_loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.optim.optimizers import OptimizerSpec
-from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
-from tlkeras.training.phases import GroupSettings, Phase
+from tlkeras.training.assembly import plateau_callbacks
+from tlkeras.training.phases import Phase, group_rate, group_spec
 from tlkeras.tuning.head_specs import HeadData, TrainedHead
 
 
 def head_optimizer(phase: Phase, steps_per_epoch: int) -> OptimizerSpec:
     """Returns how a phase trains the head, as the trainer reads it."""
-    own = phase.groups.get("head", GroupSettings())
-    rate = own.learning_rate
-    if rate is None:
-        rate = float(phase.learning_rate) * own.learning_rate_multiplier
-    args = ScheduleArgs(total_epochs=phase.epochs, **phase.schedule_args)
-    return OptimizerSpec(
-        optimizer=own.optimizer or phase.optimizer,
-        learning_rate=make_learning_rate(
-            phase.schedule, rate, steps_per_epoch, args
-        ),
-        weight_decay=_first(own.weight_decay, phase.weight_decay),
-        momentum=phase.momentum,
-        clipnorm=_first(own.clipnorm, phase.clipnorm),
-    )
-
-
-def _first(value: Any, default: Any) -> Any:
-    return default if value is None else value
+    rate = group_rate(phase, HEAD)
+    return group_spec(phase, HEAD, rate, steps_per_epoch)
 
 
 def build_lone_head(
@@ -183,7 +166,12 @@ def train_lone_head(
         _rows(data, batches),
         epochs=phase.epochs,
         steps_per_epoch=steps_per_epoch,
-        callbacks=[guard, validation, *_stoppers(phase, course), course],
+        callbacks=[
+            guard,
+            validation,
+            *plateau_callbacks(phase, course.metric),
+            course,
+        ],
         shuffle=False,
         verbose=0,
     )
@@ -200,21 +188,3 @@ def _rows(
     for rows in batches:
         weights = () if data.weights is None else (data.weights[rows],)
         yield data.codes[rows], data.targets[rows], *weights
-
-
-def _stoppers(phase: Phase, course: _Course) -> list[keras.callbacks.Callback]:
-    monitor = {"monitor": f"val_{course.metric}", "mode": "max"}
-    callbacks: list[keras.callbacks.Callback] = []
-    if phase.reduce_on_plateau_patience is not None:
-        callbacks.append(
-            ReduceLROnPlateau(
-                patience=phase.reduce_on_plateau_patience,
-                factor=phase.reduce_on_plateau_factor,
-                **monitor,
-            )
-        )
-    if phase.early_stopping_patience is not None:
-        callbacks.append(
-            EarlyStopping(patience=phase.early_stopping_patience, **monitor)
-        )
-    return callbacks
