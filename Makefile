@@ -10,7 +10,7 @@ quickstart:
 	$(PYTHON) configs/quickstart.py
 
 test:
-	$(PYTHON) -m pytest --cov --cov-fail-under=90
+	$(PYTHON) -m pytest -n 2 --cov --cov-fail-under=90
 
 test-slow:
 	$(PYTHON) -m pytest -m slow

@@ -14,6 +14,7 @@ TEST = [
     "coverage>=7.4",
     "pytest>=8",
     "pytest-cov>=5",
+    "pytest-xdist>=3.5",
     "jax>=0.4.30",
     # They drive the system's Chromium; no browser is fetched.
     "axe-playwright-python>=0.1.4",

@@ -9,6 +9,17 @@ import numpy as np
 import pytest
 
 PROJECT = Path(__file__).parent.parent
+# Folders whose tests share runs that are made once a process.
+TOGETHER = ("exporters", "report")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Gives each worker process whole files, or whole folders."""
+    for item in items:
+        folder = item.path.parent.name
+        name = folder if folder in TOGETHER else item.nodeid.split("::")[0]
+        item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(autouse=True, scope="session")
