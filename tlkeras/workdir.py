@@ -45,6 +45,7 @@ TUNING = "tuning.json"
 TUNING_PAGE = "tuning.html"
 TUNED_CONFIG = "tuned.py"
 TUNED_RUN = "tuned"
+GIVEN_CONFIG = "given.py"
 GIVEN_RUN = "given"
 
 

@@ -48,6 +48,14 @@ def run(capfd):
         (["--config.tuning.num_trials=0"], "tuning.num_trials=0"),
         (["--config.tuning.max_seconds=0"], "tuning.max_seconds=0"),
         (["--config.tuning.oracle=grid"], "tuning.oracle='grid'"),
+        (
+            ["--space=phases.fine_tune.trainable_from=stage3|stage9", *SMALL],
+            "'stage9'",
+        ),
+        (
+            ["--space=model.backbone=MobileNet|MobileNt", *SMALL],
+            "Did you mean 'MobileNet'",
+        ),
         (["--config.tuning.space.x=1"], "expected --space=FIELD=LOW:HIGH"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

@@ -156,6 +156,9 @@ def test_patience_ends_a_stage_and_the_clock_ends_the_search(
     run_all(oracle, tmp_path / "a", run, batch_size=1)
     stages = [t.hyperparameters.values[STAGE] for t in oracle.trials.values()]
     assert (stages.count(1), stages.count(2)) == (4, 4)
+    assert oracle.ended == oracle.clock.over == "no new best in 3 trials"
+    note = "begun after 4 of 40 trials of the one before: no new best in 3"
+    assert oracle.stage_spaces()[1][1][0].startswith(note)
     search_config.tuning.max_seconds = 1e-9
     plan = make_plan(search_config, {RATE: "1e-4:1e-1:log"})
     oracle = build_oracle(plan, tmp_path / "b")

@@ -22,7 +22,7 @@ from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.tuning import tune as tune_module
 from tlkeras.tuning.codes import load_head_codes
 from tlkeras.tuning.config_file import write_config_file
-from tlkeras.tuning.fields import apply_values
+from tlkeras.tuning.fields import apply_values, copy_config
 from tlkeras.tuning.head_trials import HeadRunner, run_head_trials
 from tlkeras.tuning.lines import format_trials
 from tlkeras.tuning.live_table import LiveTable
@@ -136,6 +136,23 @@ def test_a_finished_search_is_only_read(searched, monkeypatch):
     config, directory, result = searched
     monkeypatch.setattr(tune_module, "_start", None)
     assert tune(config, make_plan(config, SPACE), directory) == result
+    other = copy_config(config)
+    other.tuning.max_seconds = 9.0  # decides nothing any more
+    assert tune(other, make_plan(other, SPACE), directory) == result
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("noise_seeds", 5), ("compare", False)]
+)
+def test_a_finished_search_is_not_concluded_a_second_time(
+    searched, name, value
+):
+    config, directory, result = searched
+    other = copy_config(config)
+    other.tuning[name] = value
+    with pytest.raises(InputError, match=f"is finished, with tuning.{name}="):
+        tune(other, make_plan(other, SPACE), directory)
+    assert workdir.read_json(directory / workdir.TUNING) == result
 
 
 def test_the_page_is_self_contained_and_escapes(searched):

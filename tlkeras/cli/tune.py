@@ -30,7 +30,7 @@ def main(arguments: list[str]) -> int:
     from tlkeras.console import Console
     from tlkeras.tuning.plan import make_plan
     from tlkeras.tuning.search_directory import default_search_directory
-    from tlkeras.tuning.space import parse_space_flags
+    from tlkeras.tuning.space_texts import parse_space_flags
     from tlkeras.tuning.workers import read_address, require_processes
 
     config = parsing.resolve_config()

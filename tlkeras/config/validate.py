@@ -188,6 +188,12 @@ def _check_groups(config: ConfigDict, phase: str) -> None:
             f"phases.{phase}.groups lacks 'head'; expected a group for the new "
             "layers: define groups.head in the config file."
         )
+    if groups.head.starts_at != "head":
+        raise InputError(
+            f"phases.{phase}.groups.head.starts_at='{groups.head.starts_at}' "
+            "would move the new layers' group; expected 'head': let another "
+            "group, such as upper, start there."
+        )
     if config.phases[phase].layer_decay is not None:
         _check_untouched(config, phase)
     for group in groups:

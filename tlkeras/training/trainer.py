@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,26 +166,14 @@ def build_run(
     Every phase's cutoff, groups and method are tried on the network, so that a
     mistyped layer ends the run before the first phase, not before the last.
     """
-    if dataset.multi_label and config.model.head != "multi_label":
-        raise InputError(
-            f"'{config.data.source}' gives some images several labels; "
-            f"expected one each for model.head='{config.model.head}': set "
-            "--config.model.head=multi_label."
-        )
+    require_fitting_head(config, dataset)
     num_workers = config.runtime.num_workers or os.cpu_count() or 1
     classifier = build_from_config(config, dataset, num_workers)
     phases = read_phases(config.phases)
     names = dict.fromkeys(name for p in phases for name in p.groups)
     if any(phase.layer_decay is not None for phase in phases):
         names |= dict.fromkeys(f"stage{number}" for number in range(7))
-    for phase in phases:
-        freeze(
-            classifier,
-            trainable_from=phase.trainable_from,
-            batch_norm=phase.batch_norm,
-        )
-        if resolve_method(phase, classifier) == "fit":
-            build_groups(phase, classifier)
+    try_phases(phases, classifier)
     return RunContext(
         config=config,
         directory=directory,
@@ -208,6 +197,37 @@ def build_run(
         # A resumed run has the same: it is built from the same weights.
         first_kernel=first_kernel(classifier.backbone),
     )
+
+
+def require_fitting_head(config: ConfigDict, dataset: Dataset) -> None:
+    """Makes sure that the head can learn a data set's labels.
+
+    Raises:
+        InputError: If images carry several labels and the head takes one.
+    """
+    if dataset.multi_label and config.model.head != "multi_label":
+        raise InputError(
+            f"'{config.data.source}' gives some images several labels; "
+            f"expected one each for model.head='{config.model.head}': set "
+            "--config.model.head=multi_label."
+        )
+
+
+def try_phases(phases: Sequence[Phase], classifier: Classifier) -> None:
+    """Tries every phase's cutoff, groups and method on a network.
+
+    Raises:
+        InputError: For a layer that it lacks, a group without layers, or a
+            phase that cannot be solved.
+    """
+    for phase in phases:
+        freeze(
+            classifier,
+            trainable_from=phase.trainable_from,
+            batch_norm=phase.batch_norm,
+        )
+        if resolve_method(phase, classifier) == "fit":
+            build_groups(phase, classifier)
 
 
 def build_from_config(

@@ -92,3 +92,19 @@ def _bounded(field: SearchField, unit: float) -> float:
     if not closed and value <= low:
         value = min(field.low, field.high)
     return float(min(max(value, low), high if math.isfinite(high) else value))
+
+
+def split_stages(num_trials: int, num_stages: int) -> tuple[int, ...]:
+    """Divides trials: two thirds to the first stage, the rest in equal parts.
+
+    Example:
+    >>> split_stages(100, 2), split_stages(12, 3), split_stages(5, 1)
+    ((67, 33), (8, 2, 2), (5,))
+    """
+    num_stages = min(num_stages, num_trials)
+    if num_stages == 1:
+        return (num_trials,)
+    rest = max(num_stages - 1, num_trials - -(-2 * num_trials // 3))
+    later = [rest // (num_stages - 1)] * (num_stages - 1)
+    later[0] += rest - sum(later)
+    return (max(1, num_trials - rest), *later)

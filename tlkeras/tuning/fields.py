@@ -1,4 +1,4 @@
-"""Fields of a config, by dotted name: their types, limits and conditions."""
+"""Fields of a config, by dotted name: their types, values and limits."""
 
 import fnmatch
 import pickle
@@ -24,22 +24,9 @@ NOT_SEARCHABLE = (
     "phases.*.epochs",
     "phases.*.divergence_factor",  # the rule that quits a trial
     "phases.*.solver",  # the same answer
+    "phases.*.groups.head.starts_at",  # always the new layers
     "model.weights",
 )
-# Field -> (another field, the values at which the first one counts).
-CONDITIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "model.hidden_units": ("model.head", ("mlp",)),
-    "momentum": ("optimizer", ("sgd", "rmsprop")),
-    "schedule_args.warmup_epochs": ("schedule", ("cosine",)),
-    "schedule_args.drop_every_epochs": ("schedule", ("step",)),
-    "schedule_args.drop_factor": ("schedule", ("step",)),
-    "schedule_args.decay_per_epoch": ("schedule", ("exponential",)),
-    "schedule_args.time_constant_epochs": (
-        "schedule",
-        ("inverse_time", "natural_exp"),
-    ),
-    "schedule_args.final_fraction": ("schedule", ("cosine", "one_cycle")),
-}
 
 
 def leaf_fields(section: ConfigDict, prefix: str = "") -> Iterator[str]:
@@ -74,8 +61,8 @@ def require_searchable(config: ConfigDict, name: str) -> None:
     if name in set(leaf_fields(config)):
         raise InputError(
             f"The field '{name}' cannot be searched, because trials would not "
-            "be comparable; expected a field of model, phases (epochs apart), "
-            "data.augment or data.class_weighting: set "
+            "be comparable, or all alike; expected a field of model, phases "
+            "(epochs apart), data.augment or data.class_weighting: set "
             f"--config.{name} instead."
         )
     last = {key.rsplit(".", 1)[-1]: key for key in reversed(known)}
@@ -189,23 +176,3 @@ def allowed_range(name: str) -> Range:
         table, rest = tables
         return table.get(".".join(rest), (0, float("inf"), False))
     return (0, float("inf"), False)
-
-
-def condition_of(name: str) -> tuple[str, tuple[str, ...]] | None:
-    """Returns (parent field, its values) under which a field counts.
-
-    Example:
-    >>> condition_of("phases.fine_tune.momentum")
-    ('phases.fine_tune.optimizer', ('sgd', 'rmsprop'))
-    """
-    if name in CONDITIONS:
-        return CONDITIONS[name]
-    parts = name.split(".")
-    if parts[0] != "phases":
-        return None
-    if parts[2:3] == ["label_smoothing"]:
-        return "model.head", ("linear", "mlp", "multi_label")
-    found = CONDITIONS.get(".".join(parts[2:]))
-    if found is None:
-        return None
-    return f"phases.{parts[1]}.{found[0]}", found[1]

@@ -36,9 +36,9 @@ from tlkeras.training.phases import (
 )
 from tlkeras.training.trainer import build_from_config, set_up_model
 from tlkeras.tuning.codes import HeadCodes, load_head_codes
+from tlkeras.tuning.hyperparameters import register
 from tlkeras.tuning.lone_head import build_lone_head, head_optimizer
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.space import register
 
 # (epoch, step, rows) of a training, from `row_batches`.
 Steps = Iterator[tuple[int, int, np.ndarray]]

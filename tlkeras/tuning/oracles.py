@@ -13,10 +13,11 @@ from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tlkeras import workdir
 from tlkeras.tables import lookup
-from tlkeras.tuning.coarse_to_fine import shrink_space
+from tlkeras.tuning.coarse_to_fine import shrink_space, split_stages
+from tlkeras.tuning.hyperparameters import to_hyperparameters
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search_clock import SearchClock
-from tlkeras.tuning.space import Space, to_hyperparameters
+from tlkeras.tuning.space import Space
 
 OBJECTIVE = "val_accuracy"
 STAGE, EPOCHS = "tuner/stage", "tuner/epochs"  # beside keras-tuner's own
@@ -49,7 +50,7 @@ class StoredOracle(keras_tuner.Oracle):
             if self.deadline is not None and time.monotonic() > self.deadline:
                 self.ended = TIME_IS_UP
             elif self.is_stale(list(self.trials)) and not self._has_stages():
-                self.ended = f"no new best in {self.patience} trials"
+                self.ended = self._out_of_patience()
         # One that runs is given to its worker, started again, to the last.
         if self.ended and tuner_id not in self.ongoing_trials:
             self.tuner_ids.discard(tuner_id)
@@ -61,6 +62,9 @@ class StoredOracle(keras_tuner.Oracle):
             # again must not wait for workers that have left.
             self.clock.end(self.ended)
         return trial
+
+    def _out_of_patience(self) -> str:
+        return f"no new best in {self.patience} trials"
 
     def end_search(self, reason: str) -> None:
         """Ends the search; trials that run or wait stay as they are."""
@@ -210,8 +214,9 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
         return spaces
 
     def _following(self, space: Space, stage: int) -> tuple[Space, list[str]]:
-        trials = [self.trials[name] for name in self._of_stage(stage)]
-        return shrink_space(
+        members = self._of_stage(stage)
+        trials = [self.trials[name] for name in members]
+        following, notes = shrink_space(
             space,
             [
                 (t.hyperparameters.values, t.score)
@@ -219,6 +224,16 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
                 if t.status == TrialStatus.COMPLETED and t.score > WORST_SCORE
             ],
         )
+        if self._is_cut_short(stage, members):
+            size = self.stage_sizes[stage - 1]
+            cut = f"begun after {len(members)} of {size} trials of the one "
+            notes = [f"{cut}before: {self._out_of_patience()}", *notes]
+        return following, notes
+
+    def _is_cut_short(self, stage: int, members: list[str]) -> bool:
+        """Says whether patience ends a stage before its trials are used up."""
+        is_full = len(members) >= self.stage_sizes[stage - 1]
+        return not is_full and self.is_stale(members)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Draws the values of a trial, or ends a stage."""
@@ -226,13 +241,16 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
         stage, space = len(spaces), spaces[-1]
         members = self._of_stage(stage)
         is_full = len(members) >= self.stage_sizes[stage - 1]
+        is_cut_short = self._is_cut_short(stage, members)
         values = None
-        if not is_full and not self.is_stale(members):
+        if not is_full and not is_cut_short:
             values = self._draw(space)
         if values is None:
             if self.ongoing_trials or self._retry_queue:
                 return {"status": TrialStatus.IDLE}
             if stage == len(self.stage_sizes):
+                if is_cut_short:
+                    self.ended = self._out_of_patience()
                 return {"status": TrialStatus.STOPPED}
             stage += 1
             values = self._draw(self._following(space, stage - 1)[0])
@@ -322,19 +340,3 @@ def build_oracle(plan: SearchPlan, directory: Path) -> StoredOracle:
         oracle.verbose = 0
     oracle.save()
     return oracle
-
-
-def split_stages(num_trials: int, num_stages: int) -> tuple[int, ...]:
-    """Divides trials: two thirds to the first stage, the rest in equal parts.
-
-    Example:
-    >>> split_stages(100, 2), split_stages(12, 3), split_stages(5, 1)
-    ((67, 33), (8, 2, 2), (5,))
-    """
-    num_stages = min(num_stages, num_trials)
-    if num_stages == 1:
-        return (num_trials,)
-    rest = max(num_stages - 1, num_trials - -(-2 * num_trials // 3))
-    later = [rest // (num_stages - 1)] * (num_stages - 1)
-    later[0] += rest - sum(later)
-    return (max(1, num_trials - rest), *later)

@@ -9,8 +9,10 @@ from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
+from tlkeras.tuning.conditions import is_fitted
 from tlkeras.tuning.fields import apply_values, copy_config
-from tlkeras.tuning.space import Space, flatten_space, parse_space
+from tlkeras.tuning.space import Space, parse_space
+from tlkeras.tuning.space_texts import flatten_space
 
 # Fields that change the head and how it trains; PHASE is the head's phase.
 HEAD_FIELDS = (
@@ -30,8 +32,6 @@ HEAD_FIELDS = (
     "phases.PHASE.schedule*",
     "phases.PHASE.weight_decay",
 )
-# Fields of a phase that count whether it is solved or fitted.
-NOT_FITTED = ("batch_norm", "trainable_from", "augment", "method", "solve*")
 CODES_TRIALS, FULL_TRIALS = 100, 20
 
 
@@ -208,16 +208,26 @@ def _let_count(
         fitted = [
             f.name
             for f in space
-            if _is_fitted(f.name, name)
+            if is_fitted(f.name, name)
             or (name == phases[-1] and f.name in PENALTIES)
         ]
         if not (fitted or mode == "codes"):
             continue
+        names = {field.name for field in space}
+        if f"phases.{name}.method" in names:
+            continue  # it decides, trial by trial
         if phase.method == "solve":
             raise InputError(
                 f"The field '{fitted[0]}' has no effect, because "
                 f"phases.{name}.method is 'solve'; expected a phase that fits: "
                 f"set --config.phases.{name}.method=fit."
+            )
+        solved = fnmatch.filter(names, f"phases.{name}.solve*")
+        if solved:
+            raise InputError(
+                f"The field '{solved[0]}' has no effect beside "
+                f"'{fitted[0]}', which makes the phase fit; expected fields "
+                "of solving, or of fitting: leave out one of them."
             )
         phase.method = "fit"
     if not config.tuning.later_phases:
@@ -235,11 +245,3 @@ PENALTIES = (
     "model.dropout",
     "model.head_initializer",
 )
-
-
-def _is_fitted(field: str, phase: str) -> bool:
-    prefix = f"phases.{phase}."
-    if not field.startswith(prefix):
-        return False
-    rest = field.removeprefix(prefix)
-    return not any(fnmatch.fnmatch(rest, pattern) for pattern in NOT_FITTED)

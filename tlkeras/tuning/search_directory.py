@@ -17,6 +17,8 @@ FORMAT_VERSION = 1
 # Fields of `tuning` that decide which trials there are; the others say how
 # much time, or how many machines, a search may take.
 DECIDING = ("oracle", "num_trials", "stages", "coarse_epochs")
+# Those that decide how it is concluded, once its trials have ended.
+CONCLUDING = ("noise_seeds", "final_trials", "final_seeds", "compare")
 
 
 def describe_search(plan: SearchPlan) -> dict[str, Any]:
@@ -64,6 +66,32 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
     workdir.make_directory(directory, what="work directory")
     workdir.write_json(path, {"format_version": FORMAT_VERSION, **described})
     return directory
+
+
+def concluding_settings(plan: SearchPlan) -> dict[str, Any]:
+    """Returns how a search is concluded, as `tuning.json` holds it."""
+    return {name: plan.config.tuning[name] for name in CONCLUDING}
+
+
+def read_finished(directory: Path, plan: SearchPlan) -> dict[str, Any]:
+    """Returns what `tuning.json` of a finished search holds.
+
+    Raises:
+        InputError: If it was concluded with other settings: its runs have
+            looked at the test split, which another winner must not see again.
+    """
+    result = workdir.read_json(directory / workdir.TUNING)
+    settings = concluding_settings(plan)
+    for name, theirs in result.get("settings", {}).items():
+        mine = settings[name]
+        if theirs != mine:
+            raise InputError(
+                f"The search in '{directory}' is finished, with tuning.{name}="
+                f"{theirs}, and its test split was looked at; expected the "
+                f"same setting, not {mine}, or a new directory: choose another "
+                "--workdir."
+            )
+    return result
 
 
 def require_search(directory: Path, plan: SearchPlan) -> None:

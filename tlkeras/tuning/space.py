@@ -6,27 +6,25 @@ are searched in log space by default, as the lecture does: lr = 10**uniform(-6,
 """
 
 import dataclasses
+import itertools
 import math
 import re
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
+from tlkeras.tuning.conditions import Condition, conditions_of
 from tlkeras.tuning.fields import (
     apply_values,
-    condition_of,
     element_type,
     field_type,
     get_value,
     parse_value,
     require_searchable,
 )
-
-if TYPE_CHECKING:
-    import keras_tuner
 
 SCALES = ("log", "linear", "int")
 # Last parts of the names of rates and strengths.
@@ -66,6 +64,11 @@ class SearchField:
     options: tuple[Any, ...] = ()
     parent: str = ""
     parent_values: tuple[str, ...] = ()
+
+    @property
+    def ends(self) -> tuple[Any, ...]:
+        """Options of a choice; of a number, `low` and `high`."""
+        return self.options or (self.low, self.high)
 
     def to_unit(self, value: float) -> float:
         """Returns where a number lies: 0 at `low`, 1 at `high`.
@@ -129,8 +132,15 @@ def parse_space(texts: Mapping[str, str], config: ConfigDict) -> Space:
         name: _with_parent(field, fields, config)
         for name, field in fields.items()
     }
-    _check_ends(list(fields.values()), config)
-    return tuple(sorted(fields.values(), key=lambda f: bool(f.parent)))
+    space = tuple(
+        sorted(fields.values(), key=lambda field: _depth(field, fields))
+    )
+    _check_ends(space, config)
+    return space
+
+
+def _depth(field: SearchField, fields: Mapping[str, SearchField]) -> int:
+    return 1 + _depth(fields[field.parent], fields) if field.parent else 0
 
 
 def _parse_field(name: str, text: str, config: ConfigDict) -> SearchField:
@@ -206,31 +216,57 @@ def _parse_choice(name: str, text: str, config: ConfigDict) -> SearchField:
 def _with_parent(
     field: SearchField, fields: Mapping[str, SearchField], config: ConfigDict
 ) -> SearchField:
-    """Makes a field depend on its condition, or checks that it is met."""
-    _check_phase(field.name, config)
-    condition = condition_of(field.name)
-    if condition is None:
-        return field
-    parent, values = condition
-    if parent in fields:
-        meeting = tuple(v for v in fields[parent].options if v in values)
-        if meeting:
-            return dataclasses.replace(
-                field, parent=parent, parent_values=meeting
+    """Makes a field depend on another that decides whether it counts.
+
+    Raises:
+        InputError: If the field never counts.
+    """
+
+    def values_of(name: str) -> Sequence[Any]:
+        known = fields.get(name)
+        return known.ends if known else [get_value(config, name)]
+
+    phases = config.phases
+    active = [n for n in phases.phase_order if phases[n].epochs > 0]
+    _check_phase(field.name, active)
+    for alternatives in conditions_of(field.name, values_of, active):
+        meeting = {
+            condition.field: values
+            for condition in alternatives
+            if (
+                values := tuple(
+                    filter(condition.accepts, values_of(condition.field))
+                )
             )
-    elif get_value(config, parent) in values:
-        return field
-    raise InputError(
-        f"The field '{field.name}' has no effect, because {parent} is never "
-        f"{' or '.join(values)}; expected a field that counts: set "
-        f"--config.{parent}={values[0]} or search it too."
+        }
+        if not meeting:
+            raise InputError(_describe_no_effect(field.name, alternatives))
+        parent, values = next(iter(meeting.items()))
+        decides = parent in fields and len(values) < len(fields[parent].options)
+        # keras-tuner knows one parent.
+        if len(meeting) == 1 and decides and not field.parent:
+            field = dataclasses.replace(
+                field, parent=parent, parent_values=values
+            )
+    return field
+
+
+def _describe_no_effect(name: str, alternatives: Sequence[Condition]) -> str:
+    problems = " and ".join(condition.problem for condition in alternatives)
+    last = alternatives[-1]
+    remedy = (
+        f"set --config.{last.field}={last.example} or search it too"
+        if last.example
+        else "leave out one of them"
+    )
+    return (
+        f"The field '{name}' has no effect, because {problems}; expected a "
+        f"field that counts: {remedy}."
     )
 
 
-def _check_phase(name: str, config: ConfigDict) -> None:
-    """Refuses fields of phases that do not run, or do not augment."""
-    phases = config.phases
-    active = [n for n in phases.phase_order if phases[n].epochs > 0]
+def _check_phase(name: str, active: Sequence[str]) -> None:
+    """Refuses fields of phases that do not run."""
     parts = name.split(".")
     if parts[0] == "phases" and parts[1] not in active:
         raise InputError(
@@ -238,96 +274,43 @@ def _check_phase(name: str, config: ConfigDict) -> None:
             f"'{parts[1]}' has no epochs; expected a phase that runs: set "
             f"--config.phases.{parts[1]}.epochs."
         )
-    if name.startswith("data.augment") and not any(
-        phases[phase].augment for phase in active
-    ):
-        raise InputError(
-            f"The field '{name}' has no effect, because no phase augments; "
-            "expected a phase with augment=True: set "
-            f"--config.phases.{active[-1]}.augment=True."
-        )
 
 
-def _check_ends(fields: Iterable[SearchField], config: ConfigDict) -> None:
-    """Validates the config at both ends of each range, and at each option."""
-    for field in fields:
+def corners(space: Sequence[SearchField]) -> Iterator[dict[str, Any]]:
+    """Yields values of a space at which trials could fail.
+
+    Every end of a range, or option, beside every one of every other field;
+    as in a trial, without fields that do not count.
+    """
+    by_name = {field.name: field for field in space}
+    first = {field.name: field.ends[0] for field in space}
+    seen = []
+    pairs = itertools.combinations_with_replacement(space, 2)
+    for pair in pairs if space else [()]:
+        for ends in itertools.product(*(field.ends for field in pair)):
+            values = dict(first)
+            for field in pair:
+                while field.parent:
+                    values[field.parent] = field.parent_values[0]
+                    field = by_name[field.parent]
+            chosen = zip(pair, ends, strict=True)
+            values |= {field.name: end for field, end in chosen}
+            for field in space:
+                if not field.is_active(values):
+                    del values[field.name]
+            if values not in seen:
+                seen.append(values)
+                yield values
+
+
+def _check_ends(space: Space, config: ConfigDict) -> None:
+    """Validates the config at the corners of a space."""
+    for field in space:
         if field.name == "model.head" and "multi_label" in field.options:
             raise InputError(
                 "The field 'model.head' cannot be searched over multi_label "
                 "and other heads, because their metrics differ; expected some "
                 "of linear, svm and mlp: correct --space."
             )
-        ends = field.options or (field.low, field.high)
-        parent = {field.parent: field.parent_values[0]} if field.parent else {}
-        for end in ends:
-            validate(apply_values(config, {**parent, field.name: end}))
-
-
-def flatten_space(section: ConfigDict, prefix: str = "") -> dict[str, str]:
-    """Returns `tuning.space`, nested like the config, as field -> range."""
-    flat: dict[str, str] = {}
-    for name in section:
-        value = section[name]
-        if isinstance(value, ConfigDict):
-            flat |= flatten_space(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = str(value)
-    return flat
-
-
-def parse_space_flags(flags: Iterable[str]) -> dict[str, str]:
-    """Reads `FIELD=RANGE` texts of the command line.
-
-    Raises:
-        InputError: For a text without `=`, or a field that is named twice.
-
-    Example:
-    >>> parse_space_flags(["model.head_l2=1e-5:1:log"])
-    {'model.head_l2': '1e-5:1:log'}
-    """
-    texts: dict[str, str] = {}
-    for flag in flags:
-        name, equals, text = flag.partition("=")
-        name = name.strip().removeprefix("config.")
-        if not equals or not name or not text.strip():
-            raise InputError(
-                f"--space='{flag}' is no FIELD=RANGE; expected "
-                "--space=FIELD=LOW:HIGH[:log|linear|int] or "
-                "--space='FIELD=a|b|c'."
-            )
-        if name in texts:
-            raise InputError(
-                f"--space names the field '{name}' twice; expected each once: "
-                "remove one."
-            )
-        texts[name] = text.strip()
-    return texts
-
-
-def to_hyperparameters(space: Space) -> "keras_tuner.HyperParameters":
-    """Returns a space as keras-tuner knows it; names are the fields'."""
-    import keras_tuner
-
-    hp = keras_tuner.HyperParameters()
-    for field in space:
-        register(hp, field)
-    return hp
-
-
-def register(hp: "keras_tuner.HyperParameters", field: SearchField) -> Any:
-    """Declares one field; returns its value in `hp`, None if not active."""
-    rest: dict[str, Any] = {}
-    if field.parent:
-        rest = {
-            "parent_name": field.parent,
-            "parent_values": list(field.parent_values),
-        }
-    if field.kind == "choice":
-        return hp.Choice(field.name, list(field.options), **rest)
-    make = hp.Int if field.kind == "int" else hp.Float
-    low, high = (
-        (int(field.low), int(field.high))
-        if field.kind == "int"
-        else (field.low, field.high)
-    )
-    return make(field.name, low, high, sampling=field.scale, **rest)
+    for values in corners(space):
+        validate(apply_values(config, values))

@@ -14,6 +14,7 @@ from tlkeras.console import Console, log_to_file
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured
 from tlkeras.training.first_checks import run_data_checks
+from tlkeras.training.trainer import require_fitting_head
 from tlkeras.tuning.conclude import conclude
 from tlkeras.tuning.context import SearchContext, stage_notes
 from tlkeras.tuning.full_trials import ProcessRunner
@@ -25,7 +26,9 @@ from tlkeras.tuning.page import write_page
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search import search
 from tlkeras.tuning.search_directory import (
+    concluding_settings,
     open_search_directory,
+    read_finished,
     write_given_config,
 )
 from tlkeras.tuning.watched_process import Limits
@@ -37,7 +40,6 @@ BATCH_SIZES = {
     "bayesian": 16,
     "hyperband": ALL_AT_ONCE,
 }
-GIVEN_CONFIG = "given.py"
 
 
 def tune(
@@ -60,13 +62,20 @@ def tune(
         What `tuning.json` holds.
 
     Raises:
-        InputError: For unusable input, or the directory of another search.
+        InputError: For unusable input, the directory of another search, or a
+            finished one that was concluded with other settings.
         GateError: If no trial completed, or a final run failed.
     """
     console = console or Console(quiet=True)
-    directory = open_search_directory(Path(directory), plan)
+    directory = Path(directory)
+    if plan.mode == "full" and not (directory / workdir.SEARCH).exists():
+        from tlkeras.tuning.networks import check_networks
+
+        check_networks(plan)  # before there is a directory for this space
+    directory = open_search_directory(directory, plan)
     if (directory / workdir.TUNING).exists():
-        return workdir.read_json(directory / workdir.TUNING)
+        console.line(f"the search in {directory} is finished: only read")
+        return read_finished(directory, plan)
     handler = log_to_file(directory / workdir.LOG)
     started = time.perf_counter()
     try:
@@ -76,7 +85,7 @@ def tune(
         seconds = {"search": round(time.perf_counter() - searching, 3)}
         result = conclude(context)
         seconds["total"] = round(time.perf_counter() - started, 3)
-        result["seconds"] = seconds
+        result |= {"seconds": seconds, "settings": concluding_settings(plan)}
         for place in (directory / workdir.TUNED_RUN, directory):
             # Also beside the winner's run, whose report tells of the search.
             workdir.write_json(place / workdir.TUNING, result)
@@ -95,7 +104,7 @@ def _start(
     """Prepares what runs trials: codes in memory, or processes."""
     fields = ", ".join(f"{f.name} in {f.as_text()}" for f in plan.space)
     console.line(f"{plan.mode} mode; searching {fields}")
-    write_given_config(directory / GIVEN_CONFIG, config, plan)
+    write_given_config(directory / workdir.GIVEN_CONFIG, config, plan)
     if plan.mode == "full":
         _check_data(config, load_configured(plan.config), console)
         oracle = build_oracle(plan, directory)
@@ -121,8 +130,10 @@ def _check_data(config: ConfigDict, dataset: Dataset, console: Console) -> None:
     """Checks the data before the first trial; the final runs would refuse it.
 
     Raises:
+        InputError: If the head cannot learn the labels.
         GateError: If a picture lies in two splits and `checks.strict` is on.
     """
+    require_fitting_head(config, dataset)
     if config.checks.enabled:
         suite = Suite(Path(workdir.CHECKS), console, dataset.fingerprint)
         run_data_checks(suite, dataset, config.seed)

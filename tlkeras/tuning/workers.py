@@ -227,7 +227,7 @@ class Supervisor:
             self.workers[name] = subprocess.Popen(
                 child_command(
                     "tune",
-                    f"--config={directory / 'given.py'}",
+                    f"--config={directory / workdir.GIVEN_CONFIG}",
                     f"--workdir={directory}",
                 ),
                 stdout=log,

@@ -1,0 +1,67 @@
+"""What cannot be built is said before the first trial."""
+
+import pytest
+
+from tlkeras.errors import InputError
+from tlkeras.tuning import tune as tune_module
+from tlkeras.tuning.networks import check_networks
+from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.tune import tune
+
+CUTOFF = "phases.fine_tune.trainable_from"
+
+
+@pytest.mark.parametrize(
+    ("changes", "space", "message"),
+    [
+        ({}, {CUTOFF: "stage3|stage9"}, "'stage9'"),
+        ({}, {CUTOFF: "conv_dw_13|foo"}, "'foo'"),
+        ({CUTOFF: "foo"}, {"data.augment.rotation_degrees": "0:9"}, "'foo'"),
+        ({}, {"model.features_from": "stage4|stage8"}, "'stage8'"),
+        ({}, {"model.backbone": "MobileNet|ResNet5"}, "Did you mean"),
+        ({}, {"model.image_size": "1:64"}, "size 1 is too small"),
+        ({}, {"model.alpha": "0.25:0.5"}, "weights"),
+        (
+            {},
+            {"phases.fine_tune.groups.upper.starts_at": "stage4|stage9"},
+            "'stage9'",
+        ),
+        (
+            {"phases.fine_tune.groups.upper.starts_at": "stage4"},
+            {CUTOFF: "none|stage5"},
+            "matches no trainable layer",
+        ),
+    ],
+)
+def test_what_no_trial_could_build_is_refused(
+    small_config, changes, space, message
+):
+    small_config.tuning.mode = "full"
+    small_config.update_from_flattened_dict(changes)
+    plan = make_plan(small_config, space)
+    with pytest.raises(InputError, match=message):
+        check_networks(plan)
+
+
+def test_what_can_be_built_passes(small_config):
+    plan = make_plan(
+        small_config,
+        {
+            CUTOFF: "none|stage4|-3|0.5",
+            "phases.fine_tune.groups.upper.starts_at": "stage5|auto",
+            "model.image_size": "32|48",
+            "model.head": "linear|mlp",
+            "phases.fine_tune.learning_rate": "1e-3:1e-1",
+        },
+    )
+    check_networks(plan)
+
+
+def test_a_refused_search_leaves_no_directory(
+    small_config, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tune_module, "_start", None)
+    plan = make_plan(small_config, {CUTOFF: "stage3|stage9"})
+    with pytest.raises(InputError, match="stage9"):
+        tune(small_config, plan, tmp_path / "search")
+    assert not (tmp_path / "search").exists()
