@@ -65,3 +65,16 @@ def test_a_refused_search_leaves_no_directory(
     with pytest.raises(InputError, match="stage9"):
         tune(small_config, plan, tmp_path / "search")
     assert not (tmp_path / "search").exists()
+
+
+def test_several_labels_need_another_head_than_the_searched_ones(
+    small_config, photo_folder, tmp_path
+):
+    rows = [f"{p},{p.parent.name}" for p in photo_folder.glob("*/*.jpg")]
+    rows[0] = f"{rows[0].partition(',')[0]},china|flower"
+    (tmp_path / "m.csv").write_text("\n".join(["path,label", *rows]))
+    small_config.data.source = str(tmp_path / "m.csv")
+    plan = make_plan(small_config, {CUTOFF: "stage4|stage5"})
+    assert plan.mode == "full"
+    with pytest.raises(InputError, match="some images several labels"):
+        tune(small_config, plan, tmp_path / "search")

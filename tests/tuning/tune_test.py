@@ -334,6 +334,8 @@ def test_the_directory_of_another_search_is_refused(search_config, tmp_path):
     search_config.seed = 9
     with pytest.raises(InputError, match=r"another config .*seed was 0"):
         open_search_directory(tmp_path / "a", make_plan(search_config, SPACE))
+    with pytest.raises(InputError, match="has a colon in its name"):
+        open_search_directory(tmp_path / "a:b", plan)
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "letter.txt").touch()
     with pytest.raises(InputError, match="holds other files"):

@@ -93,6 +93,27 @@ def build_optimizer(
     return optimizer, describe_groups(phase, groups, specs)
 
 
+def build_metric(
+    name: str, num_classes: int, multi_label: bool
+) -> keras.metrics.Metric:
+    """Returns the primary metric, of logits [N, C], as Keras counts it.
+
+    Args:
+        name: Of the accuracy; a mean average precision has its own.
+        num_classes: C.
+        multi_label: Whether images carry several labels.
+    """
+    if not multi_label:
+        return keras.metrics.CategoricalAccuracy(name=name)
+    return keras.metrics.AUC(
+        curve="PR",
+        multi_label=True,
+        num_labels=num_classes,
+        from_logits=True,
+        name=MEAN_AP,
+    )
+
+
 def compile_model(
     phase: Phase,
     run: RunContext,
@@ -100,20 +121,10 @@ def compile_model(
     optimizer: keras.optimizers.Optimizer,
 ) -> None:
     """Compiles what trains: the whole classifier or its suffix."""
-    if run.multi_label:
-        metric = keras.metrics.AUC(
-            curve="PR",
-            multi_label=True,
-            num_labels=run.dataset.num_classes,
-            from_logits=True,
-            name=MEAN_AP,
-        )
-    else:
-        metric = keras.metrics.CategoricalAccuracy(name=TOP_1)
     model.compile(
         optimizer=optimizer,
         loss=LOSSES[run.classifier.head.loss](phase.label_smoothing),
-        metrics=[metric],
+        metrics=[build_metric(TOP_1, run.dataset.num_classes, run.multi_label)],
         jit_compile=runtime.should_compile_with_xla(),
     )
 

@@ -179,8 +179,6 @@ def _callbacks(
             steps,
         ),
         validation,
-    ]
-    callbacks += [
         *plateau_callbacks(phase, run.metric),
         EpochWriter(phase.name, run.metric, [run.history.add]),
         ProgressBar(

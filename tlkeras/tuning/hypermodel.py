@@ -22,11 +22,11 @@ from tlkeras.data.schedule import (
 )
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
-from tlkeras.evaluation.metrics import MEAN_AP
 from tlkeras.models.classifier import freeze
 from tlkeras.models.heads import HEADS
 from tlkeras.optim.losses import LOSSES, expected_initial_loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer
+from tlkeras.training.assembly import build_metric
 from tlkeras.training.frozen_part import feature_settings
 from tlkeras.training.phases import (
     Phase,
@@ -163,15 +163,11 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         return classifier.model
 
     def _metric(self, config: ConfigDict) -> keras.metrics.Metric:
-        if HEADS[config.model.head].loss != "binary":
-            # The name whose direction keras-tuner knows.
-            return keras.metrics.CategoricalAccuracy(name="accuracy")
-        return keras.metrics.AUC(
-            curve="PR",
-            multi_label=True,
-            num_labels=self.dataset.num_classes,
-            from_logits=True,
-            name=MEAN_AP,
+        # The name whose direction keras-tuner knows.
+        return build_metric(
+            "accuracy",
+            self.dataset.num_classes,
+            HEADS[config.model.head].loss == "binary",
         )
 
     def fit(

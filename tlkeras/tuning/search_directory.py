@@ -51,8 +51,15 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
 
     Raises:
         InputError: If it cannot be written, holds other files, or the search
-            of another space or config.
+            of another space or config, or if a config file in it could not
+            be named: `--config` ends a path at a colon.
     """
+    if ":" in str(directory):
+        raise InputError(
+            f"The work directory '{directory}' has a colon in its name, where "
+            "--config would end the path of a trial's config file; expected a "
+            "name without: choose another --workdir."
+        )
     path = directory / workdir.SEARCH
     described = describe_search(plan)
     if path.exists():
