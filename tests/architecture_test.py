@@ -15,6 +15,7 @@ LINES = {
     "workdir": 0,
     "runtime": 0,
     "console": 0,
+    "charts": 0,
     "config": 1,
     "data": 2,
     "models": 2,

@@ -10,14 +10,14 @@ from absl import flags
 from ml_collections import config_flags
 from PIL import Image
 
-from tlkeras.config import defaults, get_config
-from tlkeras.report.charts import (
+from tlkeras.charts import (
     COLORS,
     THEME,
     chart_settings,
     new_chart,
     to_svg,
 )
+from tlkeras.config import defaults, get_config
 from tlkeras.report.classes import find_pairs
 from tlkeras.report.command import list_flags
 from tlkeras.report.curves import phase_spans, plot_groups, plot_pair

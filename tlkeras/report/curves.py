@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tlkeras.report.charts import (
+from tlkeras.charts import (
     FONT_SIZE,
     MARKERS,
     SERIES,

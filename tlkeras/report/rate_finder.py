@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from tlkeras.report.charts import (
+from tlkeras.charts import (
     FONT_SIZE,
     SERIES,
     THEME,
