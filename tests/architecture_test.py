@@ -27,9 +27,9 @@ LINES = {
     "training": 4,
     "studies": 5,
     "tuning": 5,
-    "report": 5,
     "exporters": 5,
-    "cli": 6,
+    "report": 6,
+    "cli": 7,
 }
 # Packages that speak Keras and NumPy, never TensorFlow.
 CORE = ("models", "optim", "features", "callbacks", "checks", "training")
