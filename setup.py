@@ -32,7 +32,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["tlkeras", "tlkeras.*"]),
     package_data={
-        "tlkeras": ["assets/*.h5", "py.typed"],
+        "tlkeras": ["assets/*.h5", "py.typed", "theme.css"],
         "tlkeras.report": ["templates/*", "templates/sections/*"],
         "tlkeras.tuning": ["page.html"],
     },

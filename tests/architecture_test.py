@@ -15,6 +15,7 @@ LINES = {
     "workdir": 0,
     "runtime": 0,
     "console": 0,
+    "charts": 0,
     "config": 1,
     "data": 2,
     "models": 2,
@@ -26,9 +27,9 @@ LINES = {
     "training": 4,
     "studies": 5,
     "tuning": 5,
-    "report": 5,
     "exporters": 5,
-    "cli": 6,
+    "report": 6,
+    "cli": 7,
 }
 # Packages that speak Keras and NumPy, never TensorFlow.
 CORE = ("models", "optim", "features", "callbacks", "checks", "training")

@@ -73,21 +73,35 @@ def photo_folder(tmp_path_factory, photo_crops):
     return root
 
 
-@pytest.fixture
-def small_config(photo_folder):
-    """A run that takes a second: narrow MobileNet at 32 px, two classes."""
+@pytest.fixture(scope="session")
+def make_small_config(photo_folder):
+    """Returns what makes the config of `small_config` with fields changed."""
     from tlkeras.config import get_config
 
-    config = get_config()
-    config.data.source = str(photo_folder)
-    config.model.backbone = "MobileNet"
-    config.model.alpha = 0.25
-    config.model.image_size = 32
-    config.model.weights = "letters"
-    config.phases.fine_tune.epochs = 2
-    config.phases.fine_tune.batch_size = 16
-    config.evaluation.bootstrap_samples = 200
-    return config
+    def make(fields=None):
+        config = get_config()
+        config.update_from_flattened_dict(
+            {
+                "data.source": str(photo_folder),
+                "model.backbone": "MobileNet",
+                "model.alpha": 0.25,
+                "model.image_size": 32,
+                "model.weights": "letters",
+                "phases.fine_tune.epochs": 2,
+                "phases.fine_tune.batch_size": 16,
+                "evaluation.bootstrap_samples": 200,
+                **(fields or {}),
+            }
+        )
+        return config
+
+    return make
+
+
+@pytest.fixture
+def small_config(make_small_config):
+    """A run that takes a second: narrow MobileNet at 32 px, two classes."""
+    return make_small_config()
 
 
 @pytest.fixture

@@ -4,9 +4,8 @@ import pytest
 
 
 @pytest.fixture(scope="session")
-def train_run(tmp_path_factory, photo_folder):
+def train_run(tmp_path_factory, make_small_config):
     """Returns what trains a second-long run with some fields changed."""
-    from tlkeras.config import get_config
     from tlkeras.console import Console
     from tlkeras.training.trainer import train_and_evaluate
 
@@ -16,19 +15,13 @@ def train_run(tmp_path_factory, photo_folder):
         key = tuple(sorted(fields.items()))
         if key in directories:
             return directories[key]
-        config = get_config()
-        small = {
-            "data.source": str(photo_folder),
-            "model.backbone": "MobileNet",
-            "model.alpha": 0.25,
-            "model.image_size": 32,
-            "model.weights": "letters",
-            "phases.fine_tune.epochs": 0,
-            "evaluation.bootstrap_samples": 200,
-            "report.enabled": False,
-        }
-        with config.unlocked():
-            config.update_from_flattened_dict({**small, **fields})
+        config = make_small_config(
+            {
+                "phases.fine_tune.epochs": 0,
+                "report.enabled": False,
+                **fields,
+            }
+        )
         directory = tmp_path_factory.mktemp("run") / "photos"
         train_and_evaluate(config, directory, console=Console(quiet=True))
         directories[key] = directory

@@ -56,19 +56,11 @@ def visit(browser):
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory, photo_folder):
+def trained(tmp_path_factory, make_small_config):
     """The run directory of a real, small run with both phases."""
     from tlkeras import train_and_evaluate, write_report
-    from tlkeras.config import get_config
 
-    config = get_config()
-    config.data.source = str(photo_folder)
-    config.model.backbone = "MobileNet"
-    config.model.alpha = 0.25
-    config.model.image_size = 32
-    config.model.weights = "letters"
-    config.phases.fine_tune.epochs = 2
-    config.phases.fine_tune.trainable_from = "all"
+    config = make_small_config({"phases.fine_tune.trainable_from": "all"})
     directory = tmp_path_factory.mktemp("browser") / "run"
     train_and_evaluate(config, directory)
     write_report(directory)

@@ -2,12 +2,14 @@
 
 import html.parser
 import re
+import shutil
 
 import pytest
 import yaml
 
 from tlkeras import workdir
 from tlkeras.report.page import write_report
+from tlkeras.tuning.lines import format_trials
 
 ALWAYS = ("result", "training", "classes", "data", "checks", "again")
 
@@ -138,13 +140,57 @@ def test_what_other_commands_left_is_shown(reported):
         "--config.phases.fine_tune.weight_decay=0.01",
         "1 fail",
         "valley (used)",
-        "a.learning_rate",
+        "lr: 1.000000e-01, decay: 1.000000e-05, (1 / 4) <-- best",
         "Differences below 0.0160 are noise",
         "refused",
     ):
-        assert part in text or part.rpartition(".")[2] in text, part
+        assert part in text, part
     assert text.index("warning overfitting") < text.index("info overfitting")
     assert {"diagnosis", "finder", "tuning", "export"} <= set(page.sections)
+
+
+def test_the_lines_of_trials_are_those_of_the_search(reported):
+    directory = reported("two classes")
+    result = workdir.read_json(directory / workdir.TUNING)
+    lines = format_trials(result).splitlines()
+    page = read(directory)
+    _, body = card(directory)
+    for line in lines[:3]:
+        assert " ".join(line.split()) in page.text
+        assert line in body
+    assert "val_acc: diverged" not in page.text
+    assert page.text.count("<-- best") == 1
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"space": {"a.learning_rate": "nonsense", "a.decay": "1:2:cubic"}},
+        {"space": {}},
+        {"noise_floor": None, "best": 3},
+        {"trials": []},
+        {"later": 1},
+    ],
+    ids=str,
+)
+def test_an_odd_search_does_not_stop_the_report(reported, tmp_path, changes):
+    run = tmp_path / "run"
+    shutil.copytree(reported("two classes"), run)
+    result = workdir.read_json(run / workdir.TUNING)
+    result["trials"][0]["later"] = 1
+    workdir.write_json(run / workdir.TUNING, {**result, **changes})
+    write_report(run)
+    assert ("tuning" in read(run).sections) == ("trials" not in changes)
+
+
+def test_a_search_of_an_older_version_is_left_out(reported, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(reported("two classes"), run)
+    result = workdir.read_json(run / workdir.TUNING)
+    del result["space"]
+    workdir.write_json(run / workdir.TUNING, result)
+    write_report(run)
+    assert "tuning" not in read(run).sections
 
 
 def test_runs_without_those_files_lack_the_sections(reported):

@@ -2,7 +2,6 @@
 
 import io
 import itertools
-import re
 
 import numpy as np
 import pytest
@@ -11,13 +10,6 @@ from ml_collections import config_flags
 from PIL import Image
 
 from tlkeras.config import defaults, get_config
-from tlkeras.report.charts import (
-    COLORS,
-    THEME,
-    chart_settings,
-    new_chart,
-    to_svg,
-)
 from tlkeras.report.classes import find_pairs
 from tlkeras.report.command import list_flags
 from tlkeras.report.curves import phase_spans, plot_groups, plot_pair
@@ -28,7 +20,6 @@ from tlkeras.report.ledger import KINDS, name_kind
 from tlkeras.report.mistakes import find_mistakes
 from tlkeras.report.network import draw_blocks, list_blocks
 from tlkeras.report.thumbnails import make_thumbnail
-from tlkeras.report.trials import log_fields
 
 
 def parse(arguments):
@@ -156,36 +147,6 @@ def test_a_damaged_image_has_no_thumbnail(tmp_path):
     assert make_thumbnail(str(path)) == ""
 
 
-def test_charts_use_the_pages_colours_and_unique_ids():
-    drawn = []
-    for name in ("one", "two"):
-        with chart_settings():
-            figure, axes = new_chart()
-            axes.plot([1, 2], color=THEME["train"], label="$x^2$ <b>")
-            axes.set_title("$\\frac{$ no formula")
-            axes.legend()
-            drawn.append(to_svg(figure, name))
-    ids = [set(re.findall(r'\bid="([^"]+)"', svg)) for svg in drawn]
-    assert not ids[0] & ids[1]
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', drawn[0]))
-    assert used <= ids[0]
-    assert "var(--train)" in drawn[0]
-    assert not set(COLORS.values()) & set(re.findall(r"#\w{6}", drawn[0]))
-    assert "$x^2$ &lt;b&gt;" in drawn[0]
-
-
-def test_the_page_defines_every_colour_of_its_charts():
-    from tlkeras.report import page
-
-    style = (
-        page.Path(page.__file__).parent / "templates" / "style.css"
-    ).read_text()
-    for name, color in COLORS.items():
-        # Once in light, once in dark.
-        assert len(re.findall(rf"--{name}: #", style)) == 2, name
-        assert name.startswith("series") or f"--{name}: {color};" in style
-
-
 def history(*phases):
     return [
         {
@@ -282,14 +243,6 @@ def test_filters_of_other_channels_are_grey():
 def test_reasons_of_the_scan_have_a_kind(start):
     assert name_kind(f"{start} something") == KINDS[start]
     assert name_kind("else") == "others"
-
-
-def test_fields_over_more_than_a_decade_are_logarithmic():
-    trials = [
-        {"values": {"rate": 1e-5, "units": 64, "dropout": 0.2}},
-        {"values": {"rate": 1e-2, "units": 512, "dropout": 0.5}},
-    ]
-    assert log_fields(trials) == ["rate"]
 
 
 def test_every_reason_of_the_scan_is_known(tmp_path):

@@ -9,9 +9,7 @@ from tlkeras.report.text import format_result
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, photo_folder):
-    from tlkeras.config import get_config
-
+def finished(tmp_path_factory, photo_folder, make_small_config):
     root = tmp_path_factory.mktemp("report")
     # A class name that is markup.
     source = root / "photos"
@@ -21,13 +19,7 @@ def finished(tmp_path_factory, photo_folder):
         folder = "<b>china" if path.parent.name == "china" else "flower"
         (source / folder / path.name).write_bytes(path.read_bytes())
     (source / "flower" / "<script>.jpg").write_text("rubbish")
-    config = get_config()
-    config.data.source = str(source)
-    config.model.backbone = "MobileNet"
-    config.model.alpha = 0.25
-    config.model.image_size = 32
-    config.model.weights = "letters"
-    config.phases.fine_tune.epochs = 2
+    config = make_small_config({"data.source": str(source)})
     train_and_evaluate(config, root / "run")
     write_report(root / "run")
     return root / "run"

@@ -2,10 +2,15 @@ import numpy as np
 import pytest
 
 from tlkeras import workdir
+from tlkeras.charts import to_svg
 from tlkeras.data.load import load_configured
 from tlkeras.errors import InputError
 from tlkeras.optim.lr_rules import RULES
-from tlkeras.studies.lr_finder_plot import plot_learning_rates
+from tlkeras.studies.lr_finder_plot import (
+    find_limits,
+    plot_learning_rates,
+    plot_range_test,
+)
 from tlkeras.studies.lr_search import find_phase_rates
 from tlkeras.training.assembly import freeze_below, freeze_phase
 from tlkeras.training.lr_finder import find_learning_rates
@@ -58,8 +63,30 @@ def test_groups_keep_their_multipliers(small_config, tmp_path):
     (stored,) = workdir.read_json(tmp_path / "run/lr_finder.json").values()
     assert stored["learning_rate"] == found.learning_rate
     assert stored["rule"] == found.rule
+    svg = to_svg(plot_range_test(stored), "x")
+    for rule in found.suggestions:
+        assert f">{rule} " in svg
+    assert svg.count(", used<") == 1
     plot_learning_rates(found, tmp_path / "plot.png")
     assert (tmp_path / "plot.png").read_bytes()[:4] == b"\x89PNG"
+
+
+@pytest.mark.parametrize(
+    ("smoothed", "is_shown"),
+    [
+        ([2.3, 1.0, 2.4], [True, True, True]),
+        ([2.3, 1.0, 50.0], [True, True, False]),
+        ([2.3, 1.0, float("inf"), float("nan")], [True, True, False, False]),
+        ([0.0, 0.0], [True, True]),
+    ],
+)
+def test_a_plot_shows_what_learns_and_not_what_diverges(smoothed, is_shown):
+    low, high = find_limits(smoothed)
+    assert [low < loss < high for loss in smoothed] == is_shown
+
+
+def test_a_plot_of_no_finite_loss_has_no_limits():
+    assert find_limits([float("nan")]) is None
 
 
 @pytest.mark.slow

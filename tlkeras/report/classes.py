@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from tlkeras import workdir
-from tlkeras.report.charts import chart_settings, new_chart, shorten
+from tlkeras.charts import chart_settings, new_chart, shorten
 from tlkeras.report.headline import wilson_interval
 from tlkeras.report.run_files import RunFiles
 

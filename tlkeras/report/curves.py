@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from tlkeras.report.charts import (
+from tlkeras.charts import (
     FONT_SIZE,
     MARKERS,
     SERIES,
@@ -15,6 +15,7 @@ from tlkeras.report.charts import (
     shorten,
     to_svg,
     use_log_scale,
+    use_whole_numbers,
 )
 from tlkeras.report.run_files import RunFiles
 
@@ -200,8 +201,6 @@ def _use_log_if_wide(axes: Any, rows: Rows, name: str) -> None:
 
 def _finish(figure: Any, axes: Any, rows: Rows) -> None:
     """Marks the phases, and names the axis."""
-    from matplotlib.ticker import MaxNLocator
-
     for i, (phase, first, last) in enumerate(phase_spans(rows)):
         if i % 2:
             axes.axvspan(
@@ -216,7 +215,7 @@ def _finish(figure: Any, axes: Any, rows: Rows) -> None:
             fontsize=FONT_SIZE - 1,
         )
     axes.set_xlim(0.5, len(rows) + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+    use_whole_numbers(axes)
     axes.set_xlabel("epoch, over all phases")
     add_legend(figure, axes)
 

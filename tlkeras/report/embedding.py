@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from tlkeras import workdir
-from tlkeras.report.charts import (
+from tlkeras.charts import (
     MARKERS,
     SERIES,
     THEME,

@@ -5,7 +5,7 @@ import struct
 from typing import Any
 
 from tlkeras import workdir
-from tlkeras.report.charts import to_png
+from tlkeras.charts import to_png
 from tlkeras.report.classes import plot_confusion
 from tlkeras.report.run_files import RunFiles
 

@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from tlkeras.report.charts import shorten
+from tlkeras.charts import shorten
 from tlkeras.report.run_files import RunFiles
 
 TOP_WIDTH, BOTTOM_WIDTH = 88.0, 40.0  # of the funnel, SVG units

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tlkeras import workdir
+from tlkeras import charts, workdir
 from tlkeras.report.classes import build_classes, build_confusion
 from tlkeras.report.command import build_command
 from tlkeras.report.curves import build_curves
@@ -122,6 +122,7 @@ def render_page(files: RunFiles, built: dict[str, dict[str, Any]]) -> str:
     )
     return environment.get_template("page.html").render(
         run=files,
+        theme=charts.read_theme(),
         sections=[
             {"key": key, "title": SECTIONS[key].title, "data": data}
             for key, data in built.items()

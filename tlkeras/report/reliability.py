@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from tlkeras.evaluation.calibration import calibration_bins
-from tlkeras.report.charts import (
+from tlkeras.charts import (
     THEME,
     add_legend,
     chart_settings,
     style_axes,
     to_svg,
 )
+from tlkeras.evaluation.calibration import calibration_bins
 from tlkeras.report.headline import wilson_interval
 from tlkeras.report.run_files import RunFiles
 

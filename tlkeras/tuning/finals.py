@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tlkeras.tuning.outcome import TrialOutcome
+from tlkeras.tuning.outcome import TrialOutcome, rank_trials
 from tlkeras.tuning.search import Asked, RunTrials, finish
 
 
@@ -37,36 +37,6 @@ class Finalist:
         """Higher is better; ties are broken by the loss."""
         loss = float(np.mean(self.losses)) if self.losses else np.inf
         return self.mean, -loss
-
-
-def rank_trials(
-    outcomes: Sequence[TrialOutcome], floor: float | None = 0.0
-) -> list[int]:
-    """Returns the indices of the completed trials, the best first.
-
-    Trials that noise cannot tell from the best are tied: among them the lower
-    validation loss comes first, unless their heads have losses of other kinds.
-
-    Args:
-        outcomes: Of all trials.
-        floor: Differences in accuracy up to this are noise; None = 0.
-    """
-    done = [
-        index
-        for index, outcome in enumerate(outcomes)
-        if outcome.is_completed and outcome.val_accuracy is not None
-    ]
-    heads = {outcomes[index].values.get("model.head") for index in done}
-    best = max((outcomes[i].val_accuracy or 0.0 for i in done), default=0.0)
-
-    def key(index: int) -> tuple[bool, float, float, int]:
-        accuracy = outcomes[index].val_accuracy or 0.0
-        loss = (outcomes[index].val_loss or 0.0) if len(heads) == 1 else 0.0
-        is_tied = best - accuracy <= (floor or 0.0)
-        order = (loss, -accuracy) if is_tied else (-accuracy, loss)
-        return (not is_tied, *order, index)
-
-    return sorted(done, key=key)
 
 
 class Repeater:

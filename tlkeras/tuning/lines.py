@@ -44,16 +44,24 @@ def format_trial(
     return f"val_acc: {score}, {values}({number} / {total})"
 
 
-def format_trials(result: dict[str, Any]) -> str:
-    """Returns the lecture's lines of all trials, the best one marked."""
+def format_row(result: dict[str, Any], index: int) -> str:
+    """Returns a trial's line in a result, the best one marked.
+
+    Args:
+        result: What `tuning.json` holds.
+        index: Of the trial; one that is not the best may have a reason.
+    """
     trials = result["trials"]
     names = short_names(list(result["space"]))
-    lines = []
-    for index, trial in enumerate(trials):
-        line = format_trial(trial, index + 1, len(trials), names)
-        if index == result["best"]:
-            line += "  <-- best"
-        elif trial["reason"]:
-            line += f"  {trial['reason']}"
-        lines.append(line)
-    return "\n".join(lines)
+    line = format_trial(trials[index], index + 1, len(trials), names)
+    if index == result["best"]:
+        return f"{line}  <-- best"
+    reason = trials[index]["reason"]
+    return f"{line}  {reason}" if reason else line
+
+
+def format_trials(result: dict[str, Any]) -> str:
+    """Returns the lecture's lines of all trials, the best one marked."""
+    return "\n".join(
+        format_row(result, index) for index in range(len(result["trials"]))
+    )

@@ -1,7 +1,9 @@
-"""What became of a trial; one file in its folder."""
+"""What became of a trial, one file in its folder; which one is best."""
 
 import dataclasses
 import json
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,46 @@ class TrialOutcome:
     stage: int = 1
     trial_id: str = ""
 
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "TrialOutcome":
+        """Returns a trial of `tuning.json`, which leaves out the history."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        return cls(**{name: row[name] for name in known & set(row)})
+
     @property
     def is_completed(self) -> bool:
         """Whether the trial has a score."""
-        return self.status == COMPLETED
+        return (
+            self.status == COMPLETED
+            and self.val_accuracy is not None
+            and math.isfinite(self.val_accuracy)
+        )
+
+
+def rank_trials(
+    outcomes: Sequence[TrialOutcome], floor: float | None = 0.0
+) -> list[int]:
+    """Returns the indices of the completed trials, the best first.
+
+    Trials that noise cannot tell from the best are tied: among them the lower
+    validation loss comes first, unless their heads have losses of other kinds.
+
+    Args:
+        outcomes: Of all trials.
+        floor: Differences in accuracy up to this are noise; None = 0.
+    """
+    done = [i for i, outcome in enumerate(outcomes) if outcome.is_completed]
+    heads = {outcomes[index].values.get("model.head") for index in done}
+    best = max((outcomes[i].val_accuracy or 0.0 for i in done), default=0.0)
+
+    def key(index: int) -> tuple[bool, float, float, int]:
+        accuracy = outcomes[index].val_accuracy or 0.0
+        loss = (outcomes[index].val_loss or 0.0) if len(heads) == 1 else 0.0
+        is_tied = best - accuracy <= (floor or 0.0)
+        order = (loss, -accuracy) if is_tied else (-accuracy, loss)
+        return (not is_tied, *order, index)
+
+    return sorted(done, key=key)
 
 
 def write_outcome(

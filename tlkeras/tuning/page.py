@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from tlkeras import workdir
-from tlkeras.tuning.finals import rank_trials
+from tlkeras import charts, workdir
 from tlkeras.tuning.lines import short_names
-from tlkeras.tuning.outcome import read_outcomes
+from tlkeras.tuning.outcome import rank_trials, read_outcomes
 from tlkeras.tuning.plots import (
     plot_effects,
     plot_learning_curves,
@@ -58,12 +57,14 @@ def collect(
     ranked = rank_trials(outcomes, result["noise_floor"])
     names = short_names([field.name for field in space])
     pictures = {
-        "Two fields and the accuracy": plot_scatter(
+        "Two fields and the accuracy of each trial": plot_scatter(
             outcomes, space, result["best"], names
         ),
-        "Parallel coordinates": plot_parallel(outcomes, space, names),
-        "Effects": plot_effects(outcomes, space, names),
-        "Learning curves of the best and of the quit trials": (
+        "Completed trials over all fields": plot_parallel(
+            outcomes, space, names
+        ),
+        "Effect of each field": plot_effects(outcomes, space, names),
+        "Training loss of the best and of the quit trials": (
             plot_learning_curves(outcomes, ranked)
         ),
     }
@@ -73,6 +74,7 @@ def collect(
     }
     order = [*ranked, *(i for i in range(len(outcomes)) if i not in ranked)]
     return {
+        "theme": charts.read_theme(),
         "result": result,
         "names": names,
         "counts": counts,

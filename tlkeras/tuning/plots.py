@@ -1,28 +1,42 @@
-"""Pictures of a search as inline SVG that suits light and dark pages."""
+"""Pictures of a search as inline SVG in the colours of the page."""
 
-import io
 import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tlkeras.charts import (
+    FONT_SIZE,
+    LEVELS,
+    THEME,
+    add_legend,
+    chart_settings,
+    level_map,
+    new_chart,
+    shorten,
+    to_svg,
+    use_log_scale,
+    use_whole_numbers,
+)
 from tlkeras.evaluation.metrics import bootstrap_interval
-from tlkeras.tuning.outcome import COMPLETED, TrialOutcome
+from tlkeras.tuning.outcome import TrialOutcome
 from tlkeras.tuning.space import SearchField, Space
 
-INK = "#7a7f87"  # readable on white and on near-black
-BEST, QUIT, POINT = "#2a9d4b", "#d1495b", "#4c8bf5"
-COLORS = "viridis"
 CURVES = 5  # learning curves of the best, and as many of the quit trials
 BINS = 3  # of a range, for its effect
 SAMPLES = 1000  # of the bootstrap
 
 
+def scatter_fields(space: Space) -> Space:
+    """Returns the first two numbers of a space, or fewer."""
+    return tuple(field for field in space if field.kind != "choice")[:2]
+
+
 def plot_scatter(
     outcomes: Sequence[TrialOutcome],
     space: Space,
-    best: int,
+    best: int | None,
     names: dict[str, str],
 ) -> str:
     """Plots two fields against each other, coloured by accuracy.
@@ -30,61 +44,74 @@ def plot_scatter(
     The first two numbers of the space, each in its own scale: the lecture's
     log rate x log regularisation. Crosses are trials without an accuracy.
 
+    Args:
+        outcomes: Of all trials.
+        space: That was searched.
+        best: Index of the trial that is circled, or None.
+        names: Field -> what its axis is called.
+
     Returns:
         An `<svg>` element, or "" where no completed trial has two numbers.
     """
-    numbers = [field for field in space if field.kind != "choice"][:2]
-    if len(numbers) < 2:
+    fields = scatter_fields(space)
+    done = [o for o in outcomes if o.is_completed and _has(o, fields)]
+    if len(fields) < 2 or not done:  # a field that no completed trial drew
         return ""
-    x, y = numbers
-    shown = [o for o in outcomes if x.name in o.values and y.name in o.values]
-    done = [o for o in shown if o.status == COMPLETED]
-    if not done:  # a conditional field that no completed trial drew
-        return ""
-    figure, axes = _new_figure(5.4, 4.0)
-    lost = [o for o in shown if o.status != COMPLETED]
-    axes.scatter(
-        [o.values[x.name] for o in lost],
-        [o.values[y.name] for o in lost],
-        marker="x",
-        s=24,
-        color=QUIT,
-        lw=1,
-        label=f"quit or failed ({len(lost)})",
-    )
-    points = axes.scatter(
-        [o.values[x.name] for o in done],
-        [o.values[y.name] for o in done],
-        c=[o.val_accuracy for o in done],
-        cmap=COLORS,
-        s=26,
-        label=f"completed ({len(done)})",
-    )
-    _mark_best(axes, outcomes[best], x, y)
-    for field, place in ((x, "x"), (y, "y")):
-        getattr(axes, f"set_{place}scale")(field.scale)
-        getattr(axes, f"set_{place}label")(names[field.name])
-    bar = figure.colorbar(points, ax=axes)
-    bar.ax.tick_params(colors=INK, labelsize=8)
-    bar.outline.set_edgecolor(INK)
-    axes.legend(frameon=False, labelcolor=INK, fontsize=8)
-    axes.set_title("validation accuracy of the trials", color=INK, fontsize=10)
-    return _to_svg(figure)
-
-
-def _mark_best(
-    axes: Any, best: TrialOutcome, x: SearchField, y: SearchField
-) -> None:
-    if x.name in best.values and y.name in best.values:
+    lost = [o for o in outcomes if not o.is_completed and _has(o, fields)]
+    with chart_settings():
+        figure, axes = new_chart(5.6, 4.0)
         axes.scatter(
-            [best.values[x.name]],
-            [best.values[y.name]],
-            s=130,
-            facecolors="none",
-            edgecolors=BEST,
-            lw=2,
-            label="best",
+            *_places(lost, fields),
+            marker="x",
+            s=24,
+            color=THEME["bad"],
+            lw=1,
+            label=f"quit or failed ({len(lost)})",
         )
+        points = axes.scatter(
+            *_places(done, fields),
+            c=[o.val_accuracy for o in done],
+            cmap=level_map(),
+            s=30,
+            lw=0,
+        )
+        # The points' own entry would have the colour of the first of them.
+        axes.scatter(
+            [], [], s=30, color=LEVELS[-2], label=f"completed ({len(done)})"
+        )
+        if best is not None and _has(outcomes[best], fields):
+            axes.scatter(
+                *_places([outcomes[best]], fields),
+                s=120,
+                facecolors="none",
+                edgecolors=THEME["ink"],
+                lw=1.6,
+                label="best",
+            )
+        for field, which in zip(fields, "xy", strict=True):
+            if field.scale == "log":
+                use_log_scale(axes, which)
+            getattr(axes, f"set_{which}label")(shorten(names[field.name]))
+        bar = figure.colorbar(points, ax=axes, label="validation accuracy")
+        bar.ax.yaxis.label.set_color(THEME["soft"])
+        bar.ax.tick_params(colors=THEME["soft"])
+        bar.outline.set_visible(False)
+        add_legend(figure, axes)
+        return to_svg(figure, "chart-trials")
+
+
+def _has(outcome: TrialOutcome, fields: Space) -> bool:
+    """Whether a trial has a number for each field."""
+    return all(
+        isinstance(outcome.values.get(field.name), int | float)
+        for field in fields
+    )
+
+
+def _places(
+    outcomes: Sequence[TrialOutcome], fields: Space
+) -> list[list[float]]:
+    return [[o.values[field.name] for o in outcomes] for field in fields]
 
 
 def place_of(field: SearchField, value: Any) -> float:
@@ -103,54 +130,80 @@ def plot_parallel(
     The last axis is the accuracy, which colours the lines; the better ones lie
     on top.
     """
-    done = [o for o in outcomes if o.status == COMPLETED]
+    done = [o for o in outcomes if o.is_completed]
     if not done:
         return ""
     scores = np.array([o.val_accuracy for o in done], float)
     low, span = scores.min(), max(float(np.ptp(scores)), 1e-9)
-    figure, axes = _new_figure(1.6 * len(space) + 2.4, 3.4)
-    from matplotlib import colormaps
-
-    for index in np.argsort(scores):
-        values = done[index].values
-        heights = [
-            place_of(field, values[field.name])
-            if field.name in values
-            else float("nan")
-            for field in space
-        ]
-        level = (scores[index] - low) / span
-        axes.plot(
-            range(len(space) + 1),
-            [*heights, level],
-            color=colormaps[COLORS](level),
-            alpha=0.3 + 0.6 * level,
-            lw=1.2,
-        )
-    labels = [names[field.name] for field in space]
-    axes.set_xticks(range(len(space) + 1), [*labels, "accuracy"])
-    axes.set_yticks([])
-    for place, field in enumerate(space):
-        _label_axis(axes, place, field)
-    axes.text(len(space), 1.04, f"{scores.max():.3f}", **_text())
-    axes.text(len(space), -0.04, f"{low:.3f}", **_text("top"))
-    axes.set_title("completed trials over all fields", color=INK, fontsize=10)
-    return _to_svg(figure)
+    last = len(space)
+    with chart_settings():
+        figure, axes = new_chart(max(5.6, 1.2 * last + 1.4), 3.6)
+        for index in np.argsort(scores):
+            values = done[index].values
+            heights = [
+                place_of(field, values[field.name])
+                if field.name in values
+                else float("nan")
+                for field in space
+            ]
+            level = (scores[index] - low) / span
+            axes.plot(
+                range(last + 1),
+                [*heights, level],
+                color=LEVELS[round(level * (len(LEVELS) - 1))],
+                lw=1.4,
+            )
+        axes.grid(False)
+        axes.spines["bottom"].set_visible(False)
+        axes.set_yticks([])
+        axes.tick_params(axis="x", length=0, pad=7)
+        labels = [shorten(names[field.name], 16) for field in space]
+        axes.set_xticks(range(last + 1), [*labels, "accuracy"])
+        axes.set_xlim(-0.25, last + 0.4)
+        for place, field in enumerate(space):
+            _label_axis(axes, place, field)
+        _label_ends(axes, last, f"{low:.3f}", f"{scores.max():.3f}")
+        return to_svg(figure, "chart-parallel")
 
 
 def _label_axis(axes: Any, place: int, field: SearchField) -> None:
-    axes.axvline(place, color=INK, lw=0.6)
-    if field.kind == "choice":
-        for option in field.options:
-            height = place_of(field, option)
-            axes.text(place + 0.03, height, str(option), color=INK, fontsize=7)
+    if field.kind != "choice":
+        _label_ends(axes, place, f"{field.low:.3g}", f"{field.high:.3g}")
         return
-    axes.text(place, 1.04, f"{field.high:.3g}", **_text())
-    axes.text(place, -0.04, f"{field.low:.3g}", **_text("top"))
+    _draw_axis(axes, place)
+    for option in field.options:
+        axes.annotate(
+            shorten(str(option), 12),
+            (place, place_of(field, option)),
+            xytext=(4, 3),
+            textcoords="offset points",
+            color=THEME["ink"],
+            fontsize=FONT_SIZE - 1,
+        )
 
 
-def _text(side: str = "bottom") -> dict[str, Any]:
-    return {"color": INK, "fontsize": 7, "ha": "center", "va": side}
+def _label_ends(axes: Any, place: int, low: str, high: str) -> None:
+    """Draws an axis with a text below and above it."""
+    _draw_axis(axes, place)
+    for height, text, offset, side in (
+        (0, low, -4, "top"),
+        (1, high, 4, "bottom"),
+    ):
+        axes.annotate(
+            text,
+            (place, height),
+            xytext=(0, offset),
+            textcoords="offset points",
+            color=THEME["soft"],
+            fontsize=FONT_SIZE - 1,
+            ha="center",
+            va=side,
+            annotation_clip=False,
+        )
+
+
+def _draw_axis(axes: Any, place: int) -> None:
+    axes.plot([place, place], [0, 1], color=THEME["band"], lw=0.8, zorder=1)
 
 
 def compute_effects(
@@ -164,9 +217,7 @@ def compute_effects(
         Rows `label`, `mean`, `interval` (95 %, bootstrap over trials; None for
         a single trial) and `count`; parts without a trial are left out.
     """
-    done = [
-        o for o in outcomes if o.status == COMPLETED and field.name in o.values
-    ]
+    done = [o for o in outcomes if o.is_completed and field.name in o.values]
     parts: dict[str, list[float]] = {}
     if field.kind == "choice":
         labels = {option: str(option) for option in field.options}
@@ -207,92 +258,64 @@ def plot_effects(
     if not effects:
         return ""
     total = sum(len(rows) + 1 for _, rows in effects)
-    figure, axes = _new_figure(6.4, 0.27 * total + 0.9)
     height, ticks, labels = 0, [], []
-    for field, rows in effects:
-        for row in rows:
-            low, high = row["interval"] or (row["mean"], row["mean"])
-            axes.plot([low, high], [height, height], color=POINT, lw=2)
-            axes.plot(row["mean"], height, "o", ms=5, color=POINT)
-            ticks.append(height)
-            labels.append(
-                f"{names[field.name]} {row['label']} ({row['count']})"
-            )
+    with chart_settings():
+        figure, axes = new_chart(5.6, 0.27 * total + 0.9)
+        for field, rows in effects:
+            for row in rows:
+                low, high = row["interval"] or (row["mean"], row["mean"])
+                line = {"color": THEME["train"]}
+                axes.plot([low, high], [height, height], lw=2, **line)
+                axes.plot(row["mean"], height, "o", ms=5, **line)
+                ticks.append(height)
+                name = shorten(names[field.name])
+                labels.append(f"{name} {row['label']} ({row['count']})")
+                height -= 1
             height -= 1
-        height -= 1
-    axes.set_yticks(ticks, labels)
-    axes.set_xlabel("mean validation accuracy, 95 % intervals over trials")
-    axes.set_title("effect of each field", color=INK, fontsize=10)
-    return _to_svg(figure)
+        axes.set_yticks(ticks, labels)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("mean validation accuracy, 95 % intervals over trials")
+        return to_svg(figure, "chart-effects")
 
 
 def plot_learning_curves(
     outcomes: Sequence[TrialOutcome], ranked: Sequence[int]
 ) -> str:
-    """Plots the training loss of the best and of the quit trials."""
+    """Plots the training loss of the best and of the quit trials.
+
+    Args:
+        outcomes: Of all trials.
+        ranked: From `rank_trials`.
+    """
     best = [outcomes[index] for index in ranked[:CURVES]]
-    quit_ones = [o for o in outcomes if o.status != COMPLETED][:CURVES]
-    figure, axes = _new_figure(5.4, 3.4)
-    lines = 0
-    for group, color, what in (
-        (best, BEST, "best"),
-        (quit_ones, QUIT, "quit or failed"),
-    ):
-        for outcome in group:
-            rows = [row for row in outcome.history if "train/loss" in row]
-            if not rows:
-                continue
-            axes.plot(
-                range(1, len(rows) + 1),
-                [row["train/loss"] for row in rows],
-                color=color,
-                marker="o",
-                ms=3,
-                lw=1.2,
-                label=what,
-            )
-            if outcome.status != COMPLETED:
-                axes.plot(len(rows), rows[-1]["train/loss"], "x", color=color)
-            what, lines = "_", lines + 1
-    if not lines:
-        return ""
-    axes.set_yscale("log")
-    axes.set_xlabel("epoch")
-    axes.set_title("training loss", color=INK, fontsize=10)
-    axes.legend(frameon=False, labelcolor=INK, fontsize=8)
-    axes.xaxis.set_major_locator(_whole_numbers())
-    return _to_svg(figure)
-
-
-def _whole_numbers() -> Any:
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(integer=True)
-
-
-def _new_figure(width: float, height: float) -> tuple[Any, Any]:
-    # The object-oriented interface keeps pyplot's global state, and its
-    # display, out of the program.
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasSVG(figure)
-    axes = figure.add_subplot()
-    axes.patch.set_alpha(0)
-    axes.tick_params(colors=INK, labelsize=8)
-    axes.xaxis.label.set_color(INK)
-    axes.yaxis.label.set_color(INK)
-    for side, spine in axes.spines.items():
-        spine.set_visible(side in ("left", "bottom"))
-        spine.set_color(INK)
-    return figure, axes
-
-
-def _to_svg(figure: Any) -> str:
-    buffer = io.StringIO()
-    figure.savefig(
-        buffer, format="svg", transparent=True, metadata={"Date": None}
-    )
-    text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    quit_ones = [o for o in outcomes if not o.is_completed][:CURVES]
+    longest = 0
+    with chart_settings():
+        figure, axes = new_chart(5.6, 3.4)
+        for group, color, what in (
+            (best, "good", "best"),
+            (quit_ones, "bad", "quit or failed"),
+        ):
+            for outcome in group:
+                losses = [
+                    row["train/loss"]
+                    for row in outcome.history
+                    if "train/loss" in row
+                ]
+                if not losses:
+                    continue
+                epochs = range(1, len(losses) + 1)
+                style = {"color": THEME[color], "marker": "o", "ms": 3}
+                axes.plot(epochs, losses, lw=1.2, label=what, **style)
+                if not outcome.is_completed:
+                    axes.plot(len(losses), losses[-1], "x", color=THEME[color])
+                what, longest = "_again", max(longest, len(losses))
+        if not longest:
+            return ""
+        axes.set_xlim(0.5, longest + 0.5)
+        use_log_scale(axes, "y")
+        use_whole_numbers(axes)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel("training loss")
+        add_legend(figure, axes)
+        return to_svg(figure, "chart-losses")

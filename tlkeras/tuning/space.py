@@ -101,6 +101,23 @@ class SearchField:
             scale = "int" if scale == "linear" else "log"
         return f"{self.low:g}:{self.high:g}:{scale}"
 
+    @classmethod
+    def from_text(cls, name: str, text: str) -> "SearchField":
+        """Returns a field from what `as_text` wrote.
+
+        Options stay strings, and an int on a log scale becomes a float.
+
+        Example:
+        >>> SearchField.from_text("model.head_l2", "1e-05:0.1:log").scale
+        'log'
+        """
+        low, high, scale = (*text.split(":"), "", "")[:3]
+        if not (NUMBER.fullmatch(low) and NUMBER.fullmatch(high)):
+            return cls(name, "choice", options=tuple(text.split("|")))
+        kind = "int" if scale == "int" else "float"
+        scale = "log" if scale == "log" else "linear"
+        return cls(name, kind, float(low), float(high), scale)
+
     def is_active(self, values: Mapping[str, Any]) -> bool:
         """Says whether the field counts among the values of a trial."""
         return not self.parent or values.get(self.parent) in self.parent_values

@@ -1,16 +1,18 @@
 """Charts that follow the page's colours, in light, dark and print.
 
 A chart is drawn in the light colours; in its SVG each of them becomes the CSS
-variable of the same name, so that a dark page shows dark charts.
+variable of the same name (`theme.css`), so that a dark page shows dark charts.
 """
 
 import contextlib
 import io
+import math
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-# Name of the CSS variable (templates/style.css) -> its light value.
+# Name of the CSS variable -> its light value.
 THEME = {
     "ink": "#1d2127",
     "soft": "#565d67",
@@ -33,8 +35,23 @@ SERIES = (
     "#7a5236",
     "#5a5fcf",
 )
+# From low to high: the higher, the more it stands out from the page.
+LEVELS = (
+    "#c5cfc0",
+    "#9fcf9a",
+    "#5fbf8d",
+    "#2fa089",
+    "#2a768e",
+    "#39558c",
+    "#472e7c",
+    "#440154",
+)
 MARKERS = "os^Dv<>Ph*"
-COLORS = {**THEME, **{f"series-{i}": c for i, c in enumerate(SERIES)}}
+COLORS = {
+    **THEME,
+    **{f"series-{i}": color for i, color in enumerate(SERIES)},
+    **{f"level-{i}": color for i, color in enumerate(LEVELS)},
+}
 FONT_SIZE = 9.5
 # Class names may hold dollar signs, which are no formulas here.
 SETTINGS: dict[Any, Any] = {
@@ -44,6 +61,11 @@ SETTINGS: dict[Any, Any] = {
     "font.size": FONT_SIZE,
     "axes.unicode_minus": False,
 }
+
+
+def read_theme() -> str:
+    """Returns the CSS variables that a page with charts defines."""
+    return Path(__file__).with_name("theme.css").read_text("utf-8")
 
 
 @contextlib.contextmanager
@@ -96,7 +118,7 @@ def use_log_scale(axes: Any, which: str) -> None:
         axes: Of a chart.
         which: `x` or `y`.
     """
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    from matplotlib.ticker import FuncFormatter
 
     if which == "x":
         axes.set_xscale("log")
@@ -104,7 +126,41 @@ def use_log_scale(axes: Any, which: str) -> None:
         axes.set_yscale("log")
     axis = axes.xaxis if which == "x" else axes.yaxis
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    axis.set_minor_formatter(
+        FuncFormatter(lambda v, _: label_minor(v, *axis.get_view_interval()))
+    )
+
+
+def label_minor(value: float, low: float, high: float) -> str:
+    """Returns what a tick between powers of ten says; mostly nothing.
+
+    Args:
+        value: Of the tick, above 0.
+        low: End of the axis.
+        high: Its other end.
+
+    Example:
+    >>> label_minor(0.2, 0.15, 0.7), label_minor(0.2, 0.001, 10)
+    ('0.2', '')
+    """
+    if high > 20 * low:
+        return ""
+    digit = round(value / 10 ** math.floor(math.log10(value)), 6)
+    return f"{value:g}" if digit in (2, 5) or high < 3 * low else ""
+
+
+def use_whole_numbers(axes: Any) -> None:
+    """Puts the ticks of the x axis, such as epochs, at whole numbers."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
+
+
+def level_map() -> Any:
+    """Returns `LEVELS` as matplotlib's colour map."""
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap(LEVELS)
 
 
 def add_legend(figure: Any, axes: Any, *, columns: int = 4) -> None:
@@ -163,12 +219,17 @@ def to_svg(figure: Any, name: str) -> str:
     return text
 
 
-def to_png(figure: Any) -> bytes:
-    """Returns a chart as a PNG on white."""
+def to_png(figure: Any, *, dpi: int = 130) -> bytes:
+    """Returns a chart as a PNG on white.
+
+    Args:
+        figure: From `new_chart`.
+        dpi: Pixels an inch.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     buffer = io.BytesIO()
     FigureCanvasAgg(figure)
     with chart_settings():
-        figure.savefig(buffer, format="png", dpi=130, facecolor="white")
+        figure.savefig(buffer, format="png", dpi=dpi, facecolor="white")
     return buffer.getvalue()
