@@ -22,7 +22,14 @@ TUNERS = {
 }
 
 
-@pytest.mark.parametrize("kind", TUNERS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "bayesian",
+        pytest.param("random", marks=pytest.mark.slow),
+        pytest.param("hyperband", marks=pytest.mark.slow),
+    ],
+)
 def test_tuners_search_heads_on_codes_unchanged(kind, small_config, tmp_path):
     make, arguments = TUNERS[kind]
     hypermodel = ClassifierHyperModel(small_config, HEAD_SPACE)

@@ -17,6 +17,7 @@ from tlkeras.optim.losses import LOSSES
 from tlkeras.optim.update_ratio import (
     HEALTHY_RATIO,
     RATIO_BOUNDS,
+    sum_of_squares,
     update_ratio,
     values_of,
 )
@@ -46,7 +47,7 @@ class Step:
             for v in variables
             if v.path in self.gradients
         ]
-        return math.sqrt(sum(float((g**2).sum()) for g in present))
+        return math.sqrt(sum(map(sum_of_squares, present)))
 
 
 def take_step(

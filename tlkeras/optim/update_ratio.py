@@ -41,7 +41,7 @@ def update_ratio(
     # overflow long before the weights do.
     with np.errstate(invalid="ignore"):
         change = sum(
-            _sum_of_squares(
+            sum_of_squares(
                 np.subtract(
                     keras.ops.convert_to_numpy(v),
                     before[v.path],
@@ -50,9 +50,10 @@ def update_ratio(
             )
             for v in kernels
         )
-        size = sum(_sum_of_squares(before[v.path]) for v in kernels)
+        size = sum(sum_of_squares(before[v.path]) for v in kernels)
     return math.sqrt(change / max(size, 1e-24))
 
 
-def _sum_of_squares(values: np.ndarray) -> float:
+def sum_of_squares(values: np.ndarray) -> float:
+    """Returns it in float64; in float32 those of 1e20 would be infinite."""
     return float(np.square(values, dtype=np.float64).sum())

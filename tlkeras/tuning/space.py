@@ -63,7 +63,7 @@ class SearchField:
     scale: str = "linear"
     options: tuple[Any, ...] = ()
     parent: str = ""
-    parent_values: tuple[str, ...] = ()
+    parent_values: tuple[Any, ...] = ()
 
     @property
     def ends(self) -> tuple[Any, ...]:
