@@ -169,16 +169,12 @@ def describe(
     second = float(np.median([sum(run["trials"]) for run in codes]))
     rows = [["side", "seconds", "backbone / side", "codes / side", "best"]]
 
+    def short(value: float) -> str:
+        return f"{value:.2f}" if value < 1 else f"{value:.0f}"
+
     def add(name: str, seconds: float, best: str) -> None:
-        rows.append(
-            [
-                name,
-                f"{seconds:.2f}" if seconds < 10 else f"{seconds:.0f}",
-                f"{first / seconds:.0f}x",
-                f"{second / seconds:.0f}x",
-                best,
-            ]
-        )
+        ratios = [f"{short(plain / seconds)}x" for plain in (first, second)]
+        rows.append([name, short(seconds), *ratios, best])
 
     def middle(runs: list[dict[str, Any]], key: str) -> float:
         return float(np.median([run[key] for run in runs]))
