@@ -4,7 +4,7 @@ Order, views and mixing are pure functions of (seed, phase, epoch, step, image):
 batches that start at epoch e are those of an uninterrupted pass from there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -63,7 +63,7 @@ def training_batches(
     seed: int,
     class_weights: np.ndarray | None,
     num_workers: int,
-) -> Iterator[Batch]:
+) -> Generator[Batch]:
     """Yields batches of pixels in the order of `row_batches`.
 
     Args:

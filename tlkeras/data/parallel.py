@@ -1,7 +1,9 @@
-"""Threads that work ahead, in order."""
+"""Threads that work ahead, in order, and threads that read ahead."""
 
 import collections
-from collections.abc import Callable, Iterable, Iterator
+import contextlib
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -14,7 +16,7 @@ def ordered_map(
     items: Iterable[Item],
     *,
     num_workers: int,
-) -> Iterator[Result]:
+) -> Generator[Result]:
     """Yields function(item) in the order of the items, computed ahead.
 
     At most 2 x num_workers results wait, so that memory stays bounded however
@@ -37,3 +39,34 @@ def ordered_map(
         finally:
             for future in pending:
                 future.cancel()
+
+
+@contextlib.contextmanager
+def lent(items: Generator[Item]) -> Iterator[Generator[Item]]:
+    """Lends a generator to Keras' `fit`, and closes it afterwards.
+
+    TensorFlow keeps each generator that it was given until the process ends,
+    and with it the data and the network that the generator knows. It is given
+    one that is empty when the block ends; that waits for the thread that reads
+    ahead.
+
+    Args:
+        items: Belong to the block.
+    """
+    lock, lender = threading.Lock(), [items]
+
+    def lend() -> Generator[Item]:
+        while True:
+            with lock:
+                try:
+                    item = next(lender[0])
+                except (StopIteration, IndexError):
+                    return
+            yield item
+
+    try:
+        yield lend()
+    finally:
+        with lock:
+            lender.clear()
+            items.close()

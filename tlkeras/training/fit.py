@@ -15,6 +15,7 @@ from tlkeras.callbacks.progress import Progress as ProgressBar
 from tlkeras.callbacks.stateful import StatefulCallback
 from tlkeras.callbacks.update_ratios import UpdateRatios
 from tlkeras.callbacks.validation import Validation
+from tlkeras.data.parallel import lent
 from tlkeras.data.schedule import steps_per_epoch
 from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.multi_optimizer import (
@@ -123,15 +124,19 @@ def _run_epochs(
     from tlkeras.data.pipeline import naming_bad_files  # brings TensorFlow
 
     model = frozen.suffix if frozen else run.classifier.model
-    with naming_bad_files(run.dataset.splits["train"], run.size):
+    batches = phase_batches(
+        phase,
+        run,
+        frozen,
+        first_epoch=run.progress.epoch,
+        num_epochs=phase.epochs,
+    )
+    with (
+        lent(batches) as read,
+        naming_bad_files(run.dataset.splits["train"], run.size),
+    ):
         model.fit(
-            phase_batches(
-                phase,
-                run,
-                frozen,
-                first_epoch=run.progress.epoch,
-                num_epochs=phase.epochs,
-            ),
+            read,
             initial_epoch=run.progress.epoch,
             epochs=phase.epochs,
             steps_per_epoch=steps,

@@ -1,7 +1,7 @@
 """A classifier as keras-tuner's own tuners take it."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.load import load_configured
+from tlkeras.data.parallel import lent
 from tlkeras.data.schedule import (
     balanced_class_weights,
     steps_per_epoch,
@@ -187,9 +188,9 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         kwargs = {"epochs": phase.epochs, "verbose": 0, **kwargs}
         if args or "x" in kwargs:
             return model.fit(*args, **kwargs)
-        return model.fit(
-            **self._data(config, phase, kwargs), shuffle=False, **kwargs
-        )
+        data = self._data(config, phase, kwargs)
+        with lent(data.pop("x")) as read:
+            return model.fit(read, shuffle=False, **data, **kwargs)
 
     def _data(
         self, config: ConfigDict, phase: Phase, kwargs: dict[str, Any]
@@ -260,7 +261,7 @@ def _code_batches(
     targets: np.ndarray,
     order: Steps,
     class_weights: np.ndarray | None,
-) -> Iterator[tuple[np.ndarray, ...]]:
+) -> Generator[tuple[np.ndarray, ...]]:
     """Yields (codes, targets[, weights]) of each step."""
     for _, _, rows in order:
         wanted = targets[rows]
@@ -283,7 +284,7 @@ def _image_batches(
     order: Steps,
     seed: int,
     class_weights: np.ndarray | None,
-) -> Iterator[tuple[np.ndarray, ...]]:
+) -> Generator[tuple[np.ndarray, ...]]:
     """Returns (images, targets[, weights]) of each step, augmented."""
     from tlkeras.data.batches import training_batches
     from tlkeras.data.reader import ViewReader

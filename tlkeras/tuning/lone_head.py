@@ -5,7 +5,7 @@ Adaptation layers, other optimizers, clipping, max-norm, early stopping.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 import keras
@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 from tlkeras import runtime
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.callbacks.validation import Validation
+from tlkeras.data.parallel import lent
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.models.heads import HEADS, build_head
 from tlkeras.models.inference import run_batches
@@ -162,19 +163,20 @@ def train_lone_head(
     course = _Course(validation, guard, is_over)
     course.metric = primary_metric(loss == "binary")
     course.trained = TrainedHead(*network.get_layer("logits").get_weights())
-    network.fit(
-        _rows(data, batches),
-        epochs=phase.epochs,
-        steps_per_epoch=steps_per_epoch,
-        callbacks=[
-            guard,
-            validation,
-            *plateau_callbacks(phase, course.metric),
-            course,
-        ],
-        shuffle=False,
-        verbose=0,
-    )
+    with lent(_rows(data, batches)) as rows:
+        network.fit(
+            rows,
+            epochs=phase.epochs,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=[
+                guard,
+                validation,
+                *plateau_callbacks(phase, course.metric),
+                course,
+            ],
+            shuffle=False,
+            verbose=0,
+        )
     return dataclasses.replace(
         course.trained,
         stopped=guard.reason,
@@ -184,7 +186,7 @@ def train_lone_head(
 
 def _rows(
     data: HeadData, batches: Sequence[np.ndarray]
-) -> Iterator[tuple[np.ndarray, ...]]:
+) -> Generator[tuple[np.ndarray, ...]]:
     for rows in batches:
         weights = () if data.weights is None else (data.weights[rows],)
         yield data.codes[rows], data.targets[rows], *weights
