@@ -28,7 +28,11 @@ def test_a_probe_on_clothing(assets, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "least"), [("blood_cells", 0.9), ("omniglot", 0.4)]
+    ("name", "least"),
+    [
+        ("blood_cells", 0.9),
+        pytest.param("omniglot", 0.4, marks=pytest.mark.slow),
+    ],
 )
 def test_a_probe_on_images_unlike_imagenet(assets, tmp_path, name, least):
     config = clothing_config(assets)
