@@ -1,6 +1,8 @@
 """Shared fixtures: real JPEGs made from scikit-learn's sample photos."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -37,6 +39,52 @@ def assets():
     if not folder or not Path(folder).is_dir():
         pytest.skip("TLKERAS_ASSETS names no folder of real weights and photos")
     return Path(folder)
+
+
+NO_TENSORFLOW = """
+import sys
+class NoTensorFlow:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "tensorflow":
+            raise ImportError("TensorFlow is blocked")
+sys.meta_path.insert(0, NoTensorFlow())
+"""
+STILL_ON_JAX = """
+import keras
+assert keras.backend.backend() == "jax"
+assert "tensorflow" not in sys.modules
+"""
+
+
+@pytest.fixture
+def run_on_jax():
+    """Returns what runs code in a process without TensorFlow."""
+    pytest.importorskip("jax", reason="JAX is not installed")
+
+    def run(code):
+        done = subprocess.run(
+            [sys.executable, "-c", NO_TENSORFLOW + code + STILL_ON_JAX],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "KERAS_BACKEND": "jax"},
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+
+    return run
+
+
+@pytest.fixture
+def clothing_config(assets):
+    """Photos of clothing, 10 classes, and MobileNetV2 of ImageNet at 160 px."""
+    from tlkeras.config import get_config
+
+    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
+    config = get_config()
+    config.data.source = str(assets / "datasets" / "clothing")
+    config.model.weights = str(next(weights))
+    config.model.image_size = 160
+    return config
 
 
 @pytest.fixture(scope="session")

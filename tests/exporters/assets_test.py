@@ -2,17 +2,13 @@
 
 import pytest
 
-from tlkeras import ExportSettings, export_run, get_config, train_and_evaluate
+from tlkeras import ExportSettings, export_run, train_and_evaluate
 
 pytestmark = pytest.mark.assets
 
 
-def test_every_kind_of_clothing_passes(assets, tmp_path):
-    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
-    config = get_config()
-    config.data.source = str(assets / "datasets" / "clothing")
-    config.model.weights = str(next(weights))
-    config.model.image_size = 160
+def test_every_kind_of_clothing_passes(clothing_config, tmp_path):
+    config = clothing_config
     config.phases.fine_tune.epochs = 0
     train_and_evaluate(config, tmp_path / "run")
     record = export_run(

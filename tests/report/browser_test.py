@@ -123,15 +123,11 @@ def test_a_real_run_has_every_section(trained, visit):
 
 @pytest.mark.assets
 def test_a_run_on_clothing_photos_is_sound_and_accessible(
-    assets, tmp_path, visit
+    clothing_config, tmp_path, visit
 ):
     from tlkeras import train_and_evaluate, write_report
-    from tlkeras.config import get_config
 
-    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
-    config = get_config()
-    config.data.source = str(assets / "datasets" / "clothing")
-    config.model.weights = str(next(weights))
+    config = clothing_config
     config.model.image_size = 96
     config.phases.fine_tune.epochs = 1
     config.phases.fine_tune.trainable_from = "stage5"

@@ -3,23 +3,13 @@
 import pytest
 
 from tlkeras import train_and_evaluate
-from tlkeras.config import get_config
 
 pytestmark = pytest.mark.assets
 
 
-def clothing_config(assets):
-    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
-    config = get_config()
-    config.data.source = str(assets / "datasets" / "clothing")
-    config.model.weights = str(next(weights))
-    config.model.image_size = 160
-    return config
-
-
-def test_a_probe_on_clothing(assets, tmp_path):
+def test_a_probe_on_clothing(clothing_config, tmp_path):
     """Logistic regression on codes from `predict` gives .81 on test."""
-    config = clothing_config(assets)
+    config = clothing_config
     config.phases.fine_tune.epochs = 0
     result = train_and_evaluate(config, tmp_path / "run")
     assert result["val/top_1_accuracy"] > 0.79
@@ -34,8 +24,10 @@ def test_a_probe_on_clothing(assets, tmp_path):
         pytest.param("omniglot", 0.4, marks=pytest.mark.slow),
     ],
 )
-def test_a_probe_on_images_unlike_imagenet(assets, tmp_path, name, least):
-    config = clothing_config(assets)
+def test_a_probe_on_images_unlike_imagenet(
+    assets, clothing_config, tmp_path, name, least
+):
+    config = clothing_config
     config.data.source = str(assets / "datasets" / name)
     config.model.image_size = 96
     config.phases.fine_tune.epochs = 0
@@ -44,11 +36,11 @@ def test_a_probe_on_images_unlike_imagenet(assets, tmp_path, name, least):
 
 
 @pytest.mark.slow
-def test_the_defaults_on_clothing_over_three_seeds(assets, tmp_path):
+def test_the_defaults_on_clothing_over_three_seeds(clothing_config, tmp_path):
     """Never below the probe on validation; .81 or more on test."""
     accuracies = []
     for seed in range(3):
-        config = clothing_config(assets)
+        config = clothing_config
         config.seed = seed
         result = train_and_evaluate(config, tmp_path / str(seed))
         probe = result["phases"][0]

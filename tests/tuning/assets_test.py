@@ -3,7 +3,6 @@
 import pytest
 
 from tlkeras import workdir
-from tlkeras.config import get_config
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.tune import tune
@@ -11,20 +10,11 @@ from tlkeras.tuning.tune import tune
 pytestmark = pytest.mark.assets
 
 
-def clothing_config(assets):
-    weights = (assets / "keras_home" / "models").glob("*v2*_1.0_224_no_top.h5")
-    config = get_config()
-    config.data.source = str(assets / "datasets" / "clothing")
-    config.model.weights = str(next(weights))
-    config.model.image_size = 160
-    return config
-
-
 def test_the_default_search_finds_a_head_as_good_as_the_solved_one(
-    assets, tmp_path
+    clothing_config, tmp_path
 ):
     """Seen: 0.83 on validation, 0.82 for the exact solution."""
-    config = clothing_config(assets)
+    config = clothing_config
     result = tune(config, make_plan(config, {}), tmp_path / "search")
     best = result["trials"][result["best"]]
     assert best["val_accuracy"] > 0.8
@@ -41,9 +31,9 @@ def test_the_default_search_finds_a_head_as_good_as_the_solved_one(
 
 @pytest.mark.slow
 def test_cutoff_rate_and_augmentation_are_searched_in_full_mode(
-    assets, tmp_path
+    clothing_config, tmp_path
 ):
-    config = clothing_config(assets)
+    config = clothing_config
     config.phases.fine_tune.epochs = 4
     config.features.num_views = 2
     config.tuning.num_trials = 8

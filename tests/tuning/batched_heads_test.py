@@ -1,9 +1,6 @@
 """Heads trained at once are the heads that Keras trains one by one."""
 
 import itertools
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -301,22 +298,14 @@ def test_heads_whose_turn_comes_after_the_time_do_not_begin(
     assert len(found[0][0].history) == epochs
 
 
-def test_trials_on_codes_run_on_jax_with_tensorflow_blocked():
-    pytest.importorskip("jax", reason="JAX is not installed")
-    code = """
-import sys
-class NoTensorFlow:
-    def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] == "tensorflow":
-            raise ImportError("TensorFlow is blocked")
-sys.meta_path.insert(0, NoTensorFlow())
-import numpy as np, keras
+def test_trials_on_codes_run_on_jax_with_tensorflow_blocked(run_on_jax):
+    run_on_jax("""
+import numpy as np
 import tlkeras.tuning.head_trials as trials
 from tlkeras.config import get_config
 from tlkeras.data.dataset import Dataset, Ledger, Split
 from tlkeras.tuning.codes import HeadCodes
 from tlkeras.tuning.plan import make_plan
-assert keras.backend.backend() == "jax"
 rng = np.random.default_rng(0)
 x = rng.normal(size=(80, 16)).astype("float32")
 y = np.eye(2, dtype="float32")[(x[:, 0] > 0).astype(int)]
@@ -333,13 +322,4 @@ for some in trials.run_head_trials(
     heads |= some
 assert [len(head.history) for head in (heads[0], heads[1])] == [20, 20]
 assert heads[0].history[-1]["val/top_1_accuracy"] > 0.6
-assert "tensorflow" not in sys.modules
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "KERAS_BACKEND": "jax"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+""")

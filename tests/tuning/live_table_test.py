@@ -1,7 +1,6 @@
 import io
 import sys
 
-from tlkeras.console import Console
 from tlkeras.tuning.lines import format_trials
 from tlkeras.tuning.live_table import LiveTable
 from tlkeras.tuning.outcome import TrialOutcome
@@ -10,21 +9,12 @@ from tlkeras.tuning.search import Asked
 RATE = "phases.fine_tune.learning_rate"
 
 
-class Lines(Console):
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
-
-
 def make_asked(tmp_path, *rates, epochs=5):
     return [Asked({RATE: rate}, epochs, tmp_path) for rate in rates]
 
 
-def test_single_trials_get_a_line_each(tmp_path):
-    console = Lines()
+def test_single_trials_get_a_line_each(listening_console, tmp_path):
+    console = listening_console
     with LiveTable(console, [RATE], 2, None) as table:
         for rate, accuracy in ((1e-3, 0.5), (1e-2, None)):
             table.begin(make_asked(tmp_path, rate))
@@ -40,8 +30,8 @@ def test_single_trials_get_a_line_each(tmp_path):
     assert "0 s left" in second
 
 
-def test_trials_at_once_get_two_lines(tmp_path):
-    console = Lines()
+def test_trials_at_once_get_two_lines(listening_console, tmp_path):
+    console = listening_console
     with LiveTable(console, [RATE], None, None) as table:
         table.begin(make_asked(tmp_path, 1e-3, 1e-2, 1e-1))
         for rate in (1e-3, 1e-2, 1e-1):
@@ -51,7 +41,9 @@ def test_trials_at_once_get_two_lines(tmp_path):
     assert "left" not in console.lines[1]
 
 
-def test_a_terminal_gets_a_table_that_renews_itself(tmp_path, monkeypatch):
+def test_a_terminal_gets_a_table_that_renews_itself(
+    listening_console, tmp_path, monkeypatch
+):
     from rich.console import Console as RichConsole
 
     class Terminal(io.StringIO):
@@ -59,7 +51,7 @@ def test_a_terminal_gets_a_table_that_renews_itself(tmp_path, monkeypatch):
             return True
 
     monkeypatch.setattr(sys, "stdout", Terminal())
-    console = Lines()
+    console = listening_console
     with LiveTable(console, [RATE], 4, 60.0) as table:
         table.begin(make_asked(tmp_path, 1e-3))
         table.end(TrialOutcome({RATE: 1e-3}, "completed", "", 0.75))

@@ -49,15 +49,6 @@ main(["tlkeras", *sys.argv[1:]])
 """
 
 
-class Lines(Console):
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
-
-
 @pytest.fixture
 def worker_config(small_config):
     small_config.tuning.workers = 2
@@ -67,7 +58,7 @@ def worker_config(small_config):
 
 
 def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
-    worker_config, tmp_path, monkeypatch
+    listening_console, worker_config, tmp_path, monkeypatch
 ):
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
@@ -90,7 +81,7 @@ def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
         look(self)
 
     monkeypatch.setattr(workers.Supervisor, "look", look_and_kill)
-    console = Lines()
+    console = listening_console
     plan = make_plan(worker_config, {"model.dropout": "0.1:0.9"})
     directory = tmp_path / "search"
     open_search_directory(directory, plan)
