@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 from ml_collections import FieldReference
 
@@ -5,6 +7,7 @@ from tlkeras.config import get_config
 from tlkeras.errors import InputError
 from tlkeras.tuning.fields import apply_values, searchable_fields
 from tlkeras.tuning.hyperparameters import to_hyperparameters
+from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.space import parse_space
 from tlkeras.tuning.space_texts import flatten_space, parse_space_flags
@@ -251,6 +254,23 @@ def test_augmentation_counts_in_trials_that_augment():
         hp.ensure_active_values()
         assert hp.is_active(rotation) is augments
         assert space[1].is_active(hp.values) is augments
+
+
+def test_what_is_true_or_false_stays_so(small_config, tmp_path):
+    small_config.tuning.num_trials = 4
+    plan = make_plan(
+        small_config,
+        {FINE_TUNE + "augment": "true|false", RATE: "1e-4:1e-2"},
+    )
+    oracle = build_oracle(plan, tmp_path)
+    values = [
+        oracle.create_trial(f"tuner{i}").hyperparameters.values
+        for i in range(3)
+    ]
+    assert all(isinstance(v[FINE_TUNE + "augment"], bool) for v in values)
+    narrowed = dataclasses.replace(plan.space[0], options=(True,))
+    hp = to_hyperparameters((narrowed,))
+    assert hp.values == {FINE_TUNE + "augment": True}
 
 
 def test_a_chain_of_conditions_is_in_order():

@@ -26,6 +26,10 @@ def register(hp: "keras_tuner.HyperParameters", field: SearchField) -> Any:
             "parent_name": field.parent,
             "parent_values": list(field.parent_values),
         }
+    if isinstance(field.ends[0], bool):  # a choice would make it 1 or 0
+        if len(field.options) == 1:
+            return hp.Fixed(field.name, field.options[0], **rest)
+        return hp.Boolean(field.name, **rest)
     if field.kind == "choice":
         return hp.Choice(field.name, list(field.options), **rest)
     make = hp.Int if field.kind == "int" else hp.Float
