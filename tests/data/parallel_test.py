@@ -42,6 +42,18 @@ def test_all_items_and_errors_come_through():
         list(items)
 
 
+@pytest.mark.parametrize("error", [IndexError, KeyError, ValueError])
+def test_no_error_is_taken_for_the_end(error):
+    def break_off():
+        yield 1
+        raise error("index 9 is out of bounds")
+
+    with lent(break_off()) as items:
+        assert next(items) == 1
+        with pytest.raises(error, match="out of bounds"):
+            next(items)
+
+
 def test_a_thread_that_reads_ahead_is_waited_for():
     began, go_on, seen = threading.Event(), threading.Event(), []
 

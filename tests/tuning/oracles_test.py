@@ -157,7 +157,7 @@ def test_patience_ends_a_stage_and_the_clock_ends_the_search(
     stages = [t.hyperparameters.values[STAGE] for t in oracle.trials.values()]
     assert (stages.count(1), stages.count(2)) == (4, 4)
     assert oracle.ended == oracle.clock.over == "no new best in 3 trials"
-    note = "begun after 4 of 40 trials of the one before: no new best in 3"
+    note = "begun after 4 of 40 trials before it: no new best in 3"
     assert oracle.stage_spaces()[1][1][0].startswith(note)
     search_config.tuning.max_seconds = 1e-9
     plan = make_plan(search_config, {RATE: "1e-4:1e-1:log"})
@@ -263,3 +263,33 @@ def test_few_options_end_the_search_when_all_are_tried(search_config, tmp_path):
 
     run_all(oracle, tmp_path, run)
     assert len(oracle.trials) == 2
+
+
+def finish_trial(oracle, trial, score):
+    oracle.update_trial(trial.trial_id, {"val_accuracy": score})
+    trial.status = TrialStatus.COMPLETED
+    oracle.end_trial(trial)
+
+
+def test_patience_waits_for_trials_that_may_be_a_new_best(
+    search_config, tmp_path
+):
+    search_config.tuning.oracle = "bayesian"
+    search_config.tuning.num_trials = 20
+    search_config.tuning.patience = 2
+    plan = make_plan(search_config, {RATE: "1e-4:1e-1:log"})
+    oracle = build_oracle(plan, tmp_path)
+    slow = oracle.create_trial("worker1")
+    for score in (0.5, 0.1, 0.1):
+        finish_trial(oracle, oracle.create_trial("worker0"), score)
+    assert oracle.create_trial("worker0").status == TrialStatus.IDLE
+    again = build_oracle(plan, tmp_path)  # killed: the slow one is run again
+    assert again.create_trial("worker0").trial_id == slow.trial_id
+    finish_trial(oracle, slow, 0.9)
+    trial = oracle.create_trial("worker1")
+    assert (trial.status, oracle.ended) == (TrialStatus.RUNNING, "")
+    for score in (0.1, 0.1):
+        finish_trial(oracle, trial, score)
+        trial = oracle.create_trial("worker1")
+    assert trial.status == TrialStatus.STOPPED
+    assert oracle.clock.over == "no new best in 2 trials"

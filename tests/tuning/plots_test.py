@@ -9,6 +9,7 @@ from tlkeras.charts import LEVELS, THEME
 from tlkeras.tuning.lines import format_row, format_trials
 from tlkeras.tuning.outcome import TrialOutcome, rank_trials
 from tlkeras.tuning.plots import (
+    compute_effects,
     plot_effects,
     plot_learning_curves,
     plot_parallel,
@@ -131,3 +132,13 @@ def test_the_line_of_a_trial_is_that_of_all_lines():
     assert lines == [format_row(result, 0), format_row(result, 1)]
     assert lines[0].endswith("(1 / 2)  <-- best")
     assert lines[1].endswith("(2 / 2)  why")
+
+
+def test_parts_of_a_narrow_range_stay_apart():
+    field = SearchField("model.image_size", "int", 200, 204)
+    outcomes = [
+        TrialOutcome({field.name: size}, "completed", val_accuracy=size / 1000)
+        for size in range(200, 205)
+    ]
+    rows = compute_effects(outcomes, field)
+    assert [row["count"] for row in rows] == [2, 1, 2]

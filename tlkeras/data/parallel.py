@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -48,7 +49,7 @@ def lent(items: Generator[Item]) -> Iterator[Generator[Item]]:
     TensorFlow keeps each generator that it was given until the process ends,
     and with it the data and the network that the generator knows. It is given
     one that is empty when the block ends; that waits for the thread that reads
-    ahead.
+    ahead. (Keras' own two first batches stay.)
 
     Args:
         items: Belong to the block.
@@ -58,11 +59,10 @@ def lent(items: Generator[Item]) -> Iterator[Generator[Item]]:
     def lend() -> Generator[Item]:
         while True:
             with lock:
-                try:
-                    item = next(lender[0])
-                except (StopIteration, IndexError):
-                    return
-            yield item
+                got = list(itertools.islice(lender[0], 1)) if lender else []
+            if not got:
+                return
+            yield got.pop()  # held by nobody while the reader has it
 
     try:
         yield lend()

@@ -73,6 +73,14 @@ SOLVED_HEADS = ("linear", "svm", "multi_label")
 GROUPED = ("learning_rate", "weight_decay", "optimizer", "clipnorm")
 
 
+# Of the head; a phase that solves chooses its own strength instead.
+PENALTIES = (
+    "model.head_l1",
+    "model.head_l2",
+    "model.head_max_norm",
+    "model.dropout",
+    "model.head_initializer",
+)
 # Fields of a phase that count whether it is solved or fitted.
 NOT_FITTED = ("batch_norm", "trainable_from", "augment", "method", "solve*")
 
@@ -115,8 +123,10 @@ def conditions_of(
         found = [[_is(f"phases.{phase}.augment", True) for phase in active]]
         if name == "data.augment.randaugment_magnitude":
             layers = "data.augment.randaugment_layers"
-            found.append([_never(layers, lambda v: v > 0, "above 0", "2")])
+            found.insert(0, [_never(layers, lambda v: v > 0, "above 0", "2")])
         return found
+    if name in PENALTIES:
+        return [[_fits(f"phases.{phase}", values_of) for phase in active]]
     sections = name.split(".")
     if sections[0] != "phases":
         return []
@@ -127,10 +137,23 @@ def conditions_of(
         found = _of_phase(phase, ".".join(sections[2:]), values_of)
     # A phase that may do either fits where fields of fitting are searched; see
     # `make_plan`. Here is the one whose method is searched too.
-    method = f"{phase}.method"
-    if is_fitted(name, sections[1]) and len(values_of(method)) > 1:
-        found.append([_one_of(method, "fit")])
+    is_method_searched = len(values_of(f"{phase}.method")) > 1
+    if is_fitted(name, sections[1]) and is_method_searched:
+        found.append([_fits(phase, values_of)])
     return found
+
+
+def _fits(phase: str, values_of: ValuesOf) -> Condition:
+    """The phase fits: a fixed `auto` is made to, a searched one may solve."""
+    method = f"{phase}.method"
+    may_solve = (
+        "none" in values_of(f"{phase}.trainable_from")
+        and False in values_of(f"{phase}.augment")
+        and not set(SOLVED_HEADS).isdisjoint(values_of("model.head"))
+    )
+    if may_solve and len(values_of(method)) > 1:
+        return _one_of(method, "fit")
+    return _one_of(method, "fit", "auto")
 
 
 def _of_phase(

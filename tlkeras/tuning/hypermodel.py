@@ -118,7 +118,8 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         self, hp: keras_tuner.HyperParameters
     ) -> tuple[ConfigDict, Phase]:
         """Returns the config of some values, and the searched phase."""
-        values = {field.name: register(hp, field) for field in self.plan.space}
+        space = self.plan.space
+        values = {field.name: register(hp, field, space) for field in space}
         config = self.plan.trial_config(
             {name: value for name, value in values.items() if value is not None}
         )

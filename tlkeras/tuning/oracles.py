@@ -33,6 +33,7 @@ class StoredOracle(keras_tuner.Oracle):
         deadline: `time.monotonic()` at which no trial is begun, or None.
         patience: Trials of a stage without a new best after which it ends.
         ended: Why the search ended before its trials were used up, or "".
+        has_stages: Whether patience ends a stage, not the search.
         clock: Counts over restarts, and is told when the search is over.
     """
 
@@ -40,6 +41,7 @@ class StoredOracle(keras_tuner.Oracle):
     deadline: float | None = None
     patience: int | None = None
     ended = ""
+    has_stages = False
     _deferred: dict[str, Trial] | None = None  # to be written, in `one_write`
     _retry_queue: list[str]  # keras-tuner's
     _held: Mapping[str, Trial] = {}  # by whom, when the state was written
@@ -49,9 +51,12 @@ class StoredOracle(keras_tuner.Oracle):
         if tuner_id not in self.ongoing_trials:
             if self.deadline is not None and time.monotonic() > self.deadline:
                 self.ended = TIME_IS_UP
-            elif self.is_stale(list(self.trials)) and not self._has_stages():
+            elif self._has_no_patience_left() and self.ongoing_trials:
+                # One of them may be a new best.
+                return Trial(self.get_space(), status=TrialStatus.IDLE)
+            elif self._has_no_patience_left():
                 self.ended = self._out_of_patience()
-        # One that runs is given to its worker, started again, to the last.
+        # One that runs is given to its worker, started again.
         if self.ended and tuner_id not in self.ongoing_trials:
             self.tuner_ids.discard(tuner_id)
             trial = Trial(self.get_space(), status=TrialStatus.STOPPED)
@@ -63,6 +68,12 @@ class StoredOracle(keras_tuner.Oracle):
             self.clock.end(self.ended)
         return trial
 
+    def _has_no_patience_left(self) -> bool:
+        """Whether no new trial may begin; lost ones are still run again."""
+        if self.has_stages or self._retry_queue:
+            return False
+        return self.is_stale(list(self.trials))
+
     def _out_of_patience(self) -> str:
         return f"no new best in {self.patience} trials"
 
@@ -70,9 +81,6 @@ class StoredOracle(keras_tuner.Oracle):
         """Ends the search; trials that run or wait stay as they are."""
         self.ended = reason
         self.clock.end(reason)
-
-    def _has_stages(self) -> bool:
-        return False
 
     def is_stale(self, trial_ids: list[str]) -> bool:
         """Says whether the last `patience` of some trials set no new best."""
@@ -173,6 +181,8 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
         seed: Of the draws.
     """
 
+    has_stages = True
+
     def __init__(
         self,
         space: Space,
@@ -191,9 +201,6 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
         self.space = space
         self.stage_sizes = stage_sizes
         self.stage_epochs = stage_epochs
-
-    def _has_stages(self) -> bool:
-        return True
 
     def _of_stage(self, stage: int) -> list[str]:
         return [
@@ -215,19 +222,20 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
 
     def _following(self, space: Space, stage: int) -> tuple[Space, list[str]]:
         members = self._of_stage(stage)
-        trials = [self.trials[name] for name in members]
         following, notes = shrink_space(
             space,
             [
                 (t.hyperparameters.values, t.score)
-                for t in trials
+                for t in map(self.trials.__getitem__, members)
                 if t.status == TrialStatus.COMPLETED and t.score > WORST_SCORE
             ],
         )
-        if self._is_cut_short(stage, members):
-            size = self.stage_sizes[stage - 1]
-            cut = f"begun after {len(members)} of {size} trials of the one "
-            notes = [f"{cut}before: {self._out_of_patience()}", *notes]
+        size = self.stage_sizes[stage - 1]
+        if len(members) < size:
+            note = f"begun after {len(members)} of {size} trials before it"
+            if self._is_cut_short(stage, members):
+                note += f": {self._out_of_patience()}"
+            notes = [note, *notes]
         return following, notes
 
     def _is_cut_short(self, stage: int, members: list[str]) -> bool:

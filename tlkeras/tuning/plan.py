@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
-from tlkeras.tuning.conditions import is_fitted
+from tlkeras.tuning.conditions import PENALTIES, is_fitted
 from tlkeras.tuning.fields import apply_values, copy_config
 from tlkeras.tuning.space import Space, parse_space
 from tlkeras.tuning.space_texts import flatten_space
@@ -23,7 +23,6 @@ HEAD_FIELDS = (
     "model.dropout",
     "phases.PHASE.batch_size",
     "phases.PHASE.*clipnorm",
-    "phases.PHASE.divergence_factor",
     "phases.PHASE.groups.head.*",
     "phases.PHASE.label_smoothing",
     "phases.PHASE.learning_rate",
@@ -235,13 +234,3 @@ def _let_count(
         for name in active[active.index(phases[-1]) + 1 :]:
             changed.phases[name].epochs = 0
     return changed
-
-
-# Of the head; a phase that solves chooses its own strength instead.
-PENALTIES = (
-    "model.head_l1",
-    "model.head_l2",
-    "model.head_max_norm",
-    "model.dropout",
-    "model.head_initializer",
-)

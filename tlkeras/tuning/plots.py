@@ -218,21 +218,20 @@ def compute_effects(
         a single trial) and `count`; parts without a trial are left out.
     """
     done = [o for o in outcomes if o.is_completed and field.name in o.values]
-    parts: dict[str, list[float]] = {}
     if field.kind == "choice":
-        labels = {option: str(option) for option in field.options}
-        parts = {label: [] for label in labels.values()}
-        for outcome in done:
-            label = labels[outcome.values[field.name]]
-            parts[label].append(outcome.val_accuracy or 0.0)
+        labels = [str(option) for option in field.options]
     else:
         edges = [field.from_unit(i / BINS) for i in range(BINS + 1)]
-        ranges = [f"{a:.2g} .. {b:.2g}" for a, b in itertools.pairwise(edges)]
-        parts = {label: [] for label in ranges}
-        for outcome in done:
-            unit = field.to_unit(outcome.values[field.name])
+        labels = [f"{a:.3g} .. {b:.3g}" for a, b in itertools.pairwise(edges)]
+    parts: list[list[float]] = [[] for _ in labels]
+    for outcome in done:
+        value = outcome.values[field.name]
+        if field.kind == "choice":
+            index = field.options.index(value)
+        else:
+            unit = field.to_unit(value)
             index = min(BINS - 1, max(0, int(unit * BINS)))
-            parts[ranges[index]].append(outcome.val_accuracy or 0.0)
+        parts[index].append(outcome.val_accuracy or 0.0)
     return [
         {
             "label": label,
@@ -244,7 +243,7 @@ def compute_effects(
             else None,
             "count": len(values),
         }
-        for label, values in parts.items()
+        for label, values in zip(labels, parts, strict=True)
         if values
     ]
 

@@ -150,14 +150,25 @@ def parse_space(texts: Mapping[str, str], config: ConfigDict) -> Space:
         for name, field in fields.items()
     }
     space = tuple(
-        sorted(fields.values(), key=lambda field: _depth(field, fields))
+        sorted(fields.values(), key=lambda f: len(ancestors(f, fields)))
     )
     _check_ends(space, config)
     return space
 
 
-def _depth(field: SearchField, fields: Mapping[str, SearchField]) -> int:
-    return 1 + _depth(fields[field.parent], fields) if field.parent else 0
+def ancestors(
+    field: SearchField, fields: Mapping[str, SearchField]
+) -> list[tuple[str, tuple[Any, ...]]]:
+    """Returns (name, values) of all that a field depends on, parent last.
+
+    Args:
+        field: One of the fields.
+        fields: Name -> field, of a whole space.
+    """
+    if not field.parent:
+        return []
+    above = ancestors(fields[field.parent], fields)
+    return [*above, (field.parent, field.parent_values)]
 
 
 def _parse_field(name: str, text: str, config: ConfigDict) -> SearchField:
@@ -203,7 +214,7 @@ def _parse_range(
             "above 0, or the scale linear: correct --space."
         )
     is_int = is_int or scale == "int"
-    if is_int and (low != int(low) or high != int(high)):
+    if is_int and not (low.is_integer() and high.is_integer()):
         raise InputError(
             f"The range '{text}' of '{name}' has broken numbers; expected "
             "whole ones: correct --space."
@@ -225,7 +236,7 @@ def _parse_choice(name: str, text: str, config: ConfigDict) -> SearchField:
     if len(options) < 2:
         raise InputError(
             f"'{text}' gives '{name}' one choice only; expected at least two, "
-            f"as a|b, or LOW:HIGH: set --config.{name}={text} to fix it."
+            f"as a|b, or LOW:HIGH: set --config.{name}={texts[0]} to fix it."
         )
     return SearchField(name, "choice", options=options)
 
@@ -245,7 +256,7 @@ def _with_parent(
 
     phases = config.phases
     active = [n for n in phases.phase_order if phases[n].epochs > 0]
-    _check_phase(field.name, active)
+    _check_phase(field.name, active, list(phases.phase_order))
     for alternatives in conditions_of(field.name, values_of, active):
         meeting = {
             condition.field: values
@@ -282,15 +293,20 @@ def _describe_no_effect(name: str, alternatives: Sequence[Condition]) -> str:
     )
 
 
-def _check_phase(name: str, active: Sequence[str]) -> None:
+def _check_phase(
+    name: str, active: Sequence[str], order: Sequence[str]
+) -> None:
     """Refuses fields of phases that do not run."""
-    parts = name.split(".")
-    if parts[0] == "phases" and parts[1] not in active:
-        raise InputError(
-            f"The field '{name}' has no effect, because the phase "
-            f"'{parts[1]}' has no epochs; expected a phase that runs: set "
-            f"--config.phases.{parts[1]}.epochs."
-        )
+    section, phase, *_ = name.split(".")
+    if section != "phases" or phase in active:
+        return
+    problem, field = "has no epochs", f"{phase}.epochs"
+    if phase not in order:
+        problem, field = "is not in phases.phase_order", "phase_order"
+    raise InputError(
+        f"The field '{name}' has no effect, because the phase '{phase}' "
+        f"{problem}; expected a phase that runs: set --config.phases.{field}."
+    )
 
 
 def corners(space: Sequence[SearchField]) -> Iterator[dict[str, Any]]:
@@ -307,9 +323,8 @@ def corners(space: Sequence[SearchField]) -> Iterator[dict[str, Any]]:
         for ends in itertools.product(*(field.ends for field in pair)):
             values = dict(first)
             for field in pair:
-                while field.parent:
-                    values[field.parent] = field.parent_values[0]
-                    field = by_name[field.parent]
+                for name, meeting in ancestors(field, by_name):
+                    values[name] = meeting[0]
             chosen = zip(pair, ends, strict=True)
             values |= {field.name: end for field, end in chosen}
             for field in space:
