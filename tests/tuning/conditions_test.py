@@ -10,8 +10,7 @@ from tlkeras.config.defaults import schedule_section
 from tlkeras.errors import InputError
 from tlkeras.models.heads import HEADS
 from tlkeras.optim.schedules import SCHEDULES, ScheduleArgs, make_learning_rate
-from tlkeras.tuning.conditions import SCHEDULES as CONDITIONAL_SCHEDULES
-from tlkeras.tuning.conditions import SMOOTHED_HEADS, SOLVED_HEADS
+from tlkeras.tuning.conditions import READERS, SMOOTHED_HEADS, SOLVED_HEADS
 from tlkeras.tuning.hyperparameters import to_hyperparameters
 from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.plan import make_plan
@@ -281,8 +280,8 @@ def test_the_tables_agree_with_what_they_are_about():
     assert set(SMOOTHED_HEADS) == {
         n for n, head in HEADS.items() if head.loss != "squared_hinge"
     }
-    assert set(CONDITIONAL_SCHEDULES) == set(schedule_section())
-    for name, kinds in CONDITIONAL_SCHEDULES.items():
+    assert set(READERS) == set(schedule_section())
+    for name, kinds in READERS.items():
         changed = {name: 0.5 * schedule_section()[name]}
         for kind in SCHEDULES:
             rates = [

@@ -47,6 +47,7 @@ from tlkeras.training.assembly import build_optimizer
 from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import (
     fitted_phases,
+    frozen_kinds,
     run_cheap_checks,
     run_frozen_checks,
 )
@@ -198,7 +199,8 @@ def _check_phase(suite: Suite, phase: Phase, run: RunContext) -> None:
     few = few_images(run.dataset.splits["train"], NUM_IMAGES, run.config.seed)
     some = few.take(np.arange(min(STEP_IMAGES, len(few))))
     step = take_step(classifier, _pixels(run, some), some.targets)
-    run_frozen_checks(suite, phase, run, step.touched)
+    kinds = frozen_kinds(phase, run)
+    run_frozen_checks(suite, phase.name, kinds, step.touched)
     suite.run(
         lambda: check_gradient(step, classifier, phase.trainable_from),
         phase=phase.name,

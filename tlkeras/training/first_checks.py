@@ -1,6 +1,7 @@
 """The cheap checks of every run, beside the work that it does anyway."""
 
 import functools
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -113,10 +114,15 @@ def fitted_phases(run: RunContext) -> list[Phase]:
     ]
 
 
-def _frozen_kinds(
+def frozen_kinds(
     phase: Phase, run: RunContext
 ) -> dict[str, list[keras.Variable]]:
-    """Returns check -> variables that a phase must not change, if any."""
+    """Returns check -> variables that a phase must not change, if any.
+
+    Args:
+        phase: With its cutoff and its BatchNormalization.
+        run: Whose classifier is frozen as the phase says.
+    """
     kinds = {
         "frozen_variables": frozen_variables(
             run.classifier, phase.trainable_from
@@ -129,20 +135,23 @@ def _frozen_kinds(
 
 
 def run_frozen_checks(
-    suite: Suite, phase: Phase, run: RunContext, changed: set[str]
+    suite: Suite,
+    phase: str,
+    kinds: Mapping[str, list[keras.Variable]],
+    changed: set[str],
 ) -> None:
     """Says whether a phase's first step left alone what is frozen.
 
     Args:
         suite: Collects the results.
-        phase: That took the step.
-        run: Whose classifier is frozen as the phase says.
+        phase: Name of the one that took the step.
+        kinds: Its `frozen_kinds`.
         changed: Paths of all variables that changed.
     """
-    for name, variables in _frozen_kinds(phase, run).items():
+    for name, variables in kinds.items():
         suite.run(
             functools.partial(check_unchanged, name, variables, changed),
-            phase=phase.name,
+            phase=phase,
         )
 
 
@@ -155,7 +164,7 @@ def frozen_guards(phase: Phase, run: RunContext) -> list[FrozenGuard]:
     """
     if not run.config.checks.enabled or run.progress.epoch:
         return []
-    kinds = _frozen_kinds(phase, run)
+    kinds = frozen_kinds(phase, run)
 
     def report(changed: set[str]) -> None:
         suite = Suite(
@@ -163,7 +172,7 @@ def frozen_guards(phase: Phase, run: RunContext) -> list[FrozenGuard]:
             run.console,
             run.dataset.fingerprint,
         )
-        run_frozen_checks(suite, phase, run, changed)
+        run_frozen_checks(suite, phase.name, kinds, changed)
         suite.write()
         suite.require_passed(strict=run.config.checks.strict)
 

@@ -93,13 +93,22 @@ def set_up_model(config: ConfigDict) -> str:
     Raises:
         InputError: For an unknown backbone or an impossible size.
     """
-    spec = lookup(BACKBONES, config.model.backbone, what="backbone")
-    check_image_size(spec, config.model.image_size or spec.default_size)
+    check_backbone(config)
     return runtime.set_up_runtime(
         seed=config.seed,
         precision=config.runtime.precision,
         deterministic=config.runtime.deterministic,
     )
+
+
+def check_backbone(config: ConfigDict) -> None:
+    """Makes sure that a config names a backbone, and a size that it takes.
+
+    Raises:
+        InputError: For an unknown backbone or an impossible size.
+    """
+    spec = lookup(BACKBONES, config.model.backbone, what="backbone")
+    check_image_size(spec, config.model.image_size or spec.default_size)
 
 
 def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:

@@ -59,7 +59,8 @@ def _trains(phase: str) -> Condition:
     return _never(field, lambda v: v != "none", "other than none", "stage4")
 
 
-SCHEDULES = {
+# Argument of a schedule -> those that read it.
+READERS = {
     "warmup_epochs": ("cosine",),
     "drop_every_epochs": ("step",),
     "drop_factor": ("step",),
@@ -71,8 +72,6 @@ WITH_MOMENTUM = ("sgd", "rmsprop")
 SMOOTHED_HEADS = ("linear", "mlp", "multi_label")
 SOLVED_HEADS = ("linear", "svm", "multi_label")
 GROUPED = ("learning_rate", "weight_decay", "optimizer", "clipnorm")
-
-
 # Of the head; a phase that solves chooses its own strength instead.
 PENALTIES = (
     "model.head_l1",
@@ -172,7 +171,7 @@ def _of_phase(
         patience = f"{phase}.reduce_on_plateau_patience"
         return [[_never(patience, lambda v: v is not None, "set", "2")]]
     if field.startswith("schedule_args."):
-        kinds = SCHEDULES[field.removeprefix("schedule_args.")]
+        kinds = READERS[field.removeprefix("schedule_args.")]
         return [[_one_of(f"{phase}.schedule", *kinds)]]
     if field.startswith("solve_"):
         return [

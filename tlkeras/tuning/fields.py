@@ -73,6 +73,12 @@ def require_searchable(config: ConfigDict, name: str) -> None:
     )
 
 
+def active_phases(config: ConfigDict) -> list[str]:
+    """Returns the names of the phases with epochs, in order."""
+    phases = config.phases
+    return [name for name in phases.phase_order if phases[name].epochs > 0]
+
+
 def _place(config: ConfigDict, name: str) -> tuple[ConfigDict, str]:
     *sections, last = name.split(".")
     for section in sections:

@@ -4,11 +4,9 @@ import fnmatch
 
 from ml_collections import ConfigDict
 
-from tlkeras.models.backbones import BACKBONES, check_image_size
 from tlkeras.models.classifier import Classifier, build_classifier
-from tlkeras.tables import lookup
 from tlkeras.training.phases import read_phases
-from tlkeras.training.trainer import try_phases
+from tlkeras.training.trainer import check_backbone, try_phases
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.space import corners
 
@@ -42,8 +40,7 @@ def check_networks(plan: SearchPlan) -> None:
     built: dict[tuple, Classifier] = {}
     for values in corners(fields):
         config = plan.trial_config(values)
-        spec = lookup(BACKBONES, config.model.backbone, what="backbone")
-        check_image_size(spec, config.model.image_size or spec.default_size)
+        check_backbone(config)
         key = tuple(config.model[name] for name in NETWORK_FIELDS)
         if key not in built:
             built[key] = _build(config)

@@ -51,10 +51,9 @@ class StoredOracle(keras_tuner.Oracle):
         if tuner_id not in self.ongoing_trials:
             if self.deadline is not None and time.monotonic() > self.deadline:
                 self.ended = TIME_IS_UP
-            elif self._has_no_patience_left() and self.ongoing_trials:
-                # One of them may be a new best.
-                return Trial(self.get_space(), status=TrialStatus.IDLE)
             elif self._has_no_patience_left():
+                if self.ongoing_trials:  # one of them may be a new best
+                    return Trial(self.get_space(), status=TrialStatus.IDLE)
                 self.ended = self._out_of_patience()
         # One that runs is given to its worker, started again.
         if self.ended and tuner_id not in self.ongoing_trials:
@@ -233,15 +232,10 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
         size = self.stage_sizes[stage - 1]
         if len(members) < size:
             note = f"begun after {len(members)} of {size} trials before it"
-            if self._is_cut_short(stage, members):
+            if self.is_stale(members):
                 note += f": {self._out_of_patience()}"
             notes = [note, *notes]
         return following, notes
-
-    def _is_cut_short(self, stage: int, members: list[str]) -> bool:
-        """Says whether patience ends a stage before its trials are used up."""
-        is_full = len(members) >= self.stage_sizes[stage - 1]
-        return not is_full and self.is_stale(members)
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Draws the values of a trial, or ends a stage."""
@@ -249,7 +243,7 @@ class RandomOracle(StoredOracle, oracles.RandomSearchOracle):
         stage, space = len(spaces), spaces[-1]
         members = self._of_stage(stage)
         is_full = len(members) >= self.stage_sizes[stage - 1]
-        is_cut_short = self._is_cut_short(stage, members)
+        is_cut_short = not is_full and self.is_stale(members)
         values = None
         if not is_full and not is_cut_short:
             values = self._draw(space)

@@ -10,7 +10,7 @@ from ml_collections import ConfigDict
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
 from tlkeras.tuning.conditions import PENALTIES, is_fitted
-from tlkeras.tuning.fields import apply_values, copy_config
+from tlkeras.tuning.fields import active_phases, apply_values, copy_config
 from tlkeras.tuning.space import Space, parse_space
 from tlkeras.tuning.space_texts import flatten_space
 
@@ -109,12 +109,6 @@ def make_plan(config: ConfigDict, flags: Mapping[str, str]) -> SearchPlan:
         phases = _searched_phases(config, space)
     changed = _let_count(config, space, phases, mode)
     return SearchPlan(changed, space, mode, phases)
-
-
-def active_phases(config: ConfigDict) -> list[str]:
-    """Returns the names of the phases with epochs, in order."""
-    phases = config.phases
-    return [name for name in phases.phase_order if phases[name].epochs > 0]
 
 
 def head_phase(config: ConfigDict) -> str:

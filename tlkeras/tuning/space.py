@@ -18,6 +18,7 @@ from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
 from tlkeras.tuning.conditions import Condition, conditions_of
 from tlkeras.tuning.fields import (
+    active_phases,
     apply_values,
     element_type,
     field_type,
@@ -254,9 +255,8 @@ def _with_parent(
         known = fields.get(name)
         return known.ends if known else [get_value(config, name)]
 
-    phases = config.phases
-    active = [n for n in phases.phase_order if phases[n].epochs > 0]
-    _check_phase(field.name, active, list(phases.phase_order))
+    active = active_phases(config)
+    _check_phase(field.name, active, config.phases.phase_order)
     for alternatives in conditions_of(field.name, values_of, active):
         meeting = {
             condition.field: values

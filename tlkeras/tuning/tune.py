@@ -20,6 +20,7 @@ from tlkeras.tuning.context import SearchContext, stage_notes
 from tlkeras.tuning.full_trials import ProcessRunner
 from tlkeras.tuning.hparams import write_hparams
 from tlkeras.tuning.live_table import LiveTable
+from tlkeras.tuning.networks import check_networks
 from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.page import write_page
@@ -69,8 +70,6 @@ def tune(
     console = console or Console(quiet=True)
     directory = Path(directory)
     if plan.mode == "full" and not (directory / workdir.SEARCH).exists():
-        from tlkeras.tuning.networks import check_networks
-
         check_networks(plan)  # before there is a directory for this space
     directory = open_search_directory(directory, plan)
     if (directory / workdir.TUNING).exists():
