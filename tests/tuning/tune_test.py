@@ -10,28 +10,22 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from tlkeras import train_and_evaluate, workdir
+from tlkeras import workdir
 from tlkeras.charts import COLORS
 from tlkeras.config.hashing import config_hash
-from tlkeras.console import Console
 from tlkeras.errors import GateError, InputError
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.tuning import tune as tune_module
-from tlkeras.tuning.codes import load_head_codes
 from tlkeras.tuning.config_file import write_config_file
-from tlkeras.tuning.fields import apply_values, copy_config
-from tlkeras.tuning.head_trials import HeadRunner, run_head_trials
+from tlkeras.tuning.fields import copy_config
 from tlkeras.tuning.lines import format_trials
-from tlkeras.tuning.live_table import LiveTable
-from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.page import write_page
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.search import search, store_of
+from tlkeras.tuning.search import store_of
 from tlkeras.tuning.search_directory import open_search_directory
 from tlkeras.tuning.tune import tune
 
@@ -39,14 +33,6 @@ SPACE = {
     "phases.linear_probe.learning_rate": "1e-4:1e2:log",
     "model.head_l2": "1e-6:1e2:log",
 }
-
-
-def train_all(configs, codes):
-    """Trains heads on codes and returns them in their order."""
-    heads = {}
-    for some in run_head_trials(configs, codes):
-        heads |= some
-    return [heads[number] for number in sorted(heads)]
 
 
 def load_config_file(path):
@@ -216,115 +202,6 @@ def test_tensorboard_finds_the_trials(searched):
     )
     rate = content.session_start_info.hparams["model.head_l2"].number_value
     assert rate == pytest.approx(outcome["values"]["model.head_l2"])
-
-
-@pytest.fixture(scope="module")
-def codes(searched):
-    config, _, _ = searched
-    return load_head_codes(make_plan(config, SPACE).config, Console(quiet=True))
-
-
-def test_a_trial_on_codes_is_what_the_trainer_does(
-    search_config, codes, tmp_path
-):
-    search_config.model.dropout = 0.0
-    plan = make_plan(search_config, SPACE)
-    config = plan.trial_config(
-        {
-            "phases.linear_probe.learning_rate": 3e-2,
-            "model.head_l2": 1e-3,
-        }
-    )
-    (head,) = train_all([config], codes)
-    train_and_evaluate(config, tmp_path)
-    rows = workdir.read_table(tmp_path / workdir.HISTORY)
-    assert len(rows) == len(head.history) == 4
-    for row, mine in zip(rows, head.history, strict=True):
-        for name in ("train/loss", "val/loss", "val/top_1_accuracy"):
-            assert mine[name] == pytest.approx(float(row[name]), rel=2e-4)
-
-
-@pytest.mark.parametrize(
-    "field",
-    [
-        "model.head_max_norm",
-        "phases.linear_probe.clipnorm",
-        "phases.linear_probe.global_clipnorm",
-        "phases.linear_probe.early_stopping_patience",
-    ],
-)
-def test_a_head_alone_whose_limit_is_never_met_is_the_batched_one(
-    search_config, codes, field
-):
-    """What cannot be batched is trained by Keras, to the same head."""
-    search_config.model.dropout = 0.0
-    search_config.phases.linear_probe.learning_rate = 1e-2
-    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
-    config = plan.trial_config({"model.head_l2": 1e-3})
-    (batched,) = train_all([config], codes)
-    (alone,) = train_all([apply_values(config, {field: 1000})], codes)
-    assert alone.epoch == batched.epoch
-    np.testing.assert_allclose(alone.kernel, batched.kernel, 1e-3, 1e-5)
-    assert alone.history[-1]["train/loss"] == pytest.approx(
-        batched.history[-1]["train/loss"], rel=1e-4
-    )
-
-
-def test_adaptation_layers_and_other_optimizers_are_trained(
-    search_config, codes
-):
-    plan = make_plan(
-        search_config,
-        {
-            "model.head": "linear|mlp|svm",
-            "model.hidden_units": "4:32:log",
-            "phases.linear_probe.optimizer": "rmsprop|adagrad|adamw",
-        },
-    )
-    optimizer = "phases.linear_probe.optimizer"
-    table = [
-        {"model.head": "mlp", "model.hidden_units": 8, optimizer: "adamw"},
-        {"model.head": "linear", optimizer: "rmsprop"},
-        {"model.head": "svm", optimizer: "adamw"},
-    ]
-    heads = train_all([plan.trial_config(v) for v in table], codes)
-    assert [head.kernel.shape for head in heads] == [(8, 2), (256, 2), (256, 2)]
-    for head in heads:
-        losses = [row["train/loss"] for row in head.history]
-        assert len(losses) == 4
-        assert losses[-1] < losses[0]
-
-
-def test_time_that_is_up_begins_no_other_head(search_config, codes, tmp_path):
-    """Heads that Keras trains one by one: those left are nobody's result."""
-    search_config.phases.linear_probe.optimizer = "rmsprop"
-    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
-    oracle, store = build_oracle(plan, tmp_path), store_of(tmp_path)
-    runner = HeadRunner(
-        codes, plan.trial_config, lambda: len(read_outcomes(store)) >= 2
-    )
-    search(
-        oracle,
-        runner,
-        store,
-        batch_size=100,
-        default_epochs=4,
-        watcher=LiveTable(Console(quiet=True), ["model.head_l2"], 12, None),
-    )
-    outcomes = read_outcomes(store)
-    assert [len(outcome.history) for outcome in outcomes] == [2, 2]
-    assert oracle.ended == "the time is up"
-    states = [trial.status for trial in oracle.trials.values()]
-    assert sorted(states) == ["COMPLETED"] * 2 + ["RUNNING"] * 6
-
-
-def test_time_that_is_up_ends_a_head_alone_after_an_epoch(search_config, codes):
-    search_config.phases.linear_probe.optimizer = "rmsprop"
-    plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
-    config = plan.trial_config({"model.head_l2": 1e-3})
-    answers = iter([False, False, True])
-    (heads,) = run_head_trials([config], codes, is_over=lambda: next(answers))
-    assert len(heads[0].history) == 2
 
 
 def test_a_search_without_a_completed_trial_fails(search_config, tmp_path):
