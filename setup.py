@@ -34,7 +34,7 @@ setup(
     package_data={
         "tlkeras": ["assets/*.h5", "py.typed", "theme.css"],
         "tlkeras.report": ["templates/*", "templates/sections/*"],
-        "tlkeras.tuning": ["page.html"],
+        "tlkeras.tuning.page": ["page.html"],
     },
     install_requires=[
         "absl-py>=2.1",

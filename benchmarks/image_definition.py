@@ -17,9 +17,9 @@ import tensorflow as tf
 import tlkeras
 from tlkeras.data.preprocess import decode_image
 from tlkeras.evaluation.metrics import compare_paired, per_image_scores
+from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.inference import run_batches
-from tlkeras.training.linear_solvers import fit_linear_classifier
 
 
 def antialiased(content: tf.Tensor, height: int, width: int) -> tf.Tensor:

@@ -82,13 +82,13 @@ def prepare_search(data: str, folder: Path) -> Any:
     os.environ["TLKERAS_CACHE"] = str(folder / "cache")
     from tlkeras.config import get_config
     from tlkeras.console import Console
-    from tlkeras.tuning.codes import load_head_codes
-    from tlkeras.tuning.head_trials import HeadRunner
-    from tlkeras.tuning.live_table import LiveTable
-    from tlkeras.tuning.oracles import build_oracle
-    from tlkeras.tuning.outcome import read_outcomes
+    from tlkeras.tuning.page.live_table import LiveTable
     from tlkeras.tuning.plan import make_plan
     from tlkeras.tuning.search import search, store_of
+    from tlkeras.tuning.store.oracles import build_oracle
+    from tlkeras.tuning.trials.codes import load_head_codes
+    from tlkeras.tuning.trials.head_trials import HeadRunner
+    from tlkeras.tuning.trials.outcome import read_outcomes
 
     config = get_config()
     config.data.source = data

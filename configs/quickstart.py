@@ -78,7 +78,7 @@ def main() -> None:
 
     from tlkeras.console import Console
     from tlkeras.errors import InputError
-    from tlkeras.runtime import import_frameworks
+    from tlkeras.startup import import_frameworks
 
     started = time.perf_counter()
     import_frameworks(lean=True)

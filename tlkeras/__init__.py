@@ -46,7 +46,7 @@ def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module 'tlkeras' has no attribute {name!r}")
     if name not in _WITHOUT_FRAMEWORKS:
-        from tlkeras.runtime import import_frameworks
+        from tlkeras.startup import import_frameworks
 
         import_frameworks()
     return getattr(importlib.import_module(_PUBLIC[name]), name)

@@ -92,10 +92,10 @@ def test_contradictions_are_named():
 
 
 def test_choices_are_those_of_the_tables():
+    from tlkeras.devices import PRECISIONS
     from tlkeras.models.heads import HEADS, INITIALIZERS, POOLINGS
     from tlkeras.optim.optimizers import OPTIMIZERS
     from tlkeras.optim.schedules import SCHEDULES
-    from tlkeras.runtime import PRECISIONS
 
     assert set(CHOICES["model.head"]) == set(HEADS)
     assert set(CHOICES["model.pooling"]) == set(POOLINGS)

@@ -8,15 +8,15 @@ from tlkeras.data.batches import (
     training_batches,
 )
 from tlkeras.data.dataset import Split
-from tlkeras.data.load import load_dataset
-from tlkeras.data.means import compute_training_mean
-from tlkeras.data.pipeline import ImageBatches, decode_split
-from tlkeras.data.reader import ViewReader
-from tlkeras.data.schedule import (
+from tlkeras.data.epoch import (
     balanced_class_weights,
     steps_per_epoch,
     stream_seed,
 )
+from tlkeras.data.load import load_dataset
+from tlkeras.data.means import compute_training_mean
+from tlkeras.data.pipeline import ImageBatches, decode_split
+from tlkeras.data.reader import ViewReader
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
 

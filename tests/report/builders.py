@@ -8,8 +8,8 @@ from tlkeras import workdir
 from tlkeras.config import get_config
 from tlkeras.config.run_directory import ABOUT, FORMAT_VERSION
 from tlkeras.data.dataset import Split
+from tlkeras.devices import installed_versions
 from tlkeras.evaluation.evaluate import evaluate_split
-from tlkeras.runtime import installed_versions
 from tlkeras.training.history import history_columns
 
 GROUPS = ("head", "lower", "upper")

@@ -9,7 +9,7 @@ import yaml
 
 from tlkeras import workdir
 from tlkeras.report.page import write_report
-from tlkeras.tuning.lines import format_trials
+from tlkeras.tuning.page.lines import format_trials
 
 ALWAYS = ("result", "training", "classes", "data", "checks", "again")
 

@@ -7,8 +7,8 @@ from tlkeras import workdir
 from tlkeras.data.load import load_configured
 from tlkeras.data.pipeline import decode_split
 from tlkeras.evaluation.run import load_run
+from tlkeras.linear.solvers import standardize
 from tlkeras.training.code_table import compute_codes
-from tlkeras.training.linear_solvers import standardize
 from tlkeras.training.trainer import train_and_evaluate
 
 

@@ -7,7 +7,12 @@ from tlkeras.tuning.finals import (
     retrain_best,
     tied_trials,
 )
-from tlkeras.tuning.outcome import COMPLETED, DIVERGED, FAILED, TrialOutcome
+from tlkeras.tuning.trials.outcome import (
+    COMPLETED,
+    DIVERGED,
+    FAILED,
+    TrialOutcome,
+)
 
 L2 = "model.head_l2"
 

@@ -2,8 +2,8 @@ import pytest
 
 from tlkeras.config import get_config
 from tlkeras.errors import InputError
-from tlkeras.tuning.oracles import build_oracle
 from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.store.oracles import build_oracle
 
 L2 = {"model.head_l2": "1e-5:1:log"}
 

@@ -15,18 +15,18 @@ from PIL import Image
 
 from tlkeras import workdir
 from tlkeras.charts import COLORS
+from tlkeras.config.config_file import write_config_file
 from tlkeras.config.hashing import config_hash
 from tlkeras.errors import GateError, InputError
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.tuning import tune as tune_module
-from tlkeras.tuning.config_file import write_config_file
-from tlkeras.tuning.fields import copy_config
-from tlkeras.tuning.lines import format_trials
-from tlkeras.tuning.outcome import read_outcomes
-from tlkeras.tuning.page import write_page
+from tlkeras.tuning.page.lines import format_trials
+from tlkeras.tuning.page.search_page import write_page
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.search import store_of
-from tlkeras.tuning.search_directory import open_search_directory
+from tlkeras.tuning.space.fields import copy_config
+from tlkeras.tuning.store.search_directory import open_search_directory
+from tlkeras.tuning.trials.outcome import read_outcomes
 from tlkeras.tuning.tune import tune
 
 SPACE = {

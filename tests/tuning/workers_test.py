@@ -12,22 +12,22 @@ import pytest
 from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.errors import InputError
-from tlkeras.tuning import full_trials, workers
-from tlkeras.tuning.oracles import build_oracle
-from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.search import store_of
-from tlkeras.tuning.search_clock import is_search_over
-from tlkeras.tuning.search_directory import (
+from tlkeras.tuning.store.oracles import build_oracle
+from tlkeras.tuning.store.search_clock import is_search_over
+from tlkeras.tuning.store.search_directory import (
     describe_search,
     open_search_directory,
 )
+from tlkeras.tuning.trials import full_trials, workers
+from tlkeras.tuning.trials.outcome import read_outcomes
 from tlkeras.tuning.tune import _run_search, _start
 
 # A worker whose trials take a second and a half each.
 WORKER = """
 import sys
-from tlkeras.tuning import full_trials
+from tlkeras.tuning.trials import full_trials
 from tlkeras.cli.main import main
 
 TRAIN = '''

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from absl import app
 
 from tlkeras.errors import GateError, InputError
-from tlkeras.runtime import import_frameworks
+from tlkeras.startup import import_frameworks
 from tlkeras.tables import suggest
 
 # Command -> what it does. The module is `tlkeras.cli.COMMAND`.

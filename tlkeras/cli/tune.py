@@ -29,8 +29,8 @@ def main(arguments: list[str]) -> int:
 
     from tlkeras.console import Console
     from tlkeras.tuning.plan import make_plan
-    from tlkeras.tuning.search_directory import default_search_directory
-    from tlkeras.tuning.space_texts import parse_space_flags
+    from tlkeras.tuning.space.texts import parse_space_flags
+    from tlkeras.tuning.store.search_directory import default_search_directory
     from tlkeras.tuning.workers import read_address, require_processes
 
     config = parsing.resolve_config()
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
         count = work(plan, directory, address)
         console.result(f"{address.tuner_id}: {count} trials")
         return 0
-    from tlkeras.tuning.lines import format_trials
+    from tlkeras.tuning.page.lines import format_trials
     from tlkeras.tuning.tune import tune
 
     result = tune(config, plan, directory, console=console)

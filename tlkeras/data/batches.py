@@ -10,9 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from tlkeras.data.augment import mix_batch
+from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.data.parallel import ordered_map
 from tlkeras.data.reader import ViewReader
-from tlkeras.data.schedule import steps_per_epoch
 
 Batch = tuple[np.ndarray, ...]
 

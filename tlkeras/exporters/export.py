@@ -10,6 +10,7 @@ from typing import Any
 
 from tlkeras import workdir
 from tlkeras.console import Console
+from tlkeras.devices import installed_versions
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import count_test_look
 from tlkeras.evaluation.run import load_run
@@ -30,7 +31,6 @@ from tlkeras.exporters.versions import (
     flush,
     staging,
 )
-from tlkeras.runtime import installed_versions
 from tlkeras.tables import lookup
 
 SPLITS = ("validation", "test")

@@ -7,7 +7,7 @@ import numpy as np
 
 from tlkeras.exporters.inference import ServedModel, build_score_model
 from tlkeras.frozen_graph import freeze_graph
-from tlkeras.runtime import silenced_stderr
+from tlkeras.startup import silenced_stderr
 
 
 def write_onnx(served: ServedModel, path: Path) -> None:

@@ -8,11 +8,11 @@ import numpy as np
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.reader import ViewReader
 from tlkeras.data.views import UNCHANGED
+from tlkeras.devices import installed_versions
 from tlkeras.evaluation.run import Run
 from tlkeras.exporters.inference import ServedModel
 from tlkeras.exporters.parity import Reference
 from tlkeras.optim.losses import compute_probabilities
-from tlkeras.runtime import installed_versions
 
 
 @dataclasses.dataclass(frozen=True)

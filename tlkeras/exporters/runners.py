@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
-from tlkeras.runtime import silenced_stderr
+from tlkeras.startup import silenced_stderr
 
 if TYPE_CHECKING:
     from ai_edge_litert.interpreter import Interpreter

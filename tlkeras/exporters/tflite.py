@@ -8,7 +8,7 @@ import tensorflow as tf
 from tlkeras.exporters.inference import ServedModel, build_score_model
 from tlkeras.exporters.tflite_metadata import add_metadata
 from tlkeras.frozen_graph import freeze_graph
-from tlkeras.runtime import silenced_stderr
+from tlkeras.startup import silenced_stderr
 
 KINDS = {
     "float32": "float32 weights and arithmetic",

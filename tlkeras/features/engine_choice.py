@@ -8,7 +8,7 @@ import json
 import keras
 import numpy as np
 
-from tlkeras import runtime, workdir
+from tlkeras import devices, workdir
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.errors import InputError
@@ -123,8 +123,8 @@ class CheckedEngine:
             self.wanted_engine,
             self.wanted_precision,
             str(self.dtype),
-            str(runtime.accelerator_name()),
-            sorted(runtime.installed_versions().items()),
+            str(devices.accelerator_name()),
+            sorted(devices.installed_versions().items()),
         ]
         if self.wanted_precision == "bfloat16":
             parts.append(self.train.digests)

@@ -16,7 +16,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tlkeras import runtime
+from tlkeras import devices
 from tlkeras.errors import InputError
 from tlkeras.tables import lookup
 
@@ -61,7 +61,7 @@ def build_keras(
             "--config.runtime.precision=mixed_bfloat16, or "
             "--config.runtime.engine=openvino."
         )
-    on_accelerator = runtime.accelerator_name() is not None
+    on_accelerator = devices.accelerator_name() is not None
     if keras.backend.backend() == "tensorflow" and not on_accelerator:
         from tlkeras.frozen_graph import freeze_graph
 
@@ -72,7 +72,7 @@ def build_keras(
 
     else:
         bare = keras.Model(prefix.inputs, prefix.outputs)
-        bare.compile(jit_compile=runtime.should_compile_with_xla())
+        bare.compile(jit_compile=devices.should_compile_with_xla())
         compute = bare.predict_on_batch
     size = ACCELERATOR_BATCH if on_accelerator else CPU_BATCH
 
@@ -241,7 +241,7 @@ def choose_engine(
         )
     own = prefix.outputs[0].dtype
     obstacle = engine_obstacle("openvino")
-    if runtime.accelerator_name() is not None:
+    if devices.accelerator_name() is not None:
         obstacle = "an accelerator is there"
     elif own != "float32":
         obstacle = f"the network computes in {own}"

@@ -4,7 +4,7 @@ import os
 
 import keras
 
-from tlkeras import runtime, workdir
+from tlkeras import devices, workdir
 from tlkeras.features.engines import engine_obstacle
 from tlkeras.models.backbones import build_backbone, weight_cache
 from tlkeras.models.graph import (
@@ -16,19 +16,19 @@ from tlkeras.models.graph import (
 
 def describe_machine() -> str:
     """Returns versions, devices, precision, and cached weights."""
-    accelerator = runtime.accelerator_name()
+    accelerator = devices.accelerator_name()
     folder = weight_cache()
     cached = sorted(path.name for path in folder.glob("*.h5"))
-    policy = runtime.choose_precision("auto", accelerator)
+    policy = devices.choose_precision("auto", accelerator)
     lines = [
-        f"{name:<18}{v}" for name, v in runtime.installed_versions().items()
+        f"{name:<18}{v}" for name, v in devices.installed_versions().items()
     ]
     lines += [
         f"{'backend':<18}{keras.backend.backend()}",
         f"{'accelerator':<18}{accelerator or 'none'}",
         f"{'cpu cores':<18}{os.cpu_count()}",
         f"{'precision auto':<18}{policy}",
-        f"{'xla':<18}{runtime.should_compile_with_xla()}",
+        f"{'xla':<18}{devices.should_compile_with_xla()}",
         f"{'engine keras':<18}usable",
         f"{'engine openvino':<18}{engine_obstacle('openvino') or 'usable'}",
         f"{'cache folder':<18}{workdir.cache_directory()}",

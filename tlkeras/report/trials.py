@@ -3,10 +3,10 @@
 from typing import Any
 
 from tlkeras.report.run_files import RunFiles
-from tlkeras.tuning.lines import format_row, short_names
-from tlkeras.tuning.outcome import TrialOutcome, rank_trials
-from tlkeras.tuning.plots import plot_scatter, scatter_fields
-from tlkeras.tuning.space import SearchField
+from tlkeras.tuning.page.lines import format_row, short_names
+from tlkeras.tuning.page.plots import plot_scatter, scatter_fields
+from tlkeras.tuning.space.space import SearchField
+from tlkeras.tuning.trials.outcome import TrialOutcome, rank_trials
 
 NUM_SHOWN = 10
 # What every search writes and the section needs.

@@ -18,7 +18,7 @@ from tlkeras.evaluation.metrics import (
     compute_summary,
     per_image_scores,
 )
-from tlkeras.training.linear_solvers import fit_linear_classifier
+from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.training.trainer import train_and_evaluate
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 from tlkeras.evaluation.metrics import bootstrap_interval, per_image_scores
-from tlkeras.training.linear_solvers import SOLVERS, standardize
+from tlkeras.linear.solvers import SOLVERS, standardize
 
 DROPOUT_RATE = 0.5  # DeCAF, section 4.1
 DROPOUT_COPIES = 3

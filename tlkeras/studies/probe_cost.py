@@ -6,7 +6,7 @@ import time
 import keras
 import numpy as np
 
-from tlkeras import runtime
+from tlkeras import devices
 from tlkeras.console import Console
 from tlkeras.models.classifier import Classifier, freeze
 from tlkeras.models.graph import (
@@ -94,7 +94,7 @@ def _measure(classifier: Classifier, cut: int, names: list[str]) -> float:
     bare.compile(
         optimizer=keras.optimizers.SGD(0.0),
         loss=keras.losses.CategoricalCrossentropy(from_logits=True),
-        jit_compile=runtime.should_compile_with_xla(),
+        jit_compile=devices.should_compile_with_xla(),
     )
     rng = np.random.default_rng(0)
     inputs = [

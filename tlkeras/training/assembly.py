@@ -5,10 +5,10 @@ from typing import Any
 
 import keras
 
-from tlkeras import runtime
+from tlkeras import devices
 from tlkeras.callbacks.early_stopping import EarlyStopping
 from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
-from tlkeras.data.schedule import stream_seed
+from tlkeras.data.epoch import stream_seed
 from tlkeras.evaluation.metrics import MEAN_AP, TOP_1
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze
@@ -125,7 +125,7 @@ def compile_model(
         optimizer=optimizer,
         loss=LOSSES[run.classifier.head.loss](phase.label_smoothing),
         metrics=[build_metric(TOP_1, run.dataset.num_classes, run.multi_label)],
-        jit_compile=runtime.should_compile_with_xla(),
+        jit_compile=devices.should_compile_with_xla(),
     )
 
 

@@ -7,8 +7,8 @@ from ml_collections import ConfigDict
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
+from tlkeras.data.epoch import stream_seed
 from tlkeras.data.load import load_configured
-from tlkeras.data.schedule import stream_seed
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
 from tlkeras.features.codes import (

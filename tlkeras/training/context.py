@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
-from tlkeras.data.schedule import balanced_class_weights
+from tlkeras.data.epoch import balanced_class_weights
 from tlkeras.evaluation.metrics import (
     compute_summary,
     per_image_scores,

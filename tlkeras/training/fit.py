@@ -15,8 +15,8 @@ from tlkeras.callbacks.progress import Progress as ProgressBar
 from tlkeras.callbacks.stateful import StatefulCallback
 from tlkeras.callbacks.update_ratios import UpdateRatios
 from tlkeras.callbacks.validation import Validation
+from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.data.parallel import lent
-from tlkeras.data.schedule import steps_per_epoch
 from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.multi_optimizer import (
     export_slots,

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Split
-from tlkeras.data.schedule import stream_seed
+from tlkeras.data.epoch import stream_seed
 from tlkeras.data.views import Views, image_keys
 from tlkeras.errors import GateError
 from tlkeras.features.activations import (

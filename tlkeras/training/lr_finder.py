@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from tlkeras import workdir
-from tlkeras.data.schedule import steps_per_epoch
+from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.errors import InputError
 from tlkeras.models.layer_groups import LayerGroup
 from tlkeras.models.snapshot import restored

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from tlkeras import workdir
+from tlkeras.devices import installed_versions
 from tlkeras.evaluation.diagnose_run import write_diagnosis
 from tlkeras.evaluation.evaluate import evaluate_split
-from tlkeras.runtime import installed_versions
 from tlkeras.training.context import RunContext
 from tlkeras.training.keepsakes import write_codes, write_filters
 

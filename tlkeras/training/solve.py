@@ -4,12 +4,12 @@ import time
 
 import numpy as np
 
+from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze
 from tlkeras.models.graph import topological_layers
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import build_frozen_part, prove_stitched
-from tlkeras.training.linear_solvers import fit_linear_classifier
 from tlkeras.training.phases import Phase
 from tlkeras.training.state import BestWeights, PhaseOutcome
 

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras import runtime, workdir
+from tlkeras import devices, workdir
 from tlkeras.config.run_directory import open_run_directory
 from tlkeras.config.validate import validate
 from tlkeras.console import Console, log_to_file
@@ -94,7 +94,7 @@ def set_up_model(config: ConfigDict) -> str:
         InputError: For an unknown backbone or an impossible size.
     """
     check_backbone(config)
-    return runtime.set_up_runtime(
+    return devices.set_up_runtime(
         seed=config.seed,
         precision=config.runtime.precision,
         deterministic=config.runtime.deterministic,

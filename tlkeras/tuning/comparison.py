@@ -14,8 +14,8 @@ from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.errors import GateError
 from tlkeras.evaluation.metrics import compare_paired
-from tlkeras.tuning.full_trials import train_in_child
-from tlkeras.tuning.watched_process import Limits
+from tlkeras.tuning.trials.full_trials import train_in_child
+from tlkeras.tuning.trials.watched_process import Limits
 
 
 def train_run(

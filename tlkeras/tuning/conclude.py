@@ -7,13 +7,12 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.config.config_file import write_config_file
 from tlkeras.console import Console
 from tlkeras.errors import GateError
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.tuning.comparison import compare_runs, format_comparison, train_run
-from tlkeras.tuning.config_file import write_config_file
 from tlkeras.tuning.context import SearchContext, stage_notes
-from tlkeras.tuning.fields import copy_config
 from tlkeras.tuning.finals import (
     Finalist,
     Repeater,
@@ -22,9 +21,10 @@ from tlkeras.tuning.finals import (
     retrain_best,
     tied_trials,
 )
-from tlkeras.tuning.full_trials import ProcessRunner
-from tlkeras.tuning.outcome import TrialOutcome, read_outcomes
 from tlkeras.tuning.search import RunTrials
+from tlkeras.tuning.space.fields import copy_config
+from tlkeras.tuning.trials.full_trials import ProcessRunner
+from tlkeras.tuning.trials.outcome import TrialOutcome, read_outcomes
 
 
 def conclude(context: SearchContext) -> dict[str, Any]:

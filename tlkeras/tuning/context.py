@@ -6,9 +6,9 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tlkeras.console import Console
-from tlkeras.tuning.oracles import RandomOracle, StoredOracle
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search import RunTrials, store_of
+from tlkeras.tuning.store.oracles import RandomOracle, StoredOracle
 
 
 @dataclasses.dataclass

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tlkeras.tuning.outcome import TrialOutcome, rank_trials
 from tlkeras.tuning.search import Asked, RunTrials, finish
+from tlkeras.tuning.trials.outcome import TrialOutcome, rank_trials
 
 
 @dataclasses.dataclass(frozen=True)

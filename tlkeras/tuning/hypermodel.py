@@ -9,18 +9,18 @@ import keras_tuner
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras import runtime
+from tlkeras import devices
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Dataset, Split
-from tlkeras.data.load import load_configured
-from tlkeras.data.parallel import lent
-from tlkeras.data.schedule import (
+from tlkeras.data.epoch import (
     balanced_class_weights,
     steps_per_epoch,
     stream_seed,
 )
+from tlkeras.data.load import load_configured
+from tlkeras.data.parallel import lent
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
 from tlkeras.models.classifier import freeze
@@ -36,10 +36,10 @@ from tlkeras.training.phases import (
     read_phases,
 )
 from tlkeras.training.trainer import build_from_config, set_up_model
-from tlkeras.tuning.codes import HeadCodes, load_head_codes
-from tlkeras.tuning.hyperparameters import register
-from tlkeras.tuning.lone_head import build_lone_head, head_optimizer
 from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.space.hyperparameters import register
+from tlkeras.tuning.trials.codes import HeadCodes, load_head_codes
+from tlkeras.tuning.trials.lone_head import build_lone_head, head_optimizer
 
 # (epoch, step, rows) of a training, from `row_batches`.
 Steps = Iterator[tuple[int, int, np.ndarray]]
@@ -160,7 +160,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
             ),
             loss=LOSSES[classifier.head.loss](phase.label_smoothing),
             metrics=[self._metric(config)],
-            jit_compile=runtime.should_compile_with_xla(),
+            jit_compile=devices.should_compile_with_xla(),
         )
         return classifier.model
 

@@ -8,7 +8,7 @@ from tlkeras.models.classifier import Classifier, build_classifier
 from tlkeras.training.phases import read_phases
 from tlkeras.training.trainer import check_backbone, try_phases
 from tlkeras.tuning.plan import SearchPlan
-from tlkeras.tuning.space import corners
+from tlkeras.tuning.space.space import corners
 
 # Fields that decide which layers there are, and which of them train.
 NETWORK_FIELDS = ("backbone", "alpha", "features_from", "head")

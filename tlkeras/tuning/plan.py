@@ -9,10 +9,10 @@ from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
-from tlkeras.tuning.conditions import PENALTIES, is_fitted
-from tlkeras.tuning.fields import active_phases, apply_values, copy_config
-from tlkeras.tuning.space import Space, parse_space
-from tlkeras.tuning.space_texts import flatten_space
+from tlkeras.tuning.space.conditions import PENALTIES, is_fitted
+from tlkeras.tuning.space.fields import active_phases, apply_values, copy_config
+from tlkeras.tuning.space.space import Space, parse_space
+from tlkeras.tuning.space.texts import flatten_space
 
 # Fields that change the head and how it trains; PHASE is the head's phase.
 HEAD_FIELDS = (

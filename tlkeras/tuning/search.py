@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from keras_tuner.engine.trial import Trial, TrialStatus
 
 from tlkeras import workdir
-from tlkeras.tuning.oracles import (
+from tlkeras.tuning.store.oracles import (
     EPOCHS,
     OBJECTIVE,
     STAGE,
@@ -17,7 +17,7 @@ from tlkeras.tuning.oracles import (
     WORST_SCORE,
     StoredOracle,
 )
-from tlkeras.tuning.outcome import (
+from tlkeras.tuning.trials.outcome import (
     COMPLETED,
     FAILED,
     TrialOutcome,

@@ -17,22 +17,22 @@ from tlkeras.training.first_checks import run_data_checks
 from tlkeras.training.trainer import require_fitting_head
 from tlkeras.tuning.conclude import conclude
 from tlkeras.tuning.context import SearchContext, stage_notes
-from tlkeras.tuning.full_trials import ProcessRunner
-from tlkeras.tuning.hparams import write_hparams
-from tlkeras.tuning.live_table import LiveTable
 from tlkeras.tuning.networks import check_networks
-from tlkeras.tuning.oracles import build_oracle
-from tlkeras.tuning.outcome import read_outcomes
-from tlkeras.tuning.page import write_page
+from tlkeras.tuning.page.hparams import write_hparams
+from tlkeras.tuning.page.live_table import LiveTable
+from tlkeras.tuning.page.search_page import write_page
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search import search
-from tlkeras.tuning.search_directory import (
+from tlkeras.tuning.store.oracles import build_oracle
+from tlkeras.tuning.store.search_directory import (
     concluding_settings,
     open_search_directory,
     read_finished,
     write_given_config,
 )
-from tlkeras.tuning.watched_process import Limits
+from tlkeras.tuning.trials.full_trials import ProcessRunner
+from tlkeras.tuning.trials.outcome import read_outcomes
+from tlkeras.tuning.trials.watched_process import Limits
 
 ALL_AT_ONCE = 10**6
 # Trials that the oracle proposes before it is told of any of them, on codes.
@@ -115,8 +115,8 @@ def _start(
             console,
             make_runner(plan, oracle.deadline),
         )
-    from tlkeras.tuning.codes import load_head_codes
-    from tlkeras.tuning.head_trials import HeadRunner
+    from tlkeras.tuning.trials.codes import load_head_codes
+    from tlkeras.tuning.trials.head_trials import HeadRunner
 
     codes = load_head_codes(plan.config, console)
     _check_data(config, codes.dataset, console)

@@ -22,7 +22,6 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.errors import GateError, InputError
-from tlkeras.tuning.outcome import read_outcomes
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search import (
     describe_trial,
@@ -31,13 +30,14 @@ from tlkeras.tuning.search import (
     tell,
     wait_for_trial,
 )
-from tlkeras.tuning.search_clock import is_search_over, read_deadline
-from tlkeras.tuning.search_directory import require_search
-from tlkeras.tuning.watched_process import child_command, kill_tree
+from tlkeras.tuning.store.search_clock import is_search_over, read_deadline
+from tlkeras.tuning.store.search_directory import require_search
+from tlkeras.tuning.trials.outcome import read_outcomes
+from tlkeras.tuning.trials.watched_process import child_command, kill_tree
 
 if TYPE_CHECKING:
     from tlkeras.tuning.context import SearchContext
-    from tlkeras.tuning.live_table import LiveTable
+    from tlkeras.tuning.page.live_table import LiveTable
 
 IP, PORT, TUNER = (
     "KERASTUNER_ORACLE_IP",
@@ -288,7 +288,7 @@ def work(plan: SearchPlan, directory: Path, address: Address) -> int:
     """
     from keras_tuner.src.distribute.oracle_client import OracleClient
 
-    from tlkeras.tuning.oracles import ORACLES
+    from tlkeras.tuning.store.oracles import ORACLES
     from tlkeras.tuning.tune import make_runner
 
     local = ORACLES[plan.config.tuning.oracle](plan)

@@ -1,0 +1,1 @@
+"""Linear classifiers on CNN codes: exact solvers, and many heads at once."""

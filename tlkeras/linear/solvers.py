@@ -1,0 +1,251 @@
+"""Exact linear classifiers on CNN codes.
+
+Codes are standardised (mean 0, deviation 1 over the training images) so that
+one range of strengths suits every backbone; the scaling is folded into the
+coefficients afterwards.
+"""
+
+import dataclasses
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tlkeras.linear.batched_solvers import solve_path
+from tlkeras.tables import lookup
+
+MAX_ITERATIONS = 200
+
+# Of the root mean square deviation over components; see docs/measurements.md.
+MIN_RELATIVE_SCALE = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearFit:
+    """A linear classifier on raw codes: logits = codes @ kernel + bias.
+
+    Attributes:
+        kernel: float32 [d, C].
+        bias: float32 [C].
+        l2: Strength lambda of lambda / 2 ||W||^2 on standardised codes,
+            against the sum of the losses.
+        score: Of the validation images.
+        tried: (strength, score) of all.
+    """
+
+    kernel: np.ndarray
+    bias: np.ndarray
+    l2: float
+    score: float
+    tried: tuple[tuple[float, float], ...]
+
+
+def solve_softmax(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Multinomial logistic regression with lambda / 2 ||W||^2.
+
+    Each strength starts from the solution of the one before.
+    """
+    for model in _logistic_path(codes, targets.argmax(-1), strengths, weights):
+        yield _columns(model, targets.shape[1], 0.5)
+
+
+def solve_squared_hinge(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """One-vs-rest linear SVM with squared hinge loss."""
+    from sklearn.svm import LinearSVC
+
+    for l2 in strengths:
+        model = LinearSVC(C=1 / l2, dual="auto", max_iter=5000, random_state=0)
+        _fit(model, codes, targets.argmax(-1), weights)
+        yield _columns(model, targets.shape[1], 1.0)
+
+
+def solve_binary(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Independent logistic regressions, one for each class."""
+    paths = [
+        None
+        if target.all() or not target.any()
+        else _logistic_path(codes, target, strengths, weights)
+        for target in targets.T > 0
+    ]
+    for _ in strengths:
+        kernel = np.zeros((codes.shape[1], targets.shape[1]))
+        # A class that is everywhere or nowhere: a constant answer.
+        bias = np.where(targets.any(0), 5.0, -5.0)
+        for column, path in enumerate(paths):
+            if path is not None:
+                model = next(path)
+                kernel[:, column] = model.coef_[0]
+                bias[column] = model.intercept_[0]
+        yield kernel, bias
+
+
+def _logistic_path(
+    codes: np.ndarray,
+    labels: np.ndarray,
+    strengths: Sequence[float],
+    weights: np.ndarray,
+) -> Iterator[Any]:
+    from sklearn.linear_model import LogisticRegression
+
+    model = LogisticRegression(
+        max_iter=MAX_ITERATIONS, tol=1e-3, warm_start=True
+    )
+    for l2 in strengths:
+        model.C = 1 / l2
+        _fit(model, codes, labels, weights)
+        yield model
+
+
+SKLEARN = {
+    "softmax": solve_softmax,
+    "squared_hinge": solve_squared_hinge,
+    "binary": solve_binary,
+}
+
+
+def _solve_with_sklearn(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    *,
+    loss: str,
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    solve = lookup(SKLEARN, loss, what="loss")
+    return solve(codes.astype(np.float64), targets, strengths, weights)
+
+
+def _solve_batched(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    *,
+    loss: str,
+    weights: np.ndarray,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    return zip(
+        *solve_path(codes, targets, strengths, loss=loss, weights=weights),
+        strict=True,
+    )
+
+
+# (standardised codes, targets, strengths, loss=, weights=) -> (kernel [d, C],
+# bias [C]) for each strength.
+SOLVERS: dict[str, Callable[..., Iterator[tuple[np.ndarray, np.ndarray]]]] = {
+    "batched": _solve_batched,
+    "sklearn": _solve_with_sklearn,
+}
+
+
+def _fit(model, codes, labels, weights) -> None:  # type: ignore[no-untyped-def]
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        # Stopping early regularises; the strength is chosen on validation.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(codes, labels, sample_weight=weights)
+
+
+def _columns(model, num_classes: int, share: float):  # type: ignore[no-untyped-def]
+    """Returns [d, C] and [C]; scikit-learn keeps one column f for two classes.
+
+    They become (-share f, share f): 1/2 for a softmax, whose difference counts,
+    1 for one class against the rest.
+    """
+    kernel, bias = model.coef_.T, model.intercept_
+    if kernel.shape[1] == 1 and num_classes == 2:
+        kernel = share * kernel[:, 0]
+        bias = share * bias[0]
+        return np.stack([-kernel, kernel], 1), np.array([-bias, bias])
+    return kernel, bias
+
+
+def standardize(
+    codes: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns codes [N, d] with mean 0 and about deviation 1, and both [d].
+
+    A component that varies much less than the others is not blown up to their
+    deviation (`MIN_RELATIVE_SCALE`): one that fires faintly in a few images
+    would get a coefficient of thousands of times the others', on which its
+    noise rides and which no 8-bit weight holds. One that does not vary at all
+    keeps its scale.
+    """
+    mean = codes.mean(0, dtype=np.float64)
+    scale = codes.std(0, dtype=np.float64)
+    # Relative: the codes of a random network may be as small as 1e-12.
+    varies = scale > 1e-6 * np.abs(mean)
+    floor = MIN_RELATIVE_SCALE * np.sqrt(np.square(scale).mean())
+    scale = np.where(varies, np.maximum(scale, floor), 1.0)
+    return (codes - mean) / scale, mean, scale
+
+
+def fit_linear_classifier(
+    train_codes: np.ndarray,
+    train_targets: np.ndarray,
+    score: Callable[[np.ndarray, np.ndarray], float],
+    *,
+    loss: str,
+    log10_l2: tuple[float, float],
+    num_strengths: int,
+    class_weights: np.ndarray | None = None,
+    solver: str = "batched",
+) -> LinearFit:
+    """Fits a classifier for several strengths and keeps the best.
+
+    Args:
+        train_codes: float [N, d].
+        train_targets: [N, C] multi-hot.
+        score: (kernel [d, C], bias [C]) -> validation score, higher is better.
+        loss: softmax | squared_hinge | binary.
+        log10_l2: Range of strengths, in powers of ten.
+        num_strengths: How many, evenly spaced in log space.
+        class_weights: [C], or None.
+        solver: Key of `SOLVERS`.
+
+    Returns:
+        The best fit; of equals, the most strongly regularised one.
+    """
+    solve = lookup(SOLVERS, solver, what="solver")
+    standardized, mean, scale = standardize(train_codes)
+    weights = np.ones(len(train_targets))
+    if class_weights is not None:
+        weights = train_targets @ class_weights
+    best: tuple[float, float, np.ndarray, np.ndarray] | None = None
+    tried = []
+    strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
+    solutions = solve(
+        standardized, train_targets, strengths, loss=loss, weights=weights
+    )
+    for l2, (kernel, bias) in zip(strengths, solutions, strict=True):
+        kernel = kernel / scale[:, None]
+        bias = bias - mean @ kernel
+        value = score(kernel, bias)
+        tried.append((l2, value))
+        if best is None or value > best[0]:
+            best = (value, l2, kernel, bias)
+    assert best is not None
+    value, l2, kernel, bias = best
+    return LinearFit(
+        kernel.astype(np.float32),
+        bias.astype(np.float32),
+        l2,
+        value,
+        tuple(tried),
+    )

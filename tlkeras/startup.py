@@ -1,0 +1,109 @@
+"""Importing the frameworks quietly and quickly: what it changes for a process.
+
+`import_frameworks` lowers the log level of TensorFlow and gRPC for the whole
+process (unless the environment says otherwise). With `lean`, which only the
+command line uses, Keras is imported without the optional packages below, so
+that `fit` takes no data frames there, and `gc.freeze` exempts everything that
+exists by then from garbage collection, for good. Python code that imports
+tlkeras as a library gets neither.
+"""
+
+import gc
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+# What Keras and TensorFlow import where it is installed, for features that no
+# command uses: two fifths of their import time.
+OPTIONAL_IMPORTS = ("jax", "matplotlib", "pandas")
+
+
+def quiet_frameworks() -> None:
+    """Lowers the start-up chatter of TensorFlow; call it before its import."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+def import_frameworks(lean: bool = False) -> None:
+    """Imports Keras and its backend without their banners on stderr.
+
+    TensorFlow's libraries write a few lines before any log level applies. An
+    exception still comes through.
+
+    Args:
+        lean: Keep Keras from importing `OPTIONAL_IMPORTS` that its backend
+            does without, for a process that is tlkeras' own: `fit` then takes
+            no data frames and `keras.visualization` draws nothing. Whatever
+            needs those packages itself imports them as ever.
+    """
+    quiet_frameworks()
+    with silenced_stderr():
+        if lean:
+            with _hidden(needless_imports()), _uncollected():
+                importlib.import_module("keras")
+        else:
+            importlib.import_module("keras")
+
+
+@contextmanager
+def silenced_stderr() -> Iterator[None]:
+    """Drops what native libraries write to stderr, whatever their log level."""
+    sys.stderr.flush()
+    saved = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(saved, 2)
+        os.close(saved)
+
+
+def needless_imports() -> list[str]:
+    """Returns the `OPTIONAL_IMPORTS` that are not Keras' backend."""
+    backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
+    return [name for name in OPTIONAL_IMPORTS if name != backend]
+
+
+def _configured_backend() -> str:
+    """Reads Keras' own settings file, which decides where no variable does."""
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    try:
+        settings = json.loads(Path(home, "keras.json").read_text())
+        return str(settings["backend"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "tensorflow"
+
+
+@contextmanager
+def _hidden(names: Iterable[str]) -> Iterator[None]:
+    """Makes `import name` fail with ImportError where it is not yet done."""
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Spares the garbage collector what is made here, now and later.
+
+    The modules of the frameworks are half a million objects that stay; each
+    full collection would walk over them.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()

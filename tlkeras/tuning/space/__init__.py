@@ -1,0 +1,1 @@
+"""What a search changes: its fields, their ranges and conditions."""

@@ -1,0 +1,167 @@
+"""The directory of a search: new, unfinished, or somebody else's."""
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.hashing import identity
+from tlkeras.errors import InputError
+from tlkeras.tuning.plan import SearchPlan
+
+FORMAT_VERSION = 1
+# Fields of `tuning` that decide which trials there are; the others say how
+# much time, or how many machines, a search may take.
+DECIDING = ("oracle", "num_trials", "stages", "coarse_epochs")
+# Those that decide how it is concluded, once its trials have ended.
+CONCLUDING = ("noise_seeds", "final_trials", "final_seeds", "compare")
+
+
+def describe_search(plan: SearchPlan) -> dict[str, Any]:
+    """Returns what makes a search this one, as plain values."""
+    tuning = plan.config.tuning.to_dict()
+    return {
+        "mode": plan.mode,
+        "phases": list(plan.phases),
+        "space": {field.name: field.as_text() for field in plan.space},
+        "tuning": {name: tuning[name] for name in DECIDING},
+        "config": identity(plan.config),
+    }
+
+
+def search_hash(plan: SearchPlan) -> str:
+    """Returns 8 hex digits that change with the search."""
+    text = json.dumps(describe_search(plan), sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def default_search_directory(plan: SearchPlan, *, root: str = "tunings") -> str:
+    """Returns `ROOT/SOURCE-HASH` for a search."""
+    name = Path(plan.config.data.source.split(":")[-1]).name
+    source = re.sub(r"\W+", "_", name).strip("_")
+    return f"{root}/{source or 'data'}-{search_hash(plan)}"
+
+
+def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
+    """Creates a search directory, or makes sure that it is this search's.
+
+    Raises:
+        InputError: If it cannot be written, holds other files, or the search
+            of another space or config, or if a config file in it could not
+            be named: `--config` ends a path at a colon.
+    """
+    if ":" in str(directory):
+        raise InputError(
+            f"The work directory '{directory}' has a colon in its name, where "
+            "--config would end the path of a trial's config file; expected a "
+            "name without: choose another --workdir."
+        )
+    path = directory / workdir.SEARCH
+    described = describe_search(plan)
+    if path.exists():
+        _require_same(directory, workdir.read_json(path), described)
+        return directory
+    if directory.is_dir() and any(directory.iterdir()):
+        raise InputError(
+            f"The work directory '{directory}' holds other files; expected an "
+            "empty directory or a search: choose another --workdir."
+        )
+    workdir.make_directory(directory, what="work directory")
+    workdir.write_json(path, {"format_version": FORMAT_VERSION, **described})
+    return directory
+
+
+def concluding_settings(plan: SearchPlan) -> dict[str, Any]:
+    """Returns how a search is concluded, as `tuning.json` holds it."""
+    return {name: plan.config.tuning[name] for name in CONCLUDING}
+
+
+def read_finished(directory: Path, plan: SearchPlan) -> dict[str, Any]:
+    """Returns what `tuning.json` of a finished search holds.
+
+    Raises:
+        InputError: If it was concluded with other settings: its runs have
+            looked at the test split, which another winner must not see again.
+    """
+    result = workdir.read_json(directory / workdir.TUNING)
+    settings = concluding_settings(plan)
+    for name, theirs in result.get("settings", {}).items():
+        mine = settings[name]
+        if theirs != mine:
+            raise InputError(
+                f"The search in '{directory}' is finished, with tuning.{name}="
+                f"{theirs}, and its test split was looked at; expected the "
+                f"same setting, not {mine}, or a new directory: choose another "
+                "--workdir."
+            )
+    return result
+
+
+def require_search(directory: Path, plan: SearchPlan) -> None:
+    """Makes sure that a directory is this search's, as a worker must.
+
+    Raises:
+        InputError: If it holds no search, or another one.
+    """
+    path = directory / workdir.SEARCH
+    if not path.exists():
+        raise InputError(
+            f"The work directory '{directory}' holds no search; expected the "
+            "chief's own, on a disk that all machines see: give this worker "
+            "the chief's --workdir."
+        )
+    _require_same(directory, workdir.read_json(path), describe_search(plan))
+
+
+def _require_same(
+    directory: Path, stored: dict[str, Any], described: dict[str, Any]
+) -> None:
+    for key, mine in described.items():
+        theirs = stored.get(key)
+        if theirs == json.loads(json.dumps(mine)):
+            continue
+        what = "space" if key == "space" else "config"
+        raise InputError(
+            f"The work directory '{directory}' belongs to a search of another "
+            f"{what} ({_difference(theirs, mine, key)}); expected the same "
+            "search or a new directory: choose another --workdir."
+        )
+
+
+def _difference(theirs: Any, mine: Any, name: str) -> str:
+    if isinstance(theirs, dict) and isinstance(mine, dict):
+        for key in sorted({*theirs, *mine}):
+            if theirs.get(key) != mine.get(key):
+                return _difference(theirs.get(key), mine.get(key), key)
+    return f"{name} was {theirs!r} and is {mine!r}"
+
+
+def write_given_config(
+    path: Path, config: ConfigDict, plan: SearchPlan
+) -> Path:
+    """Writes the config of a search as a file that workers read.
+
+    Args:
+        path: Of the file.
+        config: As given.
+        plan: Its space is written, whatever flags it came from.
+    """
+    from tlkeras.config.config_file import write_config_file
+    from tlkeras.tuning.space.fields import copy_config
+
+    whole = copy_config(config)
+    nested: dict[str, Any] = {}
+    for field in plan.space:
+        section = nested
+        *places, last = field.name.split(".")
+        for place in places:
+            section = section.setdefault(place, {})
+        section[last] = field.as_text()
+    whole.tuning.space = nested
+    title = "The config of a search, with its space, as its workers read it."
+    write_config_file(path, whole, title, with_tuning=True)
+    return path

@@ -1,0 +1,104 @@
+"""The codes that heads are tuned on: one pass over the images, or none."""
+
+import dataclasses
+import functools
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from tlkeras.config.validate import validate
+from tlkeras.console import Console
+from tlkeras.data.dataset import Dataset
+from tlkeras.data.epoch import balanced_class_weights, stream_seed
+from tlkeras.data.load import load_configured
+from tlkeras.data.views import Views
+from tlkeras.errors import InputError
+from tlkeras.evaluation.metrics import compute_summary
+from tlkeras.features.frozen import FrozenPrefix
+from tlkeras.models.classifier import freeze
+from tlkeras.models.graph import topological_layers
+from tlkeras.models.split import split_classifier
+from tlkeras.training.frozen_part import feature_settings, reader_factory
+from tlkeras.training.trainer import build_from_config, set_up_model
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadCodes:
+    """Codes of the training and validation images.
+
+    Attributes:
+        dataset: Without its test split.
+        codes: `train` and `validation` -> float32 [N, d].
+    """
+
+    dataset: Dataset
+    codes: dict[str, np.ndarray]
+
+    @property
+    def size(self) -> int:
+        """Numbers d in a code."""
+        return self.codes["train"].shape[1]
+
+    def targets(self, split: str) -> np.ndarray:
+        """Returns float32 [N, C] of a split."""
+        return self.dataset.splits[split].targets
+
+    def summarize(self, logits: np.ndarray, *, loss: str) -> dict[str, float]:
+        """Returns `loss` and the primary metric on validation."""
+        return compute_summary(
+            self.targets("validation"),
+            logits,
+            loss=loss,
+            multi_label=loss == "binary",
+        )
+
+    @functools.cached_property
+    def class_weights(self) -> np.ndarray:
+        """[N] balanced weights of the training images."""
+        targets = self.targets("train")
+        return targets @ balanced_class_weights(targets)
+
+
+def load_head_codes(config: ConfigDict, console: Console) -> HeadCodes:
+    """Computes the codes below the head, or finds them in the cache.
+
+    They are those of the run that the trainer would make of this config, from
+    the same cache. The test images are not touched.
+
+    Args:
+        config: With a frozen backbone.
+        console: For progress.
+
+    Raises:
+        InputError: For unusable data, or a head that does not suit it.
+    """
+    validate(config)
+    set_up_model(config)
+    dataset = load_configured(config)
+    if dataset.multi_label and config.model.head != "multi_label":
+        raise InputError(
+            f"'{config.data.source}' gives some images several labels; "
+            f"expected one each for model.head='{config.model.head}': set "
+            "--config.model.head=multi_label."
+        )
+    seen = {n: s for n, s in dataset.splits.items() if n != "test"}
+    dataset = dataclasses.replace(dataset, splits=seen)
+    settings = feature_settings(config)
+    classifier = build_from_config(config, dataset, settings.num_workers)
+    freeze(classifier, trainable_from="none", batch_norm="frozen")
+    parts = split_classifier(
+        classifier, len(topological_layers(classifier.backbone))
+    )
+    prefix = FrozenPrefix(
+        parts.prefix,
+        dataset.splits["train"],
+        reader_factory(classifier.image_size),
+        Views(None, None, stream_seed(config.seed, "views")),
+        settings,
+        console,
+    )
+    codes = {}
+    for name, split in seen.items():
+        rows = prefix.activations(split, prefix.plain, what=f"{name} codes")
+        codes[name] = np.ascontiguousarray(rows.all_rows()[0])
+    return HeadCodes(dataset, codes)

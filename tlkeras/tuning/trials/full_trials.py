@@ -1,0 +1,178 @@
+"""Trials in full mode: each is `tlkeras train` in a process of its own.
+
+One that dies costs one trial. The processes share the cache of activations,
+so that trials with the same cut compute its prefix once.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.config_file import write_config_file
+from tlkeras.errors import InputError
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.tuning.trials.outcome import (
+    COMPLETED,
+    DIVERGED,
+    FAILED,
+    TrialOutcome,
+)
+from tlkeras.tuning.trials.watched_process import (
+    Limits,
+    ProcessEnd,
+    child_command,
+    run_watched,
+)
+
+if TYPE_CHECKING:
+    from tlkeras.tuning.search import Asked
+
+CONFIG_FILE = "config.py"
+# Of a finished trial; the winner is trained again.
+HEAVY = (workdir.CHECKPOINTS, workdir.MODEL, workdir.TENSORBOARD)
+
+
+def train_command(config_file: Path, directory: Path) -> list[str]:
+    """Returns the command that trains a config in a child process."""
+    return child_command(
+        "train", f"--config={config_file}", f"--workdir={directory}", "--quiet"
+    )
+
+
+def train_in_child(
+    config: ConfigDict, folder: Path, run: Path, limits: Limits, title: str
+) -> ProcessEnd:
+    """Trains a config in a child process.
+
+    Args:
+        config: To train.
+        folder: Gets the config as a file, and the log.
+        run: The run directory.
+        limits: Of the process.
+        title: Of the config file.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    config_file = folder / CONFIG_FILE
+    write_config_file(config_file, config, title)
+    return run_watched(
+        train_command(config_file, run),
+        log=folder / workdir.LOG,
+        limits=limits,
+    )
+
+
+class ProcessRunner:
+    """Runs trials one after another, each in a process of its own.
+
+    Args:
+        make_config: (values, epochs=, seed=) -> the config of a trial.
+        phase: Name of the last searched phase, which gives the score.
+        limits: Of each trial.
+    """
+
+    def __init__(
+        self,
+        make_config: Callable[..., ConfigDict],
+        phase: str,
+        limits: Limits,
+    ) -> None:
+        self.make_config = make_config
+        self.phase = phase
+        self.limits = limits
+
+    def __call__(
+        self, asked: Sequence["Asked"]
+    ) -> Iterator[tuple["Asked", TrialOutcome]]:
+        """Runs trials; yields what became of each when it ends."""
+        for one in asked:
+            yield one, self._run(one)
+
+    def _run(self, one: "Asked") -> TrialOutcome:
+        started = time.perf_counter()
+        config = self.make_config(one.values, epochs=one.epochs, seed=one.seed)
+        # The winner's run is checked and reported on; a trial is neither.
+        config.checks.enabled = False
+        config.report.enabled = False
+        config.runtime.tensorboard = False
+        run = one.folder / workdir.TRIAL_RUN
+        end = train_in_child(
+            config, one.folder, run, self.limits, "One trial of a search."
+        )
+        outcome = describe_run(
+            run, end, one.folder / workdir.LOG, phase=self.phase
+        )
+        outcome.values, outcome.epochs = one.values, one.epochs
+        outcome.seconds = round(time.perf_counter() - started, 3)
+        for name in HEAVY:
+            shutil.rmtree(run / name, ignore_errors=True)
+            if (run / name).is_file():
+                (run / name).unlink()
+        return outcome
+
+
+def describe_run(
+    run: Path, end: ProcessEnd, log: Path, *, phase: str
+) -> TrialOutcome:
+    """Returns what became of a run, from its end and its files.
+
+    Args:
+        run: The run directory.
+        end: Of the process.
+        log: What it printed.
+        phase: Whose best epoch is the score, even where the weights of the
+            phase before were kept: they would be the same in all trials.
+    """
+    history = read_history(run, phase)
+    if end.reason or not (run / workdir.RESULT).exists():
+        reason = end.reason or _last_words(log) or f"exit code {end.code}"
+        return TrialOutcome({}, FAILED, reason, history=history)
+    result = workdir.read_json(run / workdir.RESULT)
+    stopped = [
+        f"{phase['phase']}: {phase['stopped']}"
+        for phase in result["phases"]
+        if phase["stopped"]
+    ]
+    if stopped:
+        return TrialOutcome({}, DIVERGED, stopped[0], history=history)
+    metric = primary_metric(result["multi_label"])
+    (row,) = (r for r in result["phases"] if r["phase"] == phase)
+    return TrialOutcome(
+        {},
+        COMPLETED,
+        val_accuracy=row[f"val/{metric}"],
+        val_loss=row["val/loss"],
+        best_epoch=row["best_epoch"],
+        history=history,
+    )
+
+
+def read_history(run: Path, phase: str) -> list[dict[str, float]]:
+    """Returns the losses and metrics of the epochs of a run's phase."""
+    try:
+        rows = workdir.read_table(run / workdir.HISTORY)
+    except InputError:
+        return []
+    return [
+        {
+            name: float(text)
+            for name, text in row.items()
+            if text and name.startswith(("train/", "val/"))
+        }
+        for row in rows
+        if row["phase"] == phase
+    ]
+
+
+def _last_words(log: Path) -> str:
+    """Returns the last sentence that a command printed about its end."""
+    if not log.exists():
+        return ""
+    lines = log.read_text("utf-8", errors="replace").splitlines()
+    said = [line for line in lines if line.startswith("tlkeras: ")]
+    words: Any = said or [line for line in lines if line.strip()]
+    return words[-1].removeprefix("tlkeras: ")[:500] if words else ""

@@ -1,0 +1,276 @@
+"""Trials on cached codes: which heads train together, and what they give."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from keras import ops
+from ml_collections import ConfigDict
+
+from tlkeras.data.epoch import steps_per_epoch, stream_seed
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.linear.batched_heads import train_heads
+from tlkeras.linear.head_specs import (
+    HeadData,
+    HeadPlan,
+    HeadSettings,
+    TrainedHead,
+)
+from tlkeras.linear.head_steps import STEPS
+from tlkeras.models.heads import HEADS, INITIALIZERS, HeadSpec
+from tlkeras.optim.losses import expected_initial_loss
+from tlkeras.optim.optimizers import OptimizerSpec
+from tlkeras.optim.schedules import SCHEDULES, PhaseSchedule, ScheduleArgs
+from tlkeras.training.phases import Phase, read_phases
+from tlkeras.tuning.trials.codes import HeadCodes
+from tlkeras.tuning.trials.lone_head import head_optimizer, train_lone_head
+from tlkeras.tuning.trials.outcome import COMPLETED, DIVERGED, TrialOutcome
+
+if TYPE_CHECKING:
+    from tlkeras.tuning.search import Asked
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadJob:
+    """One head to train on codes: a trial's config, read once.
+
+    Attributes:
+        config: Of the trial.
+        phase: The phase that trains the head.
+        optimizer: Of the head.
+    """
+
+    config: ConfigDict
+    phase: Phase
+    optimizer: OptimizerSpec
+
+    @property
+    def head(self) -> HeadSpec:
+        """Row of the table of heads."""
+        return HEADS[self.config.model.head]
+
+    @property
+    def is_batchable(self) -> bool:
+        """Whether the batched computation knows all that the head needs."""
+        phase, model = self.phase, self.config.model
+        return (
+            not self.head.has_hidden
+            and self.optimizer.optimizer in STEPS
+            and self.optimizer.clipnorm is None
+            and phase.global_clipnorm is None
+            and model.head_max_norm is None
+            and phase.early_stopping_patience is None
+            and phase.reduce_on_plateau_patience is None
+        )
+
+    @property
+    def shared(self) -> tuple[Any, ...]:
+        """What heads of one computation have in common."""
+        return (
+            self.is_batchable,
+            self.head.loss,
+            # AdamW is Adam whose decay is applied apart, as here for all.
+            self.optimizer.optimizer.replace("adamw", "adam"),
+            self.phase.batch_size,
+            self.phase.epochs,
+            self.phase.divergence_factor,
+            self.config.model.head_initializer,
+            self.config.data.class_weighting,
+            self.config.seed,
+        )
+
+
+def make_job(config: ConfigDict, num_images: int) -> HeadJob:
+    """Reads what a trial on codes needs from its config.
+
+    Args:
+        config: Of the trial; its first phase trains the head.
+        num_images: In the training split.
+    """
+    phase = read_phases(config.phases)[0]
+    steps = steps_per_epoch(num_images, phase.batch_size)
+    return HeadJob(config, phase, head_optimizer(phase, steps))
+
+
+def run_head_trials(
+    configs: Sequence[ConfigDict],
+    codes: HeadCodes,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
+) -> Iterator[dict[int, TrainedHead]]:
+    """Trains the heads of some trials, together where that is possible.
+
+    Args:
+        configs: One a trial.
+        codes: Of the images.
+        is_over: Asked before heads begin and after each epoch; True ends all
+            where they stand, and begins no others.
+
+    Yields:
+        Place in `configs` -> head, for some at a time, as soon as they are
+        trained; heads that did not begin are left out. Of those trained alone
+        with layers of their own, kernel and bias are the last layer's.
+    """
+    num_images = len(codes.codes["train"])
+    jobs = [make_job(config, num_images) for config in configs]
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for number, job in enumerate(jobs):
+        alone = () if job.is_batchable else (number,)
+        groups.setdefault((*job.shared, *alone), []).append(number)
+    for members in groups.values():
+        if is_over():
+            return
+        group = [jobs[i] for i in members]
+        for heads in _train_group(group, codes, is_over):
+            yield {members[place]: head for place, head in heads.items()}
+
+
+def _train_group(
+    jobs: Sequence[HeadJob], codes: HeadCodes, is_over: Callable[[], bool]
+) -> Iterator[dict[int, TrainedHead]]:
+    first = jobs[0]
+    weights = None
+    if first.config.data.class_weighting != "none":
+        weights = codes.class_weights
+    data = HeadData(
+        codes.codes["train"],
+        codes.targets("train"),
+        weights,
+        functools.partial(codes.summarize, loss=first.head.loss),
+        codes.codes["validation"],
+    )
+    batches, steps = _batches(first, len(data.codes))
+    if not first.is_batchable:
+        head = train_lone_head(
+            first.config,
+            first.phase,
+            first.optimizer,
+            data,
+            batches,
+            steps,
+            is_over=is_over,
+        )
+        yield {0: head}
+        return
+    num_classes = data.targets.shape[1]
+    make = INITIALIZERS[first.config.model.head_initializer]
+    kernel = make(first.config.seed)((codes.size, num_classes), "float32")
+    plan = HeadPlan(
+        loss=first.head.loss,
+        optimizer=first.optimizer.optimizer,
+        batches=batches,
+        steps_per_epoch=steps,
+        kernel=ops.convert_to_numpy(kernel),
+        seed=stream_seed(first.config.seed, "head dropout"),
+        metric=primary_metric(first.head.loss == "binary"),
+        divergence_factor=first.phase.divergence_factor,
+        fresh_loss=expected_initial_loss(first.head.loss, num_classes),
+    )
+    settings = [_settings(job, len(batches)) for job in jobs]
+    yield from train_heads(settings, data, plan, is_over=is_over)
+
+
+def _batches(job: HeadJob, num_images: int) -> tuple[list[np.ndarray], int]:
+    """Returns the rows of each step, the trainer's own, and steps an epoch."""
+    from tlkeras.data.batches import row_batches  # brings TensorFlow
+
+    phase = job.phase
+    order = row_batches(
+        num_images,
+        batch_size=phase.batch_size,
+        seed=stream_seed(job.config.seed, phase.name),
+        first_epoch=0,
+        num_epochs=phase.epochs,
+    )
+    steps = steps_per_epoch(num_images, phase.batch_size)
+    return [rows for _, _, rows in order], steps
+
+
+def _settings(job: HeadJob, num_steps: int) -> HeadSettings:
+    spec, model = job.optimizer, job.config.model
+    return HeadSettings(
+        rates=_step_rates(spec.learning_rate, num_steps),
+        l1=model.head_l1,
+        l2=model.head_l2,
+        dropout=model.dropout,
+        momentum=spec.momentum,
+        weight_decay=spec.weight_decay,
+        label_smoothing=job.phase.label_smoothing,
+    )
+
+
+def _step_rates(rate: float | PhaseSchedule, num_steps: int) -> np.ndarray:
+    """Returns the rate of each step, float32 [S]."""
+    if not isinstance(rate, PhaseSchedule):
+        return np.full(num_steps, rate, np.float32)
+    shape = _schedule_shape(
+        rate.name, rate.args, rate.steps_per_epoch, num_steps
+    )
+    return np.float32(rate.peak_rate) * shape
+
+
+@functools.lru_cache
+def _schedule_shape(
+    name: str, args: ScheduleArgs, steps: int, num_steps: int
+) -> np.ndarray:
+    """Returns the fraction of the peak rate at each step, [S]."""
+    t = np.arange(num_steps, dtype=np.float32) / np.float32(steps)
+    return ops.convert_to_numpy(SCHEDULES[name](ops.convert_to_tensor(t), args))
+
+
+def describe_head(
+    head: TrainedHead, values: dict[str, Any], **rest: Any
+) -> TrialOutcome:
+    """Returns a trained head as the outcome of its trial."""
+    outcome = TrialOutcome(
+        values=values,
+        status=DIVERGED if head.stopped else COMPLETED,
+        reason=head.stopped,
+        history=head.history,
+        seconds=head.seconds,
+        **rest,
+    )
+    if head.epoch and not head.stopped:
+        row = head.history[head.epoch - 1]
+        metric = next(
+            k for k in row if k.startswith("val/") and k != "val/loss"
+        )
+        outcome.val_accuracy = row[metric]
+        outcome.val_loss = row["val/loss"]
+        outcome.best_epoch = head.epoch
+    return outcome
+
+
+class HeadRunner:
+    """Runs batches of trials on codes.
+
+    Args:
+        codes: Of the images.
+        make_config: (values, epochs=, seed=) -> the config of a trial.
+        is_over: Whether the time is up.
+    """
+
+    def __init__(
+        self,
+        codes: HeadCodes,
+        make_config: Callable[..., ConfigDict],
+        is_over: Callable[[], bool],
+    ) -> None:
+        self.codes = codes
+        self.make_config = make_config
+        self.is_over = is_over
+
+    def __call__(
+        self, asked: Sequence["Asked"]
+    ) -> Iterator[tuple["Asked", TrialOutcome]]:
+        """Trains the heads of some trials; yields what comes out, when."""
+        configs = [
+            self.make_config(one.values, epochs=one.epochs, seed=one.seed)
+            for one in asked
+        ]
+        for heads in run_head_trials(configs, self.codes, is_over=self.is_over):
+            for number, head in heads.items():
+                one = asked[number]
+                yield one, describe_head(head, one.values, epochs=one.epochs)

@@ -1,0 +1,192 @@
+"""Training one head on codes with Keras: what the batched way cannot express.
+
+Adaptation layers, other optimizers, clipping, max-norm, early stopping.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+from ml_collections import ConfigDict
+
+from tlkeras import devices
+from tlkeras.callbacks.divergence_guard import DivergenceGuard
+from tlkeras.callbacks.validation import Validation
+from tlkeras.data.parallel import lent
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.linear.head_specs import HeadData, TrainedHead
+from tlkeras.models.heads import HEADS, build_head
+from tlkeras.models.inference import run_batches
+from tlkeras.models.layer_groups import HEAD
+from tlkeras.optim.losses import LOSSES, expected_initial_loss
+from tlkeras.optim.multi_optimizer import build_group_optimizer
+from tlkeras.optim.optimizers import OptimizerSpec
+from tlkeras.training.assembly import plateau_callbacks
+from tlkeras.training.phases import Phase, group_rate, group_spec
+
+
+def head_optimizer(phase: Phase, steps_per_epoch: int) -> OptimizerSpec:
+    """Returns how a phase trains the head, as the trainer reads it."""
+    rate = group_rate(phase, HEAD)
+    return group_spec(phase, HEAD, rate, steps_per_epoch)
+
+
+def build_lone_head(
+    config: ConfigDict,
+    phase: Phase,
+    spec: OptimizerSpec,
+    *,
+    size: int,
+    num_classes: int,
+    metrics: Sequence[keras.metrics.Metric] = (),
+) -> keras.Model:
+    """Builds and compiles codes [N, d] -> logits [N, C].
+
+    Args:
+        config: Its `model` section says which head.
+        phase: That trains it.
+        spec: Its optimizer, from `head_optimizer`.
+        size: Numbers d in a code.
+        num_classes: C.
+        metrics: That `fit` shows.
+    """
+    model = config.model
+    codes = keras.Input((size,), name="codes")
+    logits = build_head(
+        codes,
+        kind=model.head,
+        num_classes=num_classes,
+        hidden_units=model.hidden_units,
+        dropout=model.dropout,
+        initializer=model.head_initializer,
+        l1=model.head_l1,
+        l2=model.head_l2,
+        max_norm=model.head_max_norm,
+        seed=config.seed,
+    )
+    network = keras.Model(codes, logits, name="head")
+    variables = network.trainable_variables
+    network.compile(
+        optimizer=build_group_optimizer(
+            {"head": variables},
+            {"head": spec},
+            variables,
+            joint_clipnorm=phase.global_clipnorm,
+        ),
+        loss=LOSSES[HEADS[model.head].loss](phase.label_smoothing),
+        metrics=list(metrics),
+        jit_compile=devices.should_compile_with_xla(),
+    )
+    return network
+
+
+class _Course(keras.callbacks.Callback):
+    """Keeps each epoch's row, and the last layer at its best."""
+
+    def __init__(
+        self,
+        validation: Validation,
+        guard: DivergenceGuard,
+        is_over: Callable[[], bool],
+    ) -> None:
+        super().__init__()
+        self.validation, self.guard = validation, guard
+        self.is_over = is_over
+        self.metric = ""
+        self.trained: TrainedHead | None = None
+
+    def on_epoch_end(
+        self, epoch: int, logs: dict[str, Any] | None = None
+    ) -> None:
+        if self.guard.reason or self.trained is None:
+            return
+        metrics = self.validation.metrics
+        row = {"train/loss": float((logs or {})["loss"])}
+        row |= {f"val/{name}": value for name, value in metrics.items()}
+        history = self.trained.history
+        history.append(row)
+
+        def score(one: dict[str, float]) -> tuple[float, float]:
+            return one[f"val/{self.metric}"], -one["val/loss"]
+
+        best = self.trained.epoch
+        if not best or score(row) > score(history[best - 1]):
+            kernel, bias = self.model.get_layer("logits").get_weights()
+            self.trained = dataclasses.replace(
+                self.trained, kernel=kernel, bias=bias, epoch=len(history)
+            )
+        if self.is_over():
+            self.model.stop_training = True
+
+
+def train_lone_head(
+    config: ConfigDict,
+    phase: Phase,
+    spec: OptimizerSpec,
+    data: HeadData,
+    batches: Sequence[np.ndarray],
+    steps_per_epoch: int,
+    *,
+    is_over: Callable[[], bool] = lambda: False,
+) -> TrainedHead:
+    """Trains one head with Keras and returns it at its best epoch.
+
+    Args:
+        config: Of the trial.
+        phase: That trains the head.
+        spec: Its optimizer.
+        data: Codes and targets.
+        batches: Rows of each step.
+        steps_per_epoch: Steps after which validation is measured.
+        is_over: Asked after each epoch; True ends the head where it stands.
+    """
+    started = time.perf_counter()
+    loss = HEADS[config.model.head].loss
+    num_classes = data.targets.shape[1]
+    network = build_lone_head(
+        config, phase, spec, size=data.codes.shape[1], num_classes=num_classes
+    )
+    guard = DivergenceGuard(
+        phase.divergence_factor, expected_initial_loss(loss, num_classes)
+    )
+
+    def evaluate() -> tuple[dict[str, float], np.ndarray]:
+        logits = run_batches(network, [data.validation_codes])
+        if not np.isfinite(logits).all():
+            return {"loss": float("nan")}, np.zeros(len(logits))
+        return data.summarize(logits), np.zeros(len(logits))
+
+    validation = Validation(evaluate, guard)
+    course = _Course(validation, guard, is_over)
+    course.metric = primary_metric(loss == "binary")
+    course.trained = TrainedHead(*network.get_layer("logits").get_weights())
+    with lent(_rows(data, batches)) as rows:
+        network.fit(
+            rows,
+            epochs=phase.epochs,
+            steps_per_epoch=steps_per_epoch,
+            callbacks=[
+                guard,
+                validation,
+                *plateau_callbacks(phase, course.metric),
+                course,
+            ],
+            shuffle=False,
+            verbose=0,
+        )
+    return dataclasses.replace(
+        course.trained,
+        stopped=guard.reason,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _rows(
+    data: HeadData, batches: Sequence[np.ndarray]
+) -> Generator[tuple[np.ndarray, ...]]:
+    for rows in batches:
+        weights = () if data.weights is None else (data.weights[rows],)
+        yield data.codes[rows], data.targets[rows], *weights
