@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tlkeras.exporters.export import export_run as export_run
     from tlkeras.models.classifier import build_classifier as build_classifier
     from tlkeras.models.classifier import freeze as freeze
+    from tlkeras.models.heads import HeadConfig as HeadConfig
     from tlkeras.report.page import write_report as write_report
     from tlkeras.training.trainer import (
         train_and_evaluate as train_and_evaluate,
@@ -30,6 +31,7 @@ _PUBLIC = {
     "load_dataset": "tlkeras.data.load",
     "build_classifier": "tlkeras.models.classifier",
     "freeze": "tlkeras.models.classifier",
+    "HeadConfig": "tlkeras.models.heads",
     "train_and_evaluate": "tlkeras.training.trainer",
     "load_run": "tlkeras.evaluation.run",
     "write_report": "tlkeras.report.page",

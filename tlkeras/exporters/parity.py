@@ -10,12 +10,12 @@ import numpy as np
 
 from tlkeras.data.dataset import Split
 from tlkeras.evaluation.metrics import (
+    LABEL_THRESHOLD,
     bootstrap_interval,
     compare_paired,
     per_image_scores,
 )
 from tlkeras.exporters.runners import Runner
-from tlkeras.exporters.signatures import THRESHOLD
 
 BATCH = 32
 LATENCY_RUNS = 200
@@ -180,4 +180,6 @@ def size_on_disk(path: Path) -> int:
 
 def _answers(scores: np.ndarray, multi_label: bool) -> np.ndarray:
     """Returns the labels that are given: [N, C] bool, or [N, 1] classes."""
-    return scores >= THRESHOLD if multi_label else scores.argmax(-1)[:, None]
+    return (
+        scores >= LABEL_THRESHOLD if multi_label else scores.argmax(-1)[:, None]
+    )

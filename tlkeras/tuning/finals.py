@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tlkeras.ranking import rank_key
 from tlkeras.tuning.search import Asked, RunTrials, finish
 from tlkeras.tuning.trials.outcome import TrialOutcome, rank_trials
 
@@ -36,7 +37,7 @@ class Finalist:
     def rank(self) -> tuple[float, float]:
         """Higher is better; ties are broken by the loss."""
         loss = float(np.mean(self.losses)) if self.losses else np.inf
-        return self.mean, -loss
+        return rank_key(self.mean, loss)
 
 
 class Repeater:
