@@ -224,7 +224,13 @@ def compute_metrics(
 
 
 def top_k_accuracy(targets: np.ndarray, logits: np.ndarray, k: int) -> float:
-    """Returns how often the true class is among the k highest logits."""
+    """Returns how often the true class is among the k highest logits.
+
+    Args:
+        targets: [N, C] one-hot.
+        logits: [N, C].
+        k: At least 1; of fewer classes, all.
+    """
     k = min(k, logits.shape[1])
     top = np.argpartition(-logits, k - 1, axis=-1)[:, :k]
     return float(np.take_along_axis(targets, top, -1).max(-1).mean())

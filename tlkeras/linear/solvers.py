@@ -57,6 +57,15 @@ def solve_softmax(
     """Multinomial logistic regression with lambda / 2 ||W||^2.
 
     Each strength starts from the solution of the one before.
+
+    Args:
+        codes: float64 [N, d], standardised.
+        targets: [N, C] one-hot.
+        strengths: Values of lambda > 0.
+        weights: [N] of the images' losses.
+
+    Yields:
+        Kernel [d, C] and bias [C] for each strength.
     """
     for model in _logistic_path(codes, targets.argmax(-1), strengths, weights):
         yield _columns(model, targets.shape[1], 0.5)
@@ -68,7 +77,10 @@ def solve_squared_hinge(
     strengths: Sequence[float],
     weights: np.ndarray,
 ) -> Solutions:
-    """One-vs-rest linear SVM with squared hinge loss."""
+    """One-vs-rest linear SVM with squared hinge loss.
+
+    Args and yields as of `solve_softmax`.
+    """
     from sklearn.svm import LinearSVC
 
     for l2 in strengths:
@@ -83,7 +95,10 @@ def solve_binary(
     strengths: Sequence[float],
     weights: np.ndarray,
 ) -> Solutions:
-    """Independent logistic regressions, one for each class."""
+    """Independent logistic regressions, one for each class.
+
+    Args and yields as of `solve_softmax`; targets are multi-hot.
+    """
     paths = [
         None
         if target.all() or not target.any()
