@@ -19,8 +19,8 @@ from tlkeras.features.activations import (
     wanted_keys,
 )
 from tlkeras.features.cache import ActivationCache, Layout, OutOfSpaceError
+from tlkeras.features.engine import Engine
 from tlkeras.features.engine_choice import CheckedEngine
-from tlkeras.features.engines import Engine
 from tlkeras.features.recipe import recipe_hash
 
 
