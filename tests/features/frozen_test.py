@@ -156,7 +156,7 @@ def test_what_is_cached_needs_no_more_room(
 ):
     free = 10**9
     monkeypatch.setattr(
-        "tlkeras.features.frozen.shutil.disk_usage",
+        "shutil.disk_usage",
         lambda path: type("Usage", (), {"free": free}),
     )
     prefix = make_prefix()
@@ -166,6 +166,31 @@ def test_what_is_cached_needs_no_more_room(
     assert prefix.obstacle(photo_split, prefix.views) == ""
     few = Split(photo_split.paths[:1], photo_split.targets[:1], ("0" * 32,))
     assert "pass the limit of 5.0 B" in prefix.obstacle(few, prefix.views)
+
+
+def test_asking_reserves_nothing_and_keeping_does(make_prefix, photo_split):
+    """Room for one split: whichever is kept first has it."""
+
+    def part(rows):
+        return Split(
+            photo_split.paths[rows],
+            photo_split.targets[rows],
+            photo_split.digests[rows],
+        )
+
+    half = len(photo_split) // 2
+    first, second = part(slice(half)), part(slice(half, 2 * half))
+    row_bytes = make_prefix().layout.row_bytes
+    prefix = make_prefix(max_cache_bytes=half * row_bytes)
+    views = prefix.views
+    for _ in range(2):
+        assert prefix.obstacle(first, views) == ""
+        assert prefix.obstacle(second, views) == ""
+    assert rows_of(prefix, first).cache is not None
+    assert "are in use" in prefix.obstacle(second, views)
+    assert rows_of(prefix, second).cache is None
+    # The same images, even as another object, need no more room.
+    assert prefix.obstacle(part(slice(half)), views) == ""
 
 
 def test_an_unwritable_cache_folder_is_refused(

@@ -175,19 +175,22 @@ def clothing_prefix(assets, make_prefix):
     return make
 
 
+@pytest.fixture(params=["rounding", "auto"])
+def bfloat16_engine(request, add_engine, monkeypatch):
+    """Rounding on any processor, or the processor's own: (name, size)."""
+    if request.param == "auto":
+        request.getfixturevalue("needs_bfloat16")
+        return "auto", 160
+    add_engine("rounding", build_rounding)
+    monkeypatch.setattr("tlkeras.features.engine_choice.GATE_IMAGES", 64)
+    return "rounding", 96
+
+
 @pytest.mark.assets
-@pytest.mark.parametrize(
-    ("engine", "image_size"), [("rounding", 96), ("auto", 160)]
-)
 def test_the_gate_refuses_bfloat16_for_mobilenetv2_on_clothing(
-    clothing_prefix, add_engine, monkeypatch, engine, image_size
+    bfloat16_engine, clothing_prefix
 ):
-    """By rounding on any processor, and by the processor's own bfloat16."""
-    if engine == "auto" and not has_bfloat16():
-        pytest.skip("OpenVINO finds no bfloat16 in this processor")
-    if engine == "rounding":
-        add_engine("rounding", build_rounding)
-        monkeypatch.setattr("tlkeras.features.engine_choice.GATE_IMAGES", 64)
+    engine, image_size = bfloat16_engine
     console = Lines()
     prefix = clothing_prefix(image_size, console=console, engine=engine)
     assert prefix.precision == "float32"
