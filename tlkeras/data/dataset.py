@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
@@ -59,7 +58,7 @@ class Ledger:
     straddling: list[str] = dataclasses.field(default_factory=list)
     remembered: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Returns the ledger as plain values for JSON.
 
         `remembered` is there only where a memory changed something.
