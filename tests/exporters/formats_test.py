@@ -38,7 +38,7 @@ def add_format(monkeypatch):
             build_score_model(job.served).save(path)
             path.with_suffix(".txt").write_text(job.name)
 
-        row = Format("scores.keras", write, load, folder=name, **fields)
+        row = Format(name, "scores.keras", write, load, **fields)
         monkeypatch.setitem(FORMATS, name, row)
 
     return add

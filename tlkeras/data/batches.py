@@ -91,6 +91,7 @@ def training_batches(
         images = reader(rows, shown).astype(np.float32, copy=False)
         targets = reader.split.targets[rows]
         if augmentation and augmentation.mixes_images:
+            # [seed, epoch] is the key of an epoch's order.
             key = tf.constant([seed + 1, step], tf.int64)
             mixed = mix_batch(images, targets, key, augmentation)
             images, targets = (tensor.numpy() for tensor in mixed)

@@ -26,6 +26,7 @@ def unit_interval(seed: int | str, digest: str) -> float:
     """
     text = f"{seed}:{digest}".encode()
     integer = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+    # 53 bits are what a float64 holds exactly: all 64 could round to 1.
     return (integer >> 11) / 2**53
 
 
@@ -119,6 +120,7 @@ def _rescue(
         for label in example.labels:
             by_class[label].append(example)
     for name, members in by_class.items():
+        # In this order a class of few images gets them: train, then judge.
         for split in ("train", "validation", "test"):
             if split not in bounds or (name, split) in present:
                 continue

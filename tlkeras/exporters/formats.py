@@ -25,6 +25,7 @@ from tlkeras.tables import lookup
 
 SAVED_MODEL = "saved_model"
 TFLITE = "tflite"  # as a format, short for the usual kinds
+SERVED = ""  # as a folder, the export folder itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,27 +33,27 @@ class Format:
     """One kind of file.
 
     Attributes:
+        folder: Of its versions: OUTPUT/FOLDER/VERSION holds the file. `SERVED`
+            for what servers poll for: OUTPUT/VERSION is the file itself.
         filename: Of the file or directory that is written.
         write: Writes it.
         load: Loads it as production would.
-        folder: Of the versions: the file is OUTPUT/FOLDER/VERSION/FILENAME. ""
-            for what servers poll for: the file itself is OUTPUT/VERSION.
         needs: Packages beyond tlkeras' own; the extra of the format's name
             installs them.
         instead: Format that is tried where this one is refused, or "".
     """
 
+    folder: str
     filename: str
     write: Callable[[Job, Path], None]
     load: Callable[[Path], Runner]
-    folder: str = ""
     needs: tuple[str, ...] = ()
     instead: str = ""
 
     @property
     def is_served(self) -> bool:
         """Whether servers poll for it."""
-        return not self.folder
+        return self.folder == SERVED
 
     def staged(self, staging: Path) -> Path:
         """Returns where it is written, in the staging folder."""
@@ -83,29 +84,31 @@ def _tflite_format(kind: str) -> Format:
         path.write_bytes(content)
 
     return Format(
+        TFLITE,
         f"{kind}.tflite",
         write,
         TfliteRunner,
-        folder=TFLITE,
         instead="int16x8" if kind == "int8" else "",
     )
 
 
 FORMATS = {
-    SAVED_MODEL: Format(SAVED_MODEL, _write_saved_model, SavedModelRunner),
+    SAVED_MODEL: Format(
+        SERVED, SAVED_MODEL, _write_saved_model, SavedModelRunner
+    ),
     **{kind: _tflite_format(kind) for kind in TFLITE_KINDS},
     "onnx": Format(
+        "onnx",
         "model.onnx",
         lambda job, path: write_onnx(job.served, path),
         OnnxRunner,
-        folder="onnx",
         needs=("onnx", "onnxruntime", "tf2onnx"),
     ),
     "openvino": Format(
+        "openvino",
         "model.xml",
         lambda job, path: write_openvino(job.served, path),
         OpenvinoRunner,
-        folder="openvino",
         needs=("openvino",),
     ),
 }

@@ -20,7 +20,6 @@ TFLITE_KINDS = {
 # What `tflite` stands for; int16x8 takes int8's place where that is refused.
 USUAL_KINDS = ("float32", "float16", "dynamic", "int8")
 
-
 # Kinds whose activations are quantised with ranges that are measured before.
 _OPS = tf.lite.OpsSet
 CALIBRATED = {
