@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from tlkeras.errors import InputError
 from tlkeras.evaluation.run import Run
 from tlkeras.optim.losses import Loss
 
@@ -41,11 +43,31 @@ class ServedModel:
 
 
 def build_served_model(run: Run) -> ServedModel:
-    """Builds the model to export, float32 whatever the training policy was."""
+    """Builds the model to export, float32 whatever the training policy was.
+
+    Raises:
+        InputError: If a class name does not fit on a line of labels.txt.
+    """
+    check_class_names(run.class_names)
     model = to_float32(run.model)
     codes = model.get_layer("logits").input
     served = keras.Model(model.inputs, [codes, model.outputs[0]], name="served")
     return ServedModel(served, run.class_names, run.loss, run.image_size)
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuses class names that take more than one line of labels.txt.
+
+    Raises:
+        InputError: Naming the first one.
+    """
+    for name in names:
+        if "\n" in name or "\r" in name:
+            raise InputError(
+                f"The class {name!r} holds a line break; expected names of one "
+                "line, as labels.txt has them: rename the class and train "
+                "again."
+            )
 
 
 def build_score_model(served: ServedModel) -> keras.Model:

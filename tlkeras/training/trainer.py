@@ -132,6 +132,8 @@ def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
         console.line(f"  left out {left_out.path}: {left_out.reason}")
     for path, split in ledger.moved:
         console.line(f"  moved {path} to {split}: its class had none there")
+    if memory := ledger.describe_memory():
+        console.line(f"  {memory}")
     if ledger.num_with_orientation:
         console.line(
             f"  {ledger.num_with_orientation} files carry an EXIF orientation, "
