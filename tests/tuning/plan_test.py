@@ -1,6 +1,7 @@
 import pytest
 
 from tlkeras.config import get_config
+from tlkeras.config.dotted import set_value
 from tlkeras.errors import InputError
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.store.oracles import build_oracle
@@ -71,11 +72,7 @@ def test_a_trial_trains_for_its_epochs_and_never_sees_the_test_split():
 def test_what_cannot_be_searched_is_refused(change, space, message):
     config = get_config()
     for name, value in change.items():
-        section, last = name.rsplit(".", 1)
-        part = config
-        for step in section.split("."):
-            part = part[step]
-        part[last] = value
+        set_value(config, name, value)
     with pytest.raises(InputError, match=message):
         make_plan(config, space)
 

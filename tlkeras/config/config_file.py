@@ -8,6 +8,7 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.config.defaults import get_config, group_section, phase_section
+from tlkeras.config.dotted import differences
 
 TEMPLATE = '''"""{title}
 
@@ -81,21 +82,12 @@ def _differences(config: ConfigDict, with_tuning: bool) -> Iterator[str]:
                 reference.phases[name].groups[group] = group_section(
                     1.0, "auto"
                 )
-    for name in config:
-        if name == "tuning" and not with_tuning:
-            continue
-        yield from _compare(config[name], reference[name], name)
-
-
-def _compare(value: Any, reference: Any, name: str) -> Iterator[str]:
-    if isinstance(value, ConfigDict) and name == "tuning.space":
-        yield f"config.{name} = {value.to_dict()!r}"
-    elif isinstance(value, ConfigDict):
-        for key in value:
-            yield from _compare(value[key], reference[key], f"{name}.{key}")
-    elif value != reference:
-        yield f"config.{name} = {_plain(value)!r}"
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    changed: dict[str, Any] = {}
+    for name, value, default in differences(config, reference):
+        if name.startswith("tuning.space."):  # one value, whatever it holds
+            changed["tuning.space"] = config.tuning.space.to_dict()
+        elif not isinstance(default, ConfigDict):  # of a section left out
+            changed[name] = tuple(value) if isinstance(value, list) else value
+    for name, value in changed.items():
+        if with_tuning or not name.startswith("tuning."):
+            yield f"config.{name} = {value!r}"

@@ -7,6 +7,7 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.config.defaults import get_config
+from tlkeras.config.dotted import first_difference
 from tlkeras.config.hashing import config_hash, identity
 from tlkeras.errors import InputError
 
@@ -140,23 +141,15 @@ def _require_same(path: Path, config: ConfigDict) -> None:
     is_moved = here.exists() and there.exists() and not here.samefile(there)
     if hashed == config_hash(config) and not is_moved:
         return
-    difference = (
-        f"its data is '{there}'"
-        if is_moved
-        else _first_difference(identity(stored), identity(config))
-    )
+    difference = f"its data is '{there}'"
+    if not is_moved:
+        found = first_difference(identity(stored), identity(config))
+        difference = "its fields differ"
+        if found:
+            name, theirs, mine = found
+            difference = f"{name} was {theirs!r} and is {mine!r}"
     raise InputError(
         f"The work directory '{path.parent}' belongs to another config "
         f"({difference}); expected the same config or a new directory: choose "
         "another --workdir."
     )
-
-
-def _first_difference(theirs: dict, mine: dict, prefix: str = "") -> str:
-    for key in sorted({*theirs, *mine}):
-        a, b = theirs.get(key), mine.get(key)
-        if isinstance(a, dict) and isinstance(b, dict) and a != b:
-            return _first_difference(a, b, f"{prefix}{key}.")
-        if a != b:
-            return f"{prefix}{key} was {a!r} and is {b!r}"
-    return "its fields differ"

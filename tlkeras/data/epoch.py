@@ -4,6 +4,8 @@ import hashlib
 
 import numpy as np
 
+CLASS_WEIGHTINGS = ("none", "balanced")
+
 
 def stream_seed(seed: int, phase: str) -> int:
     """Returns the seed of a phase's random stream, a non-negative int32."""

@@ -9,6 +9,9 @@ import numpy as np
 
 from tlkeras.data.dataset import Split
 
+# Over which a mean is taken, beside the images; "none" takes none.
+MEAN_AXES: dict[str, tuple[int, ...]] = {"channel": (0, 1), "image": ()}
+
 
 def compute_training_mean(
     split: Split,
@@ -48,7 +51,7 @@ def compute_training_mean(
         values = batch.astype(np.float64)
         total += values.sum(0)
         squares += np.square(values).sum(0)
-    axes = (0, 1) if kind == "channel" else ()
+    axes = MEAN_AXES[kind]
     mean = (total / len(split)).mean(axes)
     square = (squares / len(split)).mean(axes)
     std = np.sqrt(np.maximum(square - np.square(mean), 1e-6))

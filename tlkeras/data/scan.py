@@ -20,6 +20,7 @@ from tlkeras.errors import InputError
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
 EXIF_ORIENTATION = 274
+ON_BAD_IMAGE = ("skip", "fail")
 
 
 @dataclass(frozen=True)

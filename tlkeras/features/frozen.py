@@ -23,6 +23,8 @@ from tlkeras.features.engine import Engine
 from tlkeras.features.engine_choice import CheckedEngine
 from tlkeras.features.recipe import recipe_hash
 
+CACHING = ("auto", "on", "off")
+
 
 @dataclasses.dataclass(frozen=True)
 class FeatureSettings:

@@ -6,6 +6,8 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras.config.defaults import get_config
+from tlkeras.config.dotted import differences
+from tlkeras.config.fields import UNKNOWN, row_of
 from tlkeras.report.run_files import RunFiles
 
 
@@ -33,50 +35,23 @@ def list_flags(config: ConfigDict) -> tuple[list[str], list[str]]:
         that flags cannot set: phases that the defaults do not have, groups,
         and values taken back to None.
     """
-    defaults = get_config().to_dict()
-    values = config.to_dict()
-    values["data"]["source"] = defaults["data"]["source"]
+    defaults = get_config()
+    new = [name for name in config.phases if name not in defaults.phases]
     flags: list[str] = []
     unsaid: list[str] = []
-    phases = values.pop("phases")
-    own = defaults.pop("phases")
-    _compare(values, defaults, "", flags, unsaid)
-    new = [name for name in phases if name not in own]
-    _compare(
-        {name: value for name, value in phases.items() if name not in new},
-        own,
-        "phases.",
-        flags,
-        unsaid,
-    )
-    unsaid += [f"phases.{name}" for name in new]
-    return flags, unsaid
-
-
-def _compare(
-    values: dict[str, Any],
-    defaults: dict[str, Any],
-    place: str,
-    flags: list[str],
-    unsaid: list[str],
-) -> None:
-    for name, value in values.items():
-        where = f"{place}{name}"
-        if name not in defaults:
-            unsaid.append(where)
-        elif isinstance(value, dict):
-            _compare(value, defaults[name], f"{where}.", flags, unsaid)
-        elif _plain(value) == _plain(defaults[name]):
+    # Phases come last, the new ones after all.
+    for name, value, _ in sorted(
+        differences(config, defaults),
+        key=lambda found: found[0].startswith("phases."),
+    ):
+        if name == "data.source" or name.removeprefix("phases.") in new:
             continue
-        elif value is None:
-            unsaid.append(where)
+        is_field = row_of(name) is not UNKNOWN
+        if value is None or not is_field or isinstance(value, ConfigDict):
+            unsaid.append(name)
         else:
-            flags.append(f"--config.{where}={_format(value)}")
-
-
-def _plain(value: Any) -> Any:
-    """A config read from JSON has lists where the defaults have tuples."""
-    return list(value) if isinstance(value, tuple) else value
+            flags.append(f"--config.{name}={_format(value)}")
+    return flags, unsaid + [f"phases.{name}" for name in new]
 
 
 def _format(value: Any) -> str:

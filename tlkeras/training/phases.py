@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.solving import solve_obstacle
 from tlkeras.errors import InputError
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.layer_groups import (
@@ -17,6 +18,8 @@ from tlkeras.models.layer_groups import (
 )
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
+
+METHODS = ("auto", "solve", "fit")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,13 +89,11 @@ def resolve_method(phase: Phase, classifier: Classifier) -> str:
     Raises:
         InputError: If `solve` is asked for where it cannot be done.
     """
-    obstacle = ""
-    if not classifier.head.is_solvable:
-        obstacle = "the head has adaptation layers"
-    elif phase.augment:
-        obstacle = "the phase augments images"
-    elif phase.trainable_from != "none":
-        obstacle = f"the backbone trains from '{phase.trainable_from}'"
+    obstacle = solve_obstacle(
+        is_solvable=classifier.head.is_solvable,
+        augment=phase.augment,
+        trainable_from=phase.trainable_from,
+    )
     if phase.method == "solve" and obstacle:
         raise InputError(
             f"The phase '{phase.name}' cannot be solved because {obstacle}; "

@@ -1,37 +1,21 @@
 """What a search changes, how its trials run, and for how long they train."""
 
 import dataclasses
-import fnmatch
 from collections.abc import Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.field import ON_CODES, group_of, phase_of
+from tlkeras.config.fields import UNKNOWN, row_of
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
-from tlkeras.tuning.space.conditions import PENALTIES, is_fitted
 from tlkeras.tuning.space.fields import active_phases, apply_values, copy_config
 from tlkeras.tuning.space.space import Space, parse_space
 from tlkeras.tuning.space.texts import flatten_space
 
-# Fields that change the head and how it trains; PHASE is the head's phase.
-HEAD_FIELDS = (
-    "data.class_weighting",
-    "model.head",
-    "model.head_*",
-    "model.hidden_units",
-    "model.dropout",
-    "phases.PHASE.batch_size",
-    "phases.PHASE.*clipnorm",
-    "phases.PHASE.groups.head.*",
-    "phases.PHASE.label_smoothing",
-    "phases.PHASE.learning_rate",
-    "phases.PHASE.momentum",
-    "phases.PHASE.optimizer",
-    "phases.PHASE.schedule*",
-    "phases.PHASE.weight_decay",
-)
-CODES_TRIALS, FULL_TRIALS = 100, 20
+# Mode -> trials of a search that does not say how many.
+NUM_TRIALS = {"codes": 100, "full": 20}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,8 +43,7 @@ class SearchPlan:
     @property
     def num_trials(self) -> int:
         """Budget of trials."""
-        default = CODES_TRIALS if self.mode == "codes" else FULL_TRIALS
-        return self.config.tuning.num_trials or default
+        return self.config.tuning.num_trials or NUM_TRIALS[self.mode]
 
     def trial_config(
         self,
@@ -120,9 +103,8 @@ def codes_obstacle(config: ConfigDict, texts: Mapping[str, str]) -> str:
     """Returns why trials cannot be heads on cached codes, or ""."""
     name = head_phase(config)
     phase = config.phases[name]
-    patterns = [field.replace("PHASE", name) for field in HEAD_FIELDS]
     for field in texts:
-        if not any(fnmatch.fnmatch(field, pattern) for pattern in patterns):
+        if not _is_of_head(field, name):
             return f"'{field}' changes more than the head of phase '{name}'"
     rate = f"phases.{name}.learning_rate"
     if isinstance(phase.learning_rate, str) and texts and rate not in texts:
@@ -136,6 +118,19 @@ def codes_obstacle(config: ConfigDict, texts: Mapping[str, str]) -> str:
     if phase.method == "solve":
         return f"phases.{name}.method is 'solve'"
     return ""
+
+
+def _is_of_head(field: str, phase: str) -> bool:
+    """Says whether a field changes the head and its phase, and no more.
+
+    What is no field at all is named later, with the nearest one.
+    """
+    row = row_of(field)
+    return row is UNKNOWN or (
+        row.search == ON_CODES
+        and phase_of(field) in ("", phase)
+        and group_of(field) in ("", "head")
+    )
 
 
 def _resolve_mode(config: ConfigDict, texts: Mapping[str, str]) -> str:
@@ -181,9 +176,8 @@ def _searched_phases(config: ConfigDict, space: Space) -> tuple[str, ...]:
     active = active_phases(config)
     found: set[str] = set()
     for field in space:
-        parts = field.name.split(".")
-        if parts[0] == "phases":
-            found.add(parts[1])
+        if phase := phase_of(field.name):
+            found.add(phase)
         elif field.name.startswith("data.augment"):
             found |= {n for n in active if config.phases[n].augment}
         else:
@@ -198,16 +192,12 @@ def _let_count(
     changed = copy_config(config)
     for name in phases:
         phase = changed.phases[name]
-        fitted = [
-            f.name
-            for f in space
-            if is_fitted(f.name, name)
-            or (name == phases[-1] and f.name in PENALTIES)
-        ]
+        belongs = (name, "") if name == phases[-1] else (name,)
+        own = [f.name for f in space if phase_of(f.name) in belongs]
+        fitted = [field for field in own if row_of(field).method == "fit"]
         if not (fitted or mode == "codes"):
             continue
-        names = {field.name for field in space}
-        if f"phases.{name}.method" in names:
+        if f"phases.{name}.method" in own:
             continue  # it decides, trial by trial
         if phase.method == "solve":
             raise InputError(
@@ -215,7 +205,7 @@ def _let_count(
                 f"phases.{name}.method is 'solve'; expected a phase that fits: "
                 f"set --config.phases.{name}.method=fit."
             )
-        solved = fnmatch.filter(names, f"phases.{name}.solve*")
+        solved = [field for field in own if row_of(field).method == "solve"]
         if solved:
             raise InputError(
                 f"The field '{solved[0]}' has no effect beside "

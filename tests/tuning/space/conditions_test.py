@@ -2,20 +2,11 @@
 
 import dataclasses
 
-import numpy as np
 import pytest
 
 from tlkeras.config import get_config
-from tlkeras.config.defaults import schedule_section
 from tlkeras.errors import InputError
-from tlkeras.models.heads import HEADS
-from tlkeras.optim.schedules import SCHEDULES, ScheduleArgs, make_learning_rate
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.space.conditions import (
-    READERS,
-    SMOOTHED_HEADS,
-    SOLVED_HEADS,
-)
 from tlkeras.tuning.space.hyperparameters import to_hyperparameters
 from tlkeras.tuning.space.space import parse_space
 from tlkeras.tuning.store.oracles import build_oracle
@@ -277,26 +268,3 @@ def test_a_phase_that_is_left_out_is_named():
     config.phases.phase_order = ("linear_probe",)
     with pytest.raises(InputError, match=r"set --config\.phases\.phase_order"):
         parse_one(RATE, "1e-4:1e-2", config)
-
-
-def test_the_tables_agree_with_what_they_are_about():
-    assert set(SOLVED_HEADS) == {n for n, h in HEADS.items() if h.is_solvable}
-    assert set(SMOOTHED_HEADS) == {
-        n for n, head in HEADS.items() if head.loss.smooth_target
-    }
-    assert set(READERS) == set(schedule_section())
-    for name, kinds in READERS.items():
-        changed = {name: 0.5 * schedule_section()[name]}
-        for kind in SCHEDULES:
-            rates = [
-                np.array(
-                    make_learning_rate(
-                        kind, 1.0, 2, ScheduleArgs(total_epochs=30, **args)
-                    )(np.arange(60))
-                )
-                if kind != "constant"
-                else 1.0
-                for args in ({}, changed)
-            ]
-            is_same = np.array_equal(*rates)
-            assert is_same == (kind not in kinds), (name, kind)

@@ -13,7 +13,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tlkeras.tuning.space.fields import allowed_range
+from tlkeras.config.field import POSITIVE
+from tlkeras.config.fields import row_of
 from tlkeras.tuning.space.space import SearchField, Space
 
 BEST_SHARE, MIN_BEST = 0.2, 4
@@ -88,7 +89,7 @@ def _shrink_range(
 def _bounded(field: SearchField, unit: float) -> float:
     """Returns the number at a place, within what the field allows."""
     value = field.from_unit(unit)
-    low, high, closed = allowed_range(field.name)
+    low, high, closed = row_of(field.name).limits or POSITIVE
     if not closed and value <= low:
         value = min(field.low, field.high)
     return float(min(max(value, low), high if math.isfinite(high) else value))

@@ -14,6 +14,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.dotted import get_value
+from tlkeras.config.fields import row_of
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
 from tlkeras.tuning.space.conditions import Condition, conditions_of
@@ -22,23 +24,11 @@ from tlkeras.tuning.space.fields import (
     apply_values,
     element_type,
     field_type,
-    get_value,
     parse_value,
     require_searchable,
 )
 
 SCALES = ("log", "linear", "int")
-# Last parts of the names of rates and strengths.
-LOG_FIELDS = (
-    "learning_rate",
-    "learning_rate_multiplier",
-    "weight_decay",
-    "head_l1",
-    "head_l2",
-    "head_max_norm",
-    "clipnorm",
-    "global_clipnorm",
-)
 NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
 
 
@@ -196,8 +186,7 @@ def _parse_range(
 ) -> SearchField:
     low, high = float(parts[0]), float(parts[1])
     is_int = element_type(config, name) is int
-    default = "log" if name.rsplit(".", 1)[-1] in LOG_FIELDS else "linear"
-    scale = parts[2].strip() if len(parts) == 3 else default
+    scale = parts[2].strip() if len(parts) == 3 else row_of(name).scale
     if scale not in SCALES:
         raise InputError(
             f"The scale '{scale}' of '{name}' is unknown; expected one of: "

@@ -4,19 +4,13 @@ from collections.abc import Iterable
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.dotted import walk
 from tlkeras.errors import InputError
 
 
-def flatten_space(section: ConfigDict, prefix: str = "") -> dict[str, str]:
+def flatten_space(section: ConfigDict) -> dict[str, str]:
     """Returns `tuning.space`, nested like the config, as field -> range."""
-    flat: dict[str, str] = {}
-    for name in section:
-        value = section[name]
-        if isinstance(value, ConfigDict):
-            flat |= flatten_space(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = str(value)
-    return flat
+    return {name: str(text) for name, text in walk(section)}
 
 
 def parse_space_flags(flags: Iterable[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
 from tlkeras.errors import InputError
 from tlkeras.tuning.plan import SearchPlan
@@ -132,12 +133,13 @@ def _require_same(
         )
 
 
-def _difference(theirs: Any, mine: Any, name: str) -> str:
-    if isinstance(theirs, dict) and isinstance(mine, dict):
-        for key in sorted({*theirs, *mine}):
-            if theirs.get(key) != mine.get(key):
-                return _difference(theirs.get(key), mine.get(key), key)
-    return f"{name} was {theirs!r} and is {mine!r}"
+def _difference(theirs: Any, mine: Any, key: str) -> str:
+    found = first_difference({key: theirs}, {key: mine})
+    name, was, now = found or (key, theirs, mine)
+    short = name.removeprefix("space.")  # names of ranges have dots themselves
+    if short == name:
+        short = name.rpartition(".")[2]
+    return f"{short} was {was!r} and is {now!r}"
 
 
 def write_given_config(
@@ -156,11 +158,7 @@ def write_given_config(
     whole = copy_config(config)
     nested: dict[str, Any] = {}
     for field in plan.space:
-        section = nested
-        *places, last = field.name.split(".")
-        for place in places:
-            section = section.setdefault(place, {})
-        section[last] = field.as_text()
+        set_value(nested, field.name, field.as_text())
     whole.tuning.space = nested
     title = "The config of a search, with its space, as its workers read it."
     write_config_file(path, whole, title, with_tuning=True)

@@ -1,0 +1,314 @@
+"""The table of fields: of each its values, its search, and when it counts.
+
+`defaults.py` says what a field means and holds by default; a field there has
+one row here, and is then checked, searched and conditional everywhere.
+Names that another table implements (heads, optimizers, ...) stand here again,
+because the config knows no networks; `tests/config/names_test.py` holds them
+against each other.
+"""
+
+import functools
+from typing import Any
+
+from tlkeras.config.conditions import (
+    AUGMENTS,
+    HAS_MOMENTUM,
+    IN_GROUP,
+    LEFT_TO_PHASE,
+    SMOOTHED_HEADS,
+    SOLVED,
+    TRAINS,
+    When,
+    never,
+    one_of,
+    unset,
+)
+from tlkeras.config.field import (
+    IN_FULL,
+    INFINITY,
+    NEVER,
+    ON_CODES,
+    POSITIVE,
+    Field,
+    Range,
+    patterns_of,
+)
+from tlkeras.config.values import (
+    check_length,
+    check_pair,
+    check_shares,
+    check_start_of_head,
+)
+
+NOT_NEGATIVE = (0, INFINITY, True)
+COUNT = (1, INFINITY, True)
+SHARE = (0, 1, True)
+BELOW_ONE = (0, 0.999, True)
+SEED = (0, 2**31 - 1, True)
+
+OPTIMIZER_NAMES = ("sgd", "rmsprop", "adam", "adamw", "adagrad", "lion")
+
+
+def _augment(name: str, *when: When, **rest: Any) -> Field:
+    return Field(
+        f"data.augment.{name}", search=IN_FULL, when=(*when, AUGMENTS), **rest
+    )
+
+
+def _penalty(name: str, **rest: Any) -> Field:
+    """Of the head; a phase that solves chooses its own strength instead."""
+    return Field(f"model.{name}", search=ON_CODES, method="fit", **rest)
+
+
+def _phase(name: str, *, search: str = IN_FULL, **rest: Any) -> Field:
+    """Of a phase that fits, if the row does not say otherwise."""
+    rest = {"method": "fit", **rest}
+    return Field(f"phases.*.{name}", search=search, **rest)
+
+
+def _solving(name: str, **rest: Any) -> Field:
+    return _phase(name, method="solve", when=SOLVED, **rest)
+
+
+def _schedule(name: str, limits: Range, *by: str) -> Field:
+    """Of the schedules that read it."""
+    return _phase(
+        f"schedule_args.{name}",
+        limits=limits,
+        search=ON_CODES,
+        when=(one_of("phases.*.schedule", *by),),
+    )
+
+
+def _group(name: str, *when: When, **rest: Any) -> Field:
+    """Of a layer group; on codes there is only the head's."""
+    return _phase(
+        f"groups.*.{name}", search=ON_CODES, when=(*IN_GROUP, *when), **rest
+    )
+
+
+ROWS = (
+    Field("seed", limits=SEED),
+    Field("data.source"),
+    Field("data.split", check=check_shares),
+    Field("data.split_seed", limits=SEED),
+    Field("data.split_file"),
+    Field("data.split_memory"),
+    Field("data.images_per_class", limits=COUNT),
+    Field("data.on_bad_image", choices=("skip", "fail")),
+    Field(
+        "data.class_weighting", choices=("none", "balanced"), search=ON_CODES
+    ),
+    Field("data.mean", choices=("none", "channel", "image")),
+    Field("data.divide_by_std"),
+    Field("data.tfds_data_dir"),
+    Field("data.tfds_splits", check=functools.partial(check_length, length=3)),
+    Field("data.max_decoded_bytes", limits=NOT_NEGATIVE),
+    _augment("load_scale", limits=(1, 4, True)),
+    _augment(
+        "crop_area", check=functools.partial(check_pair, low=0.0, high=1.0)
+    ),
+    _augment(
+        "crop_aspect", check=functools.partial(check_pair, low=0.01, high=100.0)
+    ),
+    _augment("horizontal_flip"),
+    _augment("rotation_degrees", limits=(0, 180, True)),
+    _augment("randaugment_layers", limits=(0, 10, True)),
+    _augment(
+        "randaugment_magnitude",
+        never(
+            "data.augment.randaugment_layers", lambda v: v > 0, "above 0", "2"
+        ),
+        limits=(0, 30, True),
+    ),
+    _augment("erasing_probability", limits=SHARE),
+    _augment("mixup_alpha", limits=NOT_NEGATIVE),
+    _augment("cutmix_alpha", limits=NOT_NEGATIVE),
+    Field("model.backbone", search=IN_FULL),
+    Field("model.alpha", limits=POSITIVE, search=IN_FULL),
+    Field("model.weights"),
+    Field("model.image_size", limits=COUNT, search=IN_FULL),
+    Field("model.features_from", search=IN_FULL),
+    Field(
+        "model.pooling", choices=("average", "max", "flatten"), search=IN_FULL
+    ),
+    Field(
+        "model.head",
+        choices=("linear", "mlp", "svm", "multi_label"),
+        search=ON_CODES,
+    ),
+    Field(
+        "model.hidden_units",
+        search=ON_CODES,
+        when=(one_of("model.head", "mlp"),),
+    ),
+    _penalty("dropout", limits=BELOW_ONE),
+    _penalty(
+        "head_initializer",
+        choices=("glorot_uniform", "he_normal", "small_normal"),
+    ),
+    _penalty("head_l1", limits=NOT_NEGATIVE, scale="log"),
+    _penalty("head_l2", limits=NOT_NEGATIVE, scale="log"),
+    _penalty("head_max_norm", limits=POSITIVE, scale="log"),
+    Field("phases.phase_order"),
+    _phase("method", choices=("auto", "solve", "fit"), method=""),
+    # Trials decide about it themselves.
+    _phase("epochs", limits=NOT_NEGATIVE, search=NEVER),
+    _phase("trainable_from", method=""),
+    _phase("batch_norm", choices=("frozen", "adapt", "train"), method=""),
+    _phase("augment", method=""),
+    _phase("batch_size", limits=COUNT, search=ON_CODES),
+    _phase(
+        "label_smoothing",
+        limits=BELOW_ONE,
+        search=ON_CODES,
+        when=(one_of("model.head", *SMOOTHED_HEADS),),
+    ),
+    _phase(
+        "optimizer",
+        choices=OPTIMIZER_NAMES,
+        search=ON_CODES,
+        when=LEFT_TO_PHASE["optimizer"],
+    ),
+    _phase(
+        "learning_rate",
+        limits=POSITIVE,
+        word="auto",
+        scale="log",
+        search=ON_CODES,
+        when=LEFT_TO_PHASE["learning_rate"],
+    ),
+    _phase(
+        "weight_decay",
+        limits=NOT_NEGATIVE,
+        scale="log",
+        search=ON_CODES,
+        when=LEFT_TO_PHASE["weight_decay"],
+    ),
+    _phase(
+        "momentum",
+        limits=(0, 0.9999, True),
+        search=ON_CODES,
+        when=(HAS_MOMENTUM,),
+    ),
+    _phase(
+        "clipnorm",
+        limits=POSITIVE,
+        scale="log",
+        search=ON_CODES,
+        when=LEFT_TO_PHASE["clipnorm"],
+    ),
+    _phase("global_clipnorm", limits=POSITIVE, scale="log", search=ON_CODES),
+    _phase(
+        "schedule",
+        choices=(
+            "constant",
+            "step",
+            "exponential",
+            "sqrt",
+            "inverse_time",
+            "natural_exp",
+            "cosine",
+            "one_cycle",
+        ),
+        search=ON_CODES,
+    ),
+    _schedule("warmup_epochs", NOT_NEGATIVE, "cosine"),
+    _schedule("drop_every_epochs", POSITIVE, "step"),
+    _schedule("drop_factor", (0, 1, False), "step"),
+    _schedule("decay_per_epoch", (0, 1, False), "exponential"),
+    _schedule("time_constant_epochs", POSITIVE, "inverse_time", "natural_exp"),
+    _schedule("final_fraction", SHARE, "cosine", "one_cycle"),
+    _phase("layer_decay", limits=(0, 1, False), when=(TRAINS,)),
+    _phase("groups.head.starts_at", search=NEVER, check=check_start_of_head),
+    _group("starts_at"),
+    _group(
+        "learning_rate_multiplier",
+        unset("phases.*.groups.*.learning_rate"),
+        limits=POSITIVE,
+        scale="log",
+    ),
+    _group("learning_rate", limits=POSITIVE, scale="log"),
+    _group("optimizer", choices=OPTIMIZER_NAMES, may_be_none=True),
+    _group("weight_decay", limits=NOT_NEGATIVE, scale="log"),
+    _group("clipnorm", limits=POSITIVE, scale="log"),
+    _phase("early_stopping_patience", limits=COUNT),
+    _phase("reduce_on_plateau_patience", limits=COUNT),
+    _phase(
+        "reduce_on_plateau_factor",
+        limits=(0, 0.9999, False),
+        when=(
+            never(
+                "phases.*.reduce_on_plateau_patience",
+                lambda v: v is not None,
+                "set",
+                "2",
+            ),
+        ),
+    ),
+    # The rule that quits a trial.
+    _phase("divergence_factor", limits=(1, INFINITY, False), search=NEVER),
+    _solving(
+        "solve_log10_l2",
+        check=functools.partial(check_pair, low=-20.0, high=20.0),
+    ),
+    _solving("solve_num_strengths", limits=(1, 1000, True)),
+    # The same answer, by other ways.
+    _solving("solver", choices=("batched", "sklearn"), search=NEVER),
+    Field("features.num_views", limits=COUNT),
+    Field("features.cache", choices=("auto", "on", "off")),
+    Field("features.storage", choices=("float32", "float16")),
+    Field("features.max_cache_bytes", limits=NOT_NEGATIVE),
+    Field("features.precision", choices=("auto", "float32", "bfloat16")),
+    Field("checks.enabled"),
+    Field("checks.strict"),
+    Field("tuning.mode", choices=("auto", "codes", "full")),
+    Field("tuning.oracle", choices=("random", "bayesian", "hyperband")),
+    Field("tuning.num_trials", limits=COUNT),
+    Field("tuning.stages", limits=(1, 5, True)),
+    Field("tuning.coarse_epochs", limits=COUNT),
+    Field("tuning.max_seconds", limits=POSITIVE),
+    Field("tuning.patience", limits=COUNT),
+    Field("tuning.noise_seeds", limits=(2, 100, True)),
+    Field("tuning.final_trials", limits=(1, 100, True)),
+    Field("tuning.final_seeds", limits=(1, 100, True)),
+    Field("tuning.compare"),
+    Field("tuning.later_phases"),
+    Field("tuning.max_trial_seconds", limits=POSITIVE),
+    Field("tuning.max_trial_bytes", limits=COUNT),
+    Field("tuning.workers", limits=(0, 1000, True)),
+    Field("tuning.port", limits=(0, 65535, True)),
+    Field("evaluation.batch_size", limits=COUNT),
+    Field("evaluation.bootstrap_samples", limits=COUNT),
+    Field("evaluation.calibration_bins", limits=COUNT),
+    Field("evaluation.replace_p_value", limits=SHARE),
+    Field("evaluation.test_at_end"),
+    Field("report.enabled"),
+    Field("report.license"),
+    Field("report.language"),
+    Field("export.formats"),
+    Field("export.max_drop", limits=SHARE),
+    Field("export.num_calibration_images", limits=COUNT),
+    Field(
+        "runtime.precision",
+        choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+    ),
+    Field("runtime.engine", choices=("auto", "keras", "openvino")),
+    Field("runtime.deterministic"),
+    Field("runtime.num_workers", limits=COUNT),
+    Field("runtime.tensorboard"),
+)
+FIELDS = {row.name: row for row in ROWS}
+UNKNOWN = Field("")
+
+
+def row_of(name: str) -> Field:
+    """Returns the row of a field by its dotted name.
+
+    One that has none, such as a range in `tuning.space`, may be anything and
+    cannot be searched.
+    """
+    for pattern in patterns_of(name):
+        if pattern in FIELDS:
+            return FIELDS[pattern]
+    return UNKNOWN
