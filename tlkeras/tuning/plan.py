@@ -9,8 +9,10 @@ from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
+from tlkeras.tuning.modes import MODES
 from tlkeras.tuning.space.conditions import PENALTIES, is_fitted
 from tlkeras.tuning.space.fields import active_phases, apply_values, copy_config
+from tlkeras.tuning.space.hyperparameters import searched_values
 from tlkeras.tuning.space.space import Space, parse_space
 from tlkeras.tuning.space.texts import flatten_space
 
@@ -31,7 +33,6 @@ HEAD_FIELDS = (
     "phases.PHASE.schedule*",
     "phases.PHASE.weight_decay",
 )
-CODES_TRIALS, FULL_TRIALS = 100, 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,7 +43,7 @@ class SearchPlan:
         config: That the trials change; what is searched counts in it, and
             phases after the searched ones have no epochs.
         space: Fields to search.
-        mode: `codes` or `full`.
+        mode: Key of `MODES`.
         phases: Names of the searched phases; trials decide their epochs.
     """
 
@@ -59,8 +60,13 @@ class SearchPlan:
     @property
     def num_trials(self) -> int:
         """Budget of trials."""
-        default = CODES_TRIALS if self.mode == "codes" else FULL_TRIALS
+        default = MODES[self.mode].num_trials
         return self.config.tuning.num_trials or default
+
+    @property
+    def on_codes(self) -> bool:
+        """Whether trials are heads on cached codes, not whole runs."""
+        return MODES[self.mode].on_codes
 
     def trial_config(
         self,
@@ -77,8 +83,7 @@ class SearchPlan:
             epochs: At most so many in each searched phase; None = their own.
             seed: None = the config's.
         """
-        own = {k: v for k, v in values.items() if not k.startswith("tuner/")}
-        config = apply_values(self.config, own)
+        config = apply_values(self.config, searched_values(values))
         for name in self.phases if epochs is not None else ():
             phase = config.phases[name]
             phase.epochs = min(phase.epochs, epochs)
@@ -103,7 +108,7 @@ def make_plan(config: ConfigDict, flags: Mapping[str, str]) -> SearchPlan:
     if not texts:
         texts = default_space(config, mode)
     space = parse_space(texts, config)
-    if mode == "codes":
+    if MODES[mode].on_codes:
         phases: tuple[str, ...] = (head_phase(config),)
     else:
         phases = _searched_phases(config, space)
@@ -161,9 +166,10 @@ def default_space(config: ConfigDict, mode: str) -> dict[str, str]:
     On codes the lecture's two, rate and L2; in full mode the cutoff, the rate,
     and how much slower the layers below the head learn.
     """
-    name = head_phase(config) if mode == "codes" else active_phases(config)[-1]
+    on_codes = MODES[mode].on_codes
+    name = head_phase(config) if on_codes else active_phases(config)[-1]
     space = {f"phases.{name}.learning_rate": "1e-5:1e-1:log"}
-    if mode == "codes":
+    if on_codes:
         return {**space, "model.head_l2": "1e-6:1e1:log"}
     if config.phases[name].trainable_from != "none":
         space = {
@@ -204,7 +210,7 @@ def _let_count(
             if is_fitted(f.name, name)
             or (name == phases[-1] and f.name in PENALTIES)
         ]
-        if not (fitted or mode == "codes"):
+        if not (fitted or MODES[mode].on_codes):
             continue
         names = {field.name for field in space}
         if f"phases.{name}.method" in names:

@@ -1,6 +1,7 @@
 """A space as keras-tuner knows it."""
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlkeras.tuning.space.space import SearchField, Space, ancestors
@@ -49,3 +50,8 @@ def _declare(hp: "keras_tuner.HyperParameters", field: SearchField) -> Any:
         else (field.low, field.high)
     )
     return make(field.name, low, high, sampling=field.scale)
+
+
+def searched_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns a trial's values without keras-tuner's own, `tuner/...`."""
+    return {k: v for k, v in values.items() if not k.startswith("tuner/")}
