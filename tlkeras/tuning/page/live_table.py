@@ -2,11 +2,12 @@
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tlkeras.console import Console
 from tlkeras.tuning.page.lines import format_trial, short_names
+from tlkeras.tuning.space.hyperparameters import Values
 from tlkeras.tuning.trials.asked import Asked
 from tlkeras.tuning.trials.outcome import TrialOutcome
 
@@ -97,7 +98,7 @@ class LiveTable:
         if self._live is None:
             self.console.line(text)
 
-    def _describe(self, values: Mapping[str, Any]) -> str:
+    def _describe(self, values: Values) -> str:
         return ", ".join(
             f"{self.names.get(name, name)} "
             f"{f'{value:.4g}' if isinstance(value, float) else value}"

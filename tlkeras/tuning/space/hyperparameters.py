@@ -9,6 +9,8 @@ from tlkeras.tuning.space.space import SearchField, Space, ancestors
 if TYPE_CHECKING:
     import keras_tuner
 
+Values = dict[str, Any]  # of a trial: dotted field -> value
+
 
 def to_hyperparameters(space: Space) -> "keras_tuner.HyperParameters":
     """Returns a space as keras-tuner knows it; names are the fields'."""
@@ -52,6 +54,6 @@ def _declare(hp: "keras_tuner.HyperParameters", field: SearchField) -> Any:
     return make(field.name, low, high, sampling=field.scale)
 
 
-def searched_values(values: Mapping[str, Any]) -> dict[str, Any]:
+def searched_values(values: Mapping[str, Any]) -> Values:
     """Returns a trial's values without keras-tuner's own, `tuner/...`."""
     return {k: v for k, v in values.items() if not k.startswith("tuner/")}

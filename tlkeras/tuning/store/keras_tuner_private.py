@@ -9,6 +9,8 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
+from tlkeras.tuning.space.hyperparameters import Values
+
 
 class OpenOracle(keras_tuner.Oracle):
     """keras-tuner's oracle, whose files, queue and draws can be reached.
@@ -46,7 +48,7 @@ class OpenOracle(keras_tuner.Oracle):
         """Goes on as if values had been drawn so many times."""
         self._seed_state += count
 
-    def draw_values(self) -> dict[str, Any] | None:
+    def draw_values(self) -> Values | None:
         """Returns values not tried before; None where it finds none."""
         return self._random_values()
 
@@ -54,14 +56,14 @@ class OpenOracle(keras_tuner.Oracle):
         """Writes the file of a trial, whenever keras-tuner wants it."""
         super()._save_trial(trial)
 
-    def compared_values(self, values: dict[str, Any]) -> dict[str, Any]:
+    def compared_values(self, values: Values) -> Values:
         """Returns the values that tell one trial from another."""
         return values
 
     def _save_trial(self, trial: Trial) -> None:
         self.write_trial(trial)
 
-    def _compute_values_hash(self, values: dict[str, Any]) -> str:
+    def _compute_values_hash(self, values: Values) -> str:
         return super()._compute_values_hash(self.compared_values(values))
 
 

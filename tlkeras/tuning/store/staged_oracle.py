@@ -7,6 +7,7 @@ from keras_tuner.engine.trial import TrialStatus
 
 from tlkeras.tuning.space.coarse_to_fine import shrink_space
 from tlkeras.tuning.space.hyperparameters import (
+    Values,
     searched_values,
     to_hyperparameters,
 )
@@ -113,7 +114,7 @@ class StagedOracle(StoredOracle, oracles.RandomSearchOracle):
         own = {STAGE: stage, EPOCHS: self.stage_epochs[stage - 1]}
         return {"status": TrialStatus.RUNNING, "values": {**values, **own}}
 
-    def _draw(self, space: Space) -> dict[str, Any] | None:
+    def _draw(self, space: Space) -> Values | None:
         """Returns values not tried before, or None if there are no others."""
         whole = self.get_space()
         self.hyperparameters = to_hyperparameters(space)
@@ -122,6 +123,6 @@ class StagedOracle(StoredOracle, oracles.RandomSearchOracle):
         finally:
             self.hyperparameters = whole
 
-    def compared_values(self, values: dict[str, Any]) -> dict[str, Any]:
+    def compared_values(self, values: Values) -> Values:
         """Returns the values without the stage and its epochs."""
         return searched_values(values)

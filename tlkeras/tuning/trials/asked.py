@@ -1,13 +1,14 @@
 """A trial that is wanted, and what can run it."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from keras_tuner.engine.trial import Trial
 from ml_collections import ConfigDict
 
+from tlkeras.tuning.space.hyperparameters import Values
 from tlkeras.tuning.trials.outcome import TrialOutcome
 
 
@@ -24,7 +25,7 @@ class Asked:
         seed: None = the config's.
     """
 
-    values: Mapping[str, Any]
+    values: Values
     epochs: int
     folder: Path
     stage: int = 1
@@ -37,7 +38,7 @@ class MakeConfig(Protocol):
 
     def __call__(
         self,
-        values: Mapping[str, Any],
+        values: Values,
         *,
         epochs: int | None = None,
         seed: int | None = None,

@@ -2,9 +2,9 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from ml_collections import ConfigDict
 
@@ -12,6 +12,7 @@ from tlkeras.console import Console
 from tlkeras.linear.head_specs import TrainedHead
 from tlkeras.training.trainer import train_and_evaluate
 from tlkeras.tuning.plan import SearchPlan
+from tlkeras.tuning.space.hyperparameters import Values
 from tlkeras.tuning.trials.asked import Asked, MakeConfig
 from tlkeras.tuning.trials.codes import HeadCodes, load_head_codes
 from tlkeras.tuning.trials.data_checks import check_data
@@ -80,7 +81,7 @@ class CodesTrials:
 
 
 def describe_head(
-    head: TrainedHead, values: Mapping[str, Any], *, epochs: int
+    head: TrainedHead, values: Values, *, epochs: int
 ) -> TrialOutcome:
     """Returns a trained head as the outcome of its trial.
 

@@ -169,7 +169,7 @@ def _train_group(
 
 
 def _batches(job: HeadJob, num_images: int) -> tuple[list[np.ndarray], int]:
-    """Returns the rows of each step, the trainer's own, and steps an epoch."""
+    """Returns the rows [B] of each step, the trainer's own; steps an epoch."""
     from tlkeras.data.batches import row_batches  # brings TensorFlow
 
     phase = job.phase

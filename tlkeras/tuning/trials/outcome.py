@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras import workdir
+from tlkeras.tuning.space.hyperparameters import Values
 
 COMPLETED, DIVERGED, FAILED = "completed", "diverged", "failed"
 
@@ -30,7 +31,7 @@ class TrialOutcome:
         trial_id: In the trial store.
     """
 
-    values: Mapping[str, Any]
+    values: Values
     status: str
     reason: str = ""
     val_accuracy: float | None = None
