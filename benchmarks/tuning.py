@@ -84,11 +84,11 @@ def prepare_search(data: str, folder: Path) -> Any:
     from tlkeras.console import Console
     from tlkeras.tuning.page.live_table import LiveTable
     from tlkeras.tuning.plan import make_plan
-    from tlkeras.tuning.search import search, store_of
+    from tlkeras.tuning.search import search
     from tlkeras.tuning.store.oracles import build_oracle
     from tlkeras.tuning.trials.codes import load_head_codes
-    from tlkeras.tuning.trials.head_trials import HeadRunner
-    from tlkeras.tuning.trials.outcome import read_outcomes
+    from tlkeras.tuning.trials.codes_trials import CodesTrials
+    from tlkeras.tuning.trials.outcome import read_outcomes, store_of
 
     config = get_config()
     config.data.source = data
@@ -109,7 +109,7 @@ def prepare_search(data: str, folder: Path) -> Any:
         started = time.perf_counter()
         search(
             build_oracle(plan, place),
-            HeadRunner(codes, plan.trial_config, lambda: False),
+            CodesTrials(codes, plan.trial_config),
             store_of(place),
             batch_size=TRIALS,
             default_epochs=plan.epochs,

@@ -14,6 +14,7 @@ LINES = {
     "tables": 0,
     "workdir": 0,
     "console": 0,
+    "pages": 0,
     "charts": 0,
     "frozen_graph": 0,
     "devices": 0,

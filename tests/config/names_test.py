@@ -19,7 +19,7 @@ from tlkeras.linear import solvers
 from tlkeras.models import classifier, heads
 from tlkeras.optim import optimizers, schedules
 from tlkeras.training import phases
-from tlkeras.tuning import plan
+from tlkeras.tuning import modes
 from tlkeras.tuning.space.conditions import conditions_of
 from tlkeras.tuning.store import oracles
 
@@ -40,7 +40,7 @@ TABLES = {
     "features.cache": frozen.CACHING,
     "features.storage": cache.STORAGE,
     "features.precision": ("auto", *openvino_engine.OPENVINO_PRECISIONS),
-    "tuning.mode": ("auto", *plan.NUM_TRIALS),
+    "tuning.mode": ("auto", *modes.MODES),
     "tuning.oracle": oracles.ORACLES,
     "runtime.engine": ("auto", *engines.ENGINES),
     "runtime.precision": devices.PRECISIONS,

@@ -10,6 +10,7 @@ import yaml
 from tlkeras import workdir
 from tlkeras.report.page import write_report
 from tlkeras.tuning.page.lines import format_trials
+from tlkeras.tuning.trials.outcome import TrialOutcome
 
 ALWAYS = ("result", "training", "classes", "data", "checks", "again")
 
@@ -152,7 +153,8 @@ def test_what_other_commands_left_is_shown(reported):
 def test_the_lines_of_trials_are_those_of_the_search(reported):
     directory = reported("two classes")
     result = workdir.read_json(directory / workdir.TUNING)
-    lines = format_trials(result).splitlines()
+    trials = [TrialOutcome.from_dict(row) for row in result["trials"]]
+    lines = format_trials(trials, result["best"], result["space"]).splitlines()
     page = read(directory)
     _, body = card(directory)
     for line in lines[:3]:

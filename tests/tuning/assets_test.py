@@ -16,15 +16,15 @@ def test_the_default_search_finds_a_head_as_good_as_the_solved_one(
     """Seen: 0.83 on validation, 0.82 for the exact solution."""
     config = clothing_config
     result = tune(config, make_plan(config, {}), tmp_path / "search")
-    best = result["trials"][result["best"]]
-    assert best["val_accuracy"] > 0.8
-    assert result["noise_floor"] < 0.03
-    compared = result["comparison"]
-    assert compared["validation"]["tuned"] > 0.8
+    best = result.trials[result.best]
+    assert best.val_accuracy > 0.8
+    assert result.noise.floor < 0.03
+    compared = result.comparison
+    assert compared.splits["validation"].tuned > 0.8
     # Whichever way it comes out, the verdict follows from the figures.
-    is_better = compared["validation"]["p_value"] <= 0.05
-    assert compared["is_better"] == is_better
-    assert {"validation", "test"} <= compared.keys()
+    is_better = compared.splits["validation"].paired.p_value <= 0.05
+    assert compared.is_better == is_better
+    assert {"validation", "test"} <= compared.splits.keys()
     for name in ("tuned", "given"):
         assert len(read_test_looks(tmp_path / "search" / name)) == 1
 
@@ -48,7 +48,7 @@ def test_cutoff_rate_and_augmentation_are_searched_in_full_mode(
         },
     )
     result = tune(config, plan, tmp_path / "search")
-    assert result["num_trials"] == 8
-    assert all(t["status"] == "completed" for t in result["trials"])
-    assert result["trials"][result["best"]]["val_accuracy"] > 0.84
+    assert len(result.trials) == 8
+    assert all(trial.is_completed for trial in result.trials)
+    assert result.trials[result.best].val_accuracy > 0.84
     assert (tmp_path / "search" / "tuned" / workdir.RESULT).exists()

@@ -69,10 +69,10 @@ def test_the_noise_is_what_seeds_change_and_the_mean_decides(tmp_path):
     outcomes = make_outcomes()
     repeater = Repeater(run, tmp_path, epochs=3, seed=10)
     noise = measure_noise(outcomes, repeater, 3)
-    assert noise["floor"] == pytest.approx(0.002)
+    assert noise.floor == pytest.approx(0.002)
     assert seen == [(1.0, 11), (1.0, 12), (1.0, 13)]
     finalists = retrain_best(
-        outcomes, repeater, num_trials=3, num_seeds=2, floor=noise["floor"]
+        outcomes, repeater, num_trials=3, num_seeds=2, floor=noise.floor
     )
     assert [finalist.trial for finalist in finalists] == [3, 1, 0]
     # The two of the noise that are wanted again are not trained again.

@@ -19,14 +19,15 @@ from tlkeras.config.config_file import write_config_file
 from tlkeras.config.hashing import config_hash
 from tlkeras.errors import GateError, InputError
 from tlkeras.evaluation.evaluate import read_test_looks
+from tlkeras.tuning import run_search as run_search_module
 from tlkeras.tuning import tune as tune_module
 from tlkeras.tuning.page.lines import format_trials
 from tlkeras.tuning.page.search_page import write_page
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.search import store_of
 from tlkeras.tuning.space.fields import copy_config
 from tlkeras.tuning.store.search_directory import open_search_directory
-from tlkeras.tuning.trials.outcome import read_outcomes
+from tlkeras.tuning.store.search_result import SearchResult
+from tlkeras.tuning.trials.outcome import read_outcomes, store_of
 from tlkeras.tuning.tune import tune
 
 SPACE = {
@@ -43,7 +44,7 @@ def load_config_file(path):
 
 @pytest.fixture(scope="module")
 def searched(tmp_path_factory, make_small_config):
-    """A finished search in codes mode."""
+    """A finished search in codes mode, and its `tuning.json`."""
     config = make_small_config(
         {
             "evaluation.bootstrap_samples": 100,
@@ -55,13 +56,14 @@ def searched(tmp_path_factory, make_small_config):
         }
     )
     directory = tmp_path_factory.mktemp("tuning") / "search"
-    result = tune(config, make_plan(config, SPACE), directory)
+    found = tune(config, make_plan(config, SPACE), directory)
+    result = workdir.read_json(directory / workdir.TUNING)
+    assert found == SearchResult.from_dict(result)
     return config, directory, result
 
 
 def test_the_result_says_what_was_tried_and_what_is_best(searched):
-    _, directory, result = searched
-    assert result == workdir.read_json(directory / workdir.TUNING)
+    _, _, result = searched
     assert result["metric"] == "val/top_1_accuracy"
     assert result["num_trials"] == len(result["trials"]) == 18
     best = result["trials"][result["best"]]
@@ -83,7 +85,8 @@ def test_the_result_says_what_was_tried_and_what_is_best(searched):
 
 
 def test_the_lines_are_the_lectures(searched):
-    lines = format_trials(searched[2]).splitlines()
+    found = SearchResult.from_dict(searched[2])
+    lines = format_trials(found.trials, found.best, found.space).splitlines()
     assert len(lines) == 18
     assert sum(line.endswith("<-- best") for line in lines) == 1
     assert ", lr: " in lines[0]
@@ -117,11 +120,12 @@ def test_the_test_split_is_looked_at_once_by_either_run_at_the_end(searched):
 
 def test_a_finished_search_is_only_read(searched, monkeypatch):
     config, directory, result = searched
-    monkeypatch.setattr(tune_module, "_start", None)
-    assert tune(config, make_plan(config, SPACE), directory) == result
+    monkeypatch.setattr(tune_module, "start_search", None)
+    found = SearchResult.from_dict(result)
+    assert tune(config, make_plan(config, SPACE), directory) == found
     other = copy_config(config)
     other.tuning.max_seconds = 9.0  # decides nothing any more
-    assert tune(other, make_plan(other, SPACE), directory) == result
+    assert tune(other, make_plan(other, SPACE), directory) == found
 
 
 @pytest.mark.parametrize(
@@ -176,7 +180,8 @@ def test_the_page_escapes_and_does_without_a_field_that_nobody_drew(
         outcome = workdir.read_json(path)
         del outcome["values"]["model.head_l2"]
         workdir.write_json(path, {**outcome, "reason": reason})
-    write_page(copied, result, make_plan(config, SPACE).space)
+    found = SearchResult.from_dict(result)
+    write_page(copied, found, make_plan(config, SPACE).space)
     page = (copied / workdir.TUNING_PAGE).read_text()
     assert page.count("<svg") == 3
     assert "<script>alert" not in page
@@ -268,14 +273,14 @@ def test_a_search_that_is_over_goes_straight_to_its_conclusion(
             tune(search_config, plan, directory)
     before = read_outcomes(store_of(directory))
     search_config.tuning.max_seconds = 1e-9
-    monkeypatch.setattr(tune_module, "search", None)
+    monkeypatch.setattr(run_search_module, "search", None)
     # Nor does a chief wait for workers that left when the trials were done.
-    monkeypatch.setattr(tune_module, "_is_distributed", lambda: True)
+    monkeypatch.setattr(run_search_module, "is_distributed", lambda: True)
     plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
     result = tune(search_config, plan, directory)
     assert read_outcomes(store_of(directory)) == before
-    assert result["num_trials"] == len(before) == 4
-    assert result["ended"] == ""
+    assert len(result.trials) == len(before) == 4
+    assert result.ended == ""
 
 
 def test_a_killed_search_goes_on_without_repeating_trials(

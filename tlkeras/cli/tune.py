@@ -28,10 +28,10 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from tlkeras.console import Console
+    from tlkeras.tuning.address import read_address, require_processes
     from tlkeras.tuning.plan import make_plan
     from tlkeras.tuning.space.texts import parse_space_flags
     from tlkeras.tuning.store.search_directory import default_search_directory
-    from tlkeras.tuning.workers import read_address, require_processes
 
     config = parsing.resolve_config()
     address = read_address()
@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> int:
     directory = Path(parsing.FLAGS.workdir or default_search_directory(plan))
     console = Console(quiet=parsing.FLAGS.quiet)
     if address is not None and not address.is_chief:
-        from tlkeras.tuning.workers import work
+        from tlkeras.tuning.worker import work
 
         count = work(plan, directory, address)
         console.result(f"{address.tuner_id}: {count} trials")
@@ -50,5 +50,6 @@ def main(arguments: list[str]) -> int:
     from tlkeras.tuning.tune import tune
 
     result = tune(config, plan, directory, console=console)
-    console.result(f"{format_trials(result)}\nwritten: {directory}")
+    lines = format_trials(result.trials, result.best, result.space)
+    console.result(f"{lines}\nwritten: {directory}")
     return 0

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from tlkeras.pages import make_environment
 from tlkeras.report.run_files import RunFiles
 
 # Our metric -> (its type in the hubs' list of metrics, its name).
@@ -26,15 +27,9 @@ def format_model_card(files: RunFiles, built: dict[str, dict[str, Any]]) -> str:
         Mitchell et al., Model Cards for Model Reporting, 2019;
         https://huggingface.co/docs/hub/model-cards
     """
-    import jinja2
     import yaml
 
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tlkeras.report"),
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = make_environment("tlkeras.report", escapes=False)
     environment.filters["md"] = escape_markdown
     environment.filters["fence"] = lambda text: str(text).replace("```", "'''")
     header = yaml.safe_dump(

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tlkeras import charts, workdir
+from tlkeras import workdir
+from tlkeras.pages import make_environment
 from tlkeras.report.classes import build_classes, build_confusion
 from tlkeras.report.command import build_command
 from tlkeras.report.curves import build_curves
@@ -111,18 +112,9 @@ def build_sections(files: RunFiles) -> dict[str, dict[str, Any]]:
 
 def render_page(files: RunFiles, built: dict[str, dict[str, Any]]) -> str:
     """Returns the page as HTML."""
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tlkeras.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = make_environment("tlkeras.report")
     return environment.get_template("page.html").render(
         run=files,
-        theme=charts.read_theme(),
         sections=[
             {"key": key, "title": SECTIONS[key].title, "data": data}
             for key, data in built.items()

@@ -18,7 +18,7 @@ def build_trials(files: RunFiles) -> dict[str, Any] | None:
     tuning = files.tuning
     if not tuning or not set(tuning) >= NEEDED or not tuning["trials"]:
         return None
-    outcomes = [TrialOutcome.from_row(row) for row in tuning["trials"]]
+    outcomes = [TrialOutcome.from_dict(row) for row in tuning["trials"]]
     space = tuple(
         SearchField.from_text(name, text)
         for name, text in tuning["space"].items()
@@ -28,7 +28,10 @@ def build_trials(files: RunFiles) -> dict[str, Any] | None:
     return {
         "num_trials": len(outcomes),
         "metric": tuning["metric"],
-        "lines": [format_row(tuning, index) for index in ranked[:NUM_SHOWN]],
+        "lines": [
+            format_row(outcomes, index, tuning["best"], names)
+            for index in ranked[:NUM_SHOWN]
+        ],
         "svg": plot_scatter(outcomes, space, tuning["best"], names),
         "fields": [names[field.name] for field in scatter_fields(space)],
         "noise_floor": tuning["noise_floor"],

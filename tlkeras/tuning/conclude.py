@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -11,38 +11,46 @@ from tlkeras.config.config_file import write_config_file
 from tlkeras.console import Console
 from tlkeras.errors import GateError
 from tlkeras.evaluation.metrics import primary_metric
-from tlkeras.tuning.comparison import compare_runs, format_comparison, train_run
-from tlkeras.tuning.context import SearchContext, stage_notes
+from tlkeras.tuning.comparison import compare_runs, format_comparison
+from tlkeras.tuning.context import SearchContext
 from tlkeras.tuning.finals import (
-    Finalist,
     Repeater,
     measure_noise,
     rank_trials,
     retrain_best,
     tied_trials,
 )
-from tlkeras.tuning.search import RunTrials
 from tlkeras.tuning.space.fields import copy_config
-from tlkeras.tuning.trials.full_trials import ProcessRunner
+from tlkeras.tuning.store.search_result import Comparison, SearchResult
 from tlkeras.tuning.trials.outcome import TrialOutcome, read_outcomes
 
 
-def conclude(context: SearchContext) -> dict[str, Any]:
+def conclude(context: SearchContext) -> SearchResult:
     """Measures the noise, trains the best again, and trains the winner.
 
     Returns:
-        What `tuning.json` holds, without the seconds.
+        The result, without the seconds and settings.
 
     Raises:
         GateError: If no trial completed, or a final run failed.
     """
-    tuning, plan = context.plan.config.tuning, context.plan
     outcomes = read_outcomes(context.store)
     _require_completed(outcomes)
     # Finished whatever the search's budget was: few, and needed.
-    context.run_trials = _without_deadline(context.run_trials)
+    context = dataclasses.replace(context, runner=context.runner.until(None))
+    result = _choose_winner(context, outcomes)
+    _tell_finals(context.console, result)
+    config = _write_winner(context, result.trials[result.best])
+    comparison = _train_finals(context, config)
+    return dataclasses.replace(result, comparison=comparison)
+
+
+def _choose_winner(
+    context: SearchContext, outcomes: Sequence[TrialOutcome]
+) -> SearchResult:
+    tuning, plan = context.plan.config.tuning, context.plan
     repeater = Repeater(
-        context.run_trials,
+        context.runner,
         context.store,
         epochs=plan.epochs,
         seed=plan.config.seed,
@@ -53,22 +61,23 @@ def conclude(context: SearchContext) -> dict[str, Any]:
         repeater,
         num_trials=tuning.final_trials,
         num_seeds=tuning.final_seeds,
-        floor=noise["floor"],
+        floor=noise.floor,
     )
-    winner = finalists[0].trial
-    tied = tied_trials(outcomes, noise["floor"])
-    _tell_finals(context.console, outcomes, noise, tied, finalists)
-    config = _write_winner(context, outcomes[winner])
-    result = _as_result(context, outcomes, winner)
-    result |= {
-        "noise_floor": noise["floor"],
-        "noise": noise,
-        "tied": tied,
-        "finalists": [
-            {**dataclasses.asdict(f), "mean": f.mean} for f in finalists
-        ],
-    }
-    return result | _train_finals(context, config)
+    multi_label = plan.config.model.head == "multi_label"
+    return SearchResult(
+        metric=f"val/{primary_metric(multi_label)}",
+        best=finalists[0].trial,
+        mode=plan.mode,
+        oracle=tuning.oracle,
+        phases=plan.phases,
+        space={field.name: field.as_text() for field in plan.space},
+        stages=tuple(context.oracle.stage_notes()),
+        ended=context.oracle.ended,
+        trials=tuple(outcomes),
+        noise=noise,
+        tied=tuple(tied_trials(outcomes, noise.floor)),
+        finalists=tuple(finalists),
+    )
 
 
 def _require_completed(outcomes: Sequence[TrialOutcome]) -> None:
@@ -81,33 +90,18 @@ def _require_completed(outcomes: Sequence[TrialOutcome]) -> None:
     )
 
 
-def _without_deadline(run_trials: RunTrials) -> RunTrials:
-    if isinstance(run_trials, ProcessRunner):
-        run_trials.limits = dataclasses.replace(
-            run_trials.limits, deadline=None
-        )
-    else:
-        run_trials.is_over = lambda: False  # type: ignore[attr-defined]
-    return run_trials
-
-
-def _tell_finals(
-    console: Console,
-    outcomes: Sequence[TrialOutcome],
-    noise: dict[str, Any],
-    tied: Sequence[int],
-    finalists: Sequence[Finalist],
-) -> None:
-    if noise["floor"] is None:
+def _tell_finals(console: Console, result: SearchResult) -> None:
+    noise = result.noise
+    if noise.floor is None:
         console.line("noise floor: unknown, the repetitions did not complete")
     else:
         console.line(
-            f"noise floor {noise['floor']:.4f} over "
-            f"{len(noise['accuracies'])} seeds: {len(tied)} of "
-            f"{len(outcomes)} trials are tied with the best"
+            f"noise floor {noise.floor:.4f} over "
+            f"{len(noise.accuracies)} seeds: {len(result.tied)} of "
+            f"{len(result.trials)} trials are tied with the best"
         )
-    for finalist in finalists:
-        values = outcomes[finalist.trial].values
+    for finalist in result.finalists:
+        values = result.trials[finalist.trial].values
         console.line(
             f"trained again: {finalist.mean:.4f} over "
             f"{len(finalist.accuracies)} seeds, trial {finalist.trial + 1}, "
@@ -129,21 +123,19 @@ def _write_winner(context: SearchContext, winner: TrialOutcome) -> ConfigDict:
     return config
 
 
-def _train_finals(context: SearchContext, config: ConfigDict) -> dict[str, Any]:
-    """Trains the winner, and the config as given, and compares them."""
-    apart = context.plan.mode == "full"
-    directory = context.directory
-    tuned = directory / workdir.TUNED_RUN
-    train_run(config, tuned, apart=apart, console=context.console)
-    found: dict[str, Any] = {
-        "tuned_config": workdir.TUNED_CONFIG,
-        "tuned_run": workdir.TUNED_RUN,
-    }
+def _train_finals(
+    context: SearchContext, config: ConfigDict
+) -> Comparison | None:
+    """Trains the winner, and the config as given, and compares them.
+
+    Both look at the test split once, when all is decided.
+    """
+    tuned = context.directory / workdir.TUNED_RUN
+    given = context.directory / workdir.GIVEN_RUN
+    _train_run(context, config, tuned)
     if not context.plan.config.tuning.compare:
-        return found
-    given = directory / workdir.GIVEN_RUN
-    reference = _as_given(context)
-    train_run(reference, given, apart=apart, console=context.console)
+        return None
+    _train_run(context, _as_given(context), given)
     compared = compare_runs(
         given,
         tuned,
@@ -152,7 +144,14 @@ def _train_finals(context: SearchContext, config: ConfigDict) -> dict[str, Any]:
     )
     for line in format_comparison(compared):
         context.console.line(line)
-    return {**found, "given_run": workdir.GIVEN_RUN, "comparison": compared}
+    return compared
+
+
+def _train_run(
+    context: SearchContext, config: ConfigDict, directory: Path
+) -> None:
+    context.console.line(f"training {directory.name}/")
+    context.runner.train_run(config, directory)
 
 
 def _as_given(context: SearchContext) -> ConfigDict:
@@ -162,27 +161,3 @@ def _as_given(context: SearchContext) -> ConfigDict:
         if context.plan.config.phases[name].epochs == 0:
             config.phases[name].epochs = 0
     return config
-
-
-def _as_result(
-    context: SearchContext, outcomes: Sequence[TrialOutcome], best: int
-) -> dict[str, Any]:
-    plan, oracle = context.plan, context.oracle
-    trials = []
-    for outcome in outcomes:
-        row = dataclasses.asdict(outcome)
-        del row["history"]
-        trials.append(row)
-    multi_label = plan.config.model.head == "multi_label"
-    return {
-        "metric": f"val/{primary_metric(multi_label)}",
-        "num_trials": len(outcomes),
-        "best": best,
-        "mode": plan.mode,
-        "oracle": plan.config.tuning.oracle,
-        "phases": list(plan.phases),
-        "space": {field.name: field.as_text() for field in plan.space},
-        "stages": stage_notes(oracle),
-        "ended": oracle.ended,
-        "trials": trials,
-    }

@@ -7,11 +7,12 @@ from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.tuning.plan import SearchPlan
-from tlkeras.tuning.search import RunTrials, store_of
-from tlkeras.tuning.store.oracles import RandomOracle, StoredOracle
+from tlkeras.tuning.store.stored_oracle import StoredOracle
+from tlkeras.tuning.trials.outcome import store_of
+from tlkeras.tuning.trials.runners import TrialRunner
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class SearchContext:
     """A search in progress.
 
@@ -21,7 +22,7 @@ class SearchContext:
         directory: Of the search.
         oracle: Proposes trials and is told.
         console: For people.
-        run_trials: Runs a batch of trials.
+        runner: Runs trials until the time of the search is up.
     """
 
     config: ConfigDict
@@ -29,20 +30,9 @@ class SearchContext:
     directory: Path
     oracle: StoredOracle
     console: Console
-    run_trials: RunTrials
+    runner: TrialRunner
 
     @property
     def store(self) -> Path:
         """Folder of the trials."""
         return store_of(self.directory)
-
-
-def stage_notes(oracle: StoredOracle) -> list[str]:
-    """Returns what led from stage to stage."""
-    if not isinstance(oracle, RandomOracle):
-        return []
-    return [
-        f"stage {number}: {note}"
-        for number, (_, notes) in enumerate(oracle.stage_spaces(), 1)
-        for note in notes
-    ]

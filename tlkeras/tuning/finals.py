@@ -1,43 +1,12 @@
 """After the search: how much is noise, and which of the best is best."""
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from tlkeras.ranking import rank_key
-from tlkeras.tuning.search import Asked, RunTrials, finish
+from tlkeras.tuning.search import finish
+from tlkeras.tuning.store.search_result import Finalist, Noise
+from tlkeras.tuning.trials.asked import Asked, RunTrials
 from tlkeras.tuning.trials.outcome import TrialOutcome, rank_trials
-
-
-@dataclasses.dataclass(frozen=True)
-class Finalist:
-    """One of the best trials, trained again with several seeds.
-
-    Attributes:
-        trial: Its index among the outcomes.
-        accuracies: Of each seed that completed.
-        losses: Likewise.
-        num_seeds: That it was trained with.
-    """
-
-    trial: int
-    accuracies: tuple[float, ...]
-    losses: tuple[float, ...]
-    num_seeds: int
-
-    @property
-    def mean(self) -> float:
-        """Mean accuracy over all seeds; one that diverged counts as 0."""
-        return sum(self.accuracies) / self.num_seeds
-
-    @property
-    def rank(self) -> tuple[float, float]:
-        """Higher is better; ties are broken by the loss."""
-        loss = float(np.mean(self.losses)) if self.losses else np.inf
-        return rank_key(self.mean, loss)
 
 
 class Repeater:
@@ -86,23 +55,16 @@ class Repeater:
 
 def measure_noise(
     outcomes: Sequence[TrialOutcome], repeater: Repeater, num_seeds: int
-) -> dict[str, Any]:
-    """Trains the best point again: what differs is what the seed does.
-
-    Returns:
-        `floor`, the largest difference between two of the trainings, and the
-        `accuracies`; the floor is None where fewer than two completed.
-    """
+) -> Noise:
+    """Trains the best point again: what differs is what the seed does."""
     best = outcomes[rank_trials(outcomes)[0]]
     (repeated,) = repeater.repeat([best], num_seeds)
-    accuracies = [
+    accuracies = tuple(
         o.val_accuracy for o in repeated if o.val_accuracy is not None
-    ]
-    is_known = len(accuracies) > 1
-    return {
-        "floor": max(accuracies) - min(accuracies) if is_known else None,
-        "accuracies": accuracies,
-    }
+    )
+    if len(accuracies) < 2:
+        return Noise(None, accuracies)
+    return Noise(max(accuracies) - min(accuracies), accuracies)
 
 
 def retrain_best(

@@ -101,7 +101,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
     @functools.cached_property
     def dataset(self) -> Dataset:
         """The config's images."""
-        if self.plan.mode == "codes":
+        if self.plan.on_codes:
             return self.codes.dataset
         set_up_model(self.plan.config)
         return load_configured(self.plan.config)
@@ -109,7 +109,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Builds and compiles the model of some values."""
         config, phase = self._resolve(hp)
-        if self.plan.mode == "codes":
+        if self.plan.on_codes:
             return self._build_head(config, phase)
         return self._build_whole(config, phase)
 
@@ -210,7 +210,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         weights = None
         if config.data.class_weighting != "none":
             weights = balanced_class_weights(train.targets)
-        if self.plan.mode == "full":
+        if not self.plan.on_codes:
             read = _image_batches(config, phase, train, order, seed, weights)
             held_out = self._validation_images(config)
         else:
@@ -244,7 +244,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
             head: Trained, as from `tuner.get_best_models()`; a model of full
                 mode is whole already and is returned as it is.
         """
-        if self.plan.mode == "full":
+        if not self.plan.on_codes:
             return head
         config, _ = self._resolve(hp)
         workers = feature_settings(config).num_workers

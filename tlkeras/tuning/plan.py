@@ -10,12 +10,11 @@ from tlkeras.config.field import ON_CODES, group_of, phase_of
 from tlkeras.config.fields import UNKNOWN, row_of
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
+from tlkeras.tuning.modes import MODES
 from tlkeras.tuning.space.fields import active_phases, apply_values, copy_config
+from tlkeras.tuning.space.hyperparameters import searched_values
 from tlkeras.tuning.space.space import Space, parse_space
 from tlkeras.tuning.space.texts import flatten_space
-
-# Mode -> trials of a search that does not say how many.
-NUM_TRIALS = {"codes": 100, "full": 20}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +25,7 @@ class SearchPlan:
         config: That the trials change; what is searched counts in it, and
             phases after the searched ones have no epochs.
         space: Fields to search.
-        mode: `codes` or `full`.
+        mode: Key of `MODES`.
         phases: Names of the searched phases; trials decide their epochs.
     """
 
@@ -43,7 +42,13 @@ class SearchPlan:
     @property
     def num_trials(self) -> int:
         """Budget of trials."""
-        return self.config.tuning.num_trials or NUM_TRIALS[self.mode]
+        default = MODES[self.mode].num_trials
+        return self.config.tuning.num_trials or default
+
+    @property
+    def on_codes(self) -> bool:
+        """Whether trials are heads on cached codes, not whole runs."""
+        return MODES[self.mode].on_codes
 
     def trial_config(
         self,
@@ -60,8 +65,7 @@ class SearchPlan:
             epochs: At most so many in each searched phase; None = their own.
             seed: None = the config's.
         """
-        own = {k: v for k, v in values.items() if not k.startswith("tuner/")}
-        config = apply_values(self.config, own)
+        config = apply_values(self.config, searched_values(values))
         for name in self.phases if epochs is not None else ():
             phase = config.phases[name]
             phase.epochs = min(phase.epochs, epochs)
@@ -86,7 +90,7 @@ def make_plan(config: ConfigDict, flags: Mapping[str, str]) -> SearchPlan:
     if not texts:
         texts = default_space(config, mode)
     space = parse_space(texts, config)
-    if mode == "codes":
+    if MODES[mode].on_codes:
         phases: tuple[str, ...] = (head_phase(config),)
     else:
         phases = _searched_phases(config, space)
@@ -156,9 +160,10 @@ def default_space(config: ConfigDict, mode: str) -> dict[str, str]:
     On codes the lecture's two, rate and L2; in full mode the cutoff, the rate,
     and how much slower the layers below the head learn.
     """
-    name = head_phase(config) if mode == "codes" else active_phases(config)[-1]
+    on_codes = MODES[mode].on_codes
+    name = head_phase(config) if on_codes else active_phases(config)[-1]
     space = {f"phases.{name}.learning_rate": "1e-5:1e-1:log"}
-    if mode == "codes":
+    if on_codes:
         return {**space, "model.head_l2": "1e-6:1e1:log"}
     if config.phases[name].trainable_from != "none":
         space = {
@@ -195,7 +200,7 @@ def _let_count(
         belongs = (name, "") if name == phases[-1] else (name,)
         own = [f.name for f in space if phase_of(f.name) in belongs]
         fitted = [field for field in own if row_of(field).method == "fit"]
-        if not (fitted or mode == "codes"):
+        if not (fitted or MODES[mode].on_codes):
             continue
         if f"phases.{name}.method" in own:
             continue  # it decides, trial by trial

@@ -2,14 +2,14 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
-from tlkeras import workdir
-from tlkeras.tuning.store.oracles import (
+from tlkeras.tuning.space.hyperparameters import searched_values
+from tlkeras.tuning.store.stored_oracle import (
     EPOCHS,
     OBJECTIVE,
     STAGE,
@@ -17,6 +17,7 @@ from tlkeras.tuning.store.oracles import (
     WORST_SCORE,
     StoredOracle,
 )
+from tlkeras.tuning.trials.asked import Asked, RunTrials
 from tlkeras.tuning.trials.outcome import (
     COMPLETED,
     FAILED,
@@ -26,33 +27,7 @@ from tlkeras.tuning.trials.outcome import (
 )
 
 IDLE_SECONDS = 0.5  # between looks at an oracle that waits for others
-
-# Yields trials as they end; what it did not begin, since the time is up, not.
-RunTrials = Callable[
-    [Sequence["Asked"]], Iterable[tuple["Asked", TrialOutcome]]
-]
 SYNC_SECONDS = 1.0  # a trial that took longer must outlive a power cut
-
-
-@dataclasses.dataclass(frozen=True)
-class Asked:
-    """A trial to run, or one to repeat with another seed.
-
-    Attributes:
-        values: Dotted field -> value.
-        epochs: To train for.
-        folder: Of the trial, in the store.
-        stage: Counted from 1.
-        trial: As the oracle made it; None of a repetition.
-        seed: None = the config's.
-    """
-
-    values: dict[str, Any]
-    epochs: int
-    folder: Path
-    stage: int = 1
-    trial: Trial | None = None
-    seed: int | None = None
 
 
 class Watcher(Protocol):
@@ -69,7 +44,7 @@ def describe_trial(trial: Trial, store: Path, default_epochs: int) -> Asked:
     """Reads a trial of the oracle."""
     values = trial.hyperparameters.values
     return Asked(
-        {k: v for k, v in values.items() if not k.startswith("tuner/")},
+        searched_values(values),
         int(values.get(EPOCHS, default_epochs)),
         store / f"trial_{trial.trial_id}",
         int(values.get(STAGE, values.get("tuner/round", 0) + 1)),
@@ -141,8 +116,11 @@ def finish_each(
         else:
             yield one, known
     for one, outcome in run_trials(open_ones) if open_ones else ():
-        outcome.stage = one.stage
-        outcome.trial_id = one.trial.trial_id if one.trial else ""
+        outcome = dataclasses.replace(
+            outcome,
+            stage=one.stage,
+            trial_id=one.trial.trial_id if one.trial else "",
+        )
         write_outcome(
             one.folder, outcome, durable=outcome.seconds > SYNC_SECONDS
         )
@@ -188,8 +166,3 @@ def wait_for_trial(
         if trial.status == TrialStatus.STOPPED:
             return None
         time.sleep(seconds)
-
-
-def store_of(directory: Path) -> Path:
-    """Returns the trial store of a search directory."""
-    return directory / workdir.TRIALS

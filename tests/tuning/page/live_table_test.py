@@ -3,7 +3,7 @@ import sys
 
 from tlkeras.tuning.page.lines import format_trials
 from tlkeras.tuning.page.live_table import LiveTable
-from tlkeras.tuning.search import Asked
+from tlkeras.tuning.trials.asked import Asked
 from tlkeras.tuning.trials.outcome import TrialOutcome
 
 RATE = "phases.fine_tune.learning_rate"
@@ -65,15 +65,10 @@ def test_a_terminal_gets_a_table_that_renews_itself(
 
 def test_lines_mark_the_best_and_name_what_is_ambiguous():
     names = (RATE, "phases.linear_probe.learning_rate")
-    trial = {
-        "val_accuracy": 0.5,
-        "values": {names[0]: 0.1, names[1]: 2.0},
-        "status": "completed",
-        "reason": "",
-    }
-    lost = {**trial, "val_accuracy": None, "status": "failed", "reason": "why"}
+    values = {names[0]: 0.1, names[1]: 2.0}
+    trial = TrialOutcome(values, "completed", val_accuracy=0.5)
     text = format_trials(
-        {"trials": [trial, lost], "best": 0, "space": dict.fromkeys(names)}
+        [trial, TrialOutcome(values, "failed", "why")], 0, names
     )
     first, second = text.splitlines()
     assert first == (

@@ -1,5 +1,6 @@
 """Pictures and lines of trials, as both pages show them."""
 
+import dataclasses
 import math
 import re
 
@@ -100,7 +101,10 @@ def test_the_best_line_stands_out_most_and_the_worst_least():
 def test_trials_without_a_finite_score_are_neither_ranked_nor_drawn():
     outcomes = make_outcomes(0.5, math.nan, 0.7, None, math.inf)
     assert rank_trials(outcomes) == [2, 0]
-    outcomes[1].status = outcomes[4].status = "completed"
+    for index in (1, 4):
+        outcomes[index] = dataclasses.replace(
+            outcomes[index], status="completed"
+        )
     assert rank_trials(outcomes) == [2, 0]
     assert "completed (2)" in plot_scatter(outcomes, SPACE, 2, NAMES)
     assert "quit or failed (3)" in plot_scatter(outcomes, SPACE, 2, NAMES)
@@ -119,17 +123,12 @@ def test_names_of_any_text_are_drawn_as_they_are():
 
 
 def test_the_line_of_a_trial_is_that_of_all_lines():
-    rows = [
-        {"values": {RATE: 0.1}, "val_accuracy": score, "status": status}
+    trials = [
+        TrialOutcome({RATE: 0.1}, status, "why", score)
         for score, status in ((0.5, "completed"), (None, "failed"))
     ]
-    result = {
-        "trials": [{**row, "reason": "why"} for row in rows],
-        "best": 0,
-        "space": {RATE: "1e-05:1:log"},
-    }
-    lines = format_trials(result).splitlines()
-    assert lines == [format_row(result, 0), format_row(result, 1)]
+    lines = format_trials(trials, 0, [RATE]).splitlines()
+    assert lines == [format_row(trials, i, 0, {RATE: "lr"}) for i in (0, 1)]
     assert lines[0].endswith("(1 / 2)  <-- best")
     assert lines[1].endswith("(2 / 2)  why")
 
@@ -141,4 +140,4 @@ def test_parts_of_a_narrow_range_stay_apart():
         for size in range(200, 205)
     ]
     rows = compute_effects(outcomes, field)
-    assert [row["count"] for row in rows] == [2, 1, 2]
+    assert [row.count for row in rows] == [2, 1, 2]

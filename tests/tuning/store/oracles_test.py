@@ -1,5 +1,6 @@
 """Oracles and their store: stages, budgets, and being killed anywhere."""
 
+import dataclasses
 import json
 import time
 
@@ -7,14 +8,16 @@ import pytest
 from keras_tuner.engine.trial import TrialStatus
 
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.search import ask, search, store_of, tell
+from tlkeras.tuning.search import ask, search, tell
 from tlkeras.tuning.store import search_clock
-from tlkeras.tuning.store.oracles import EPOCHS, STAGE, build_oracle
+from tlkeras.tuning.store.oracles import build_oracle
+from tlkeras.tuning.store.stored_oracle import EPOCHS, STAGE
 from tlkeras.tuning.trials.outcome import (
     COMPLETED,
     DIVERGED,
     FAILED,
     TrialOutcome,
+    store_of,
 )
 
 RATE = "phases.linear_probe.learning_rate"
@@ -130,11 +133,17 @@ def test_diverged_trials_are_the_worst_and_failed_ones_are_left_out(
     kinds = [COMPLETED, DIVERGED, FAILED]
 
     def run(asked):
-        outcomes = score_by_rate(asked)
-        for number, (_, outcome) in enumerate(outcomes):
-            outcome.status = kinds[number % 3]
-            outcome.reason = "" if number % 3 == 0 else "it broke"
-        return outcomes
+        return [
+            (
+                one,
+                dataclasses.replace(
+                    outcome,
+                    status=kinds[number % 3],
+                    reason="" if number % 3 == 0 else "it broke",
+                ),
+            )
+            for number, (one, outcome) in enumerate(score_by_rate(asked))
+        ]
 
     run_all(oracle, tmp_path, run)
     trials = [oracle.trials[name] for name in sorted(oracle.trials)]
@@ -153,10 +162,10 @@ def test_patience_ends_a_stage_and_the_clock_ends_the_search(
     oracle = build_oracle(plan, tmp_path / "a")
 
     def run(asked):
-        outcomes = score_by_rate(asked)
-        for _, outcome in outcomes:
-            outcome.val_accuracy = 0.5
-        return outcomes
+        return [
+            (one, dataclasses.replace(outcome, val_accuracy=0.5))
+            for one, outcome in score_by_rate(asked)
+        ]
 
     run_all(oracle, tmp_path / "a", run, batch_size=1)
     stages = [t.hyperparameters.values[STAGE] for t in oracle.trials.values()]

@@ -12,11 +12,12 @@ from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.tuning.page.live_table import LiveTable
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.search import Asked, search, store_of
+from tlkeras.tuning.search import search
 from tlkeras.tuning.store.oracles import build_oracle
 from tlkeras.tuning.trials import full_trials
-from tlkeras.tuning.trials.full_trials import ProcessRunner
-from tlkeras.tuning.trials.outcome import read_outcomes
+from tlkeras.tuning.trials.asked import Asked
+from tlkeras.tuning.trials.full_trials import ProcessTrials
+from tlkeras.tuning.trials.outcome import read_outcomes, store_of
 from tlkeras.tuning.trials.watched_process import Limits, run_watched
 
 DROPOUT = "model.dropout"
@@ -67,7 +68,7 @@ def full_plan(small_config):
 
 
 def run_one(plan, folder, limits=None):
-    runner = ProcessRunner(plan.trial_config, "fine_tune", limits or Limits())
+    runner = ProcessTrials(plan.trial_config, "fine_tune", limits or Limits())
     ((_, outcome),) = runner([Asked({DROPOUT: 0.5}, 2, folder)])
     return outcome
 
@@ -107,7 +108,7 @@ def test_the_search_goes_on_after_trials_that_died(
     oracle = build_oracle(full_plan, tmp_path)
     search(
         oracle,
-        ProcessRunner(
+        ProcessTrials(
             full_plan.trial_config, "fine_tune", Limits(20.0, 120 * MIB)
         ),
         store_of(tmp_path),
@@ -136,7 +137,7 @@ def test_the_parent_hardly_grows_over_fifty_trials(
     full_plan, tmp_path, monkeypatch
 ):
     behave(monkeypatch, ["trains"] * 60)
-    runner = ProcessRunner(full_plan.trial_config, "fine_tune", Limits())
+    runner = ProcessTrials(full_plan.trial_config, "fine_tune", Limits())
     full_plan.config.tuning.num_trials = 60
     full_plan.config.tuning.stages = 1
     oracle = build_oracle(full_plan, tmp_path)

@@ -7,12 +7,13 @@ from tlkeras import train_and_evaluate, workdir
 from tlkeras.console import Console
 from tlkeras.tuning.page.live_table import LiveTable
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.search import search, store_of
+from tlkeras.tuning.search import search
 from tlkeras.tuning.space.fields import apply_values
 from tlkeras.tuning.store.oracles import build_oracle
 from tlkeras.tuning.trials.codes import load_head_codes
-from tlkeras.tuning.trials.head_trials import HeadRunner, run_head_trials
-from tlkeras.tuning.trials.outcome import read_outcomes
+from tlkeras.tuning.trials.codes_trials import CodesTrials
+from tlkeras.tuning.trials.head_trials import run_head_trials
+from tlkeras.tuning.trials.outcome import read_outcomes, store_of
 
 
 def train_all(configs, codes):
@@ -105,7 +106,7 @@ def test_time_that_is_up_begins_no_other_head(search_config, codes, tmp_path):
     search_config.phases.linear_probe.optimizer = "rmsprop"
     plan = make_plan(search_config, {"model.head_l2": "1e-6:1:log"})
     oracle, store = build_oracle(plan, tmp_path), store_of(tmp_path)
-    runner = HeadRunner(
+    runner = CodesTrials(
         codes, plan.trial_config, lambda: len(read_outcomes(store)) >= 2
     )
     search(

@@ -5,10 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras import workdir
-from tlkeras.tuning.search import store_of
 from tlkeras.tuning.space.space import SearchField, Space
-from tlkeras.tuning.store.oracles import OBJECTIVE
-from tlkeras.tuning.trials.outcome import COMPLETED, TrialOutcome, read_outcomes
+from tlkeras.tuning.store.stored_oracle import OBJECTIVE
+from tlkeras.tuning.trials.outcome import (
+    COMPLETED,
+    TrialOutcome,
+    read_outcomes,
+    store_of,
+)
 
 
 def write_hparams(directory: Path, space: Space) -> Path:

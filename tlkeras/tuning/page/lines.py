@@ -1,7 +1,9 @@
 """What a search prints: the lecture's lines, and what was decided."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+
+from tlkeras.tuning.trials.outcome import TrialOutcome
 
 SHORT = {"learning_rate": "lr", "head_l2": "reg"}
 
@@ -26,42 +28,56 @@ def format_value(value: Any) -> str:
 
 
 def format_trial(
-    trial: dict[str, Any], number: int, total: int, names: dict[str, str]
+    trial: TrialOutcome, number: int, total: int, names: Mapping[str, str]
 ) -> str:
     """Returns a trial's line.
 
     Example:
-    >>> format_trial({"val_accuracy": 0.412, "values": {"a.b": 1.405206e-4},
-    ...               "status": "completed"}, 1, 100, {"a.b": "lr"})
+    >>> format_trial(TrialOutcome({"a.b": 1.405206e-4}, "completed",
+    ...              val_accuracy=0.412), 1, 100, {"a.b": "lr"})
     'val_acc: 0.412000, lr: 1.405206e-04, (1 / 100)'
     """
-    accuracy = trial["val_accuracy"]
-    score = f"{accuracy:.6f}" if accuracy is not None else trial["status"]
+    accuracy = trial.val_accuracy
+    score = f"{accuracy:.6f}" if accuracy is not None else trial.status
     values = "".join(
         f"{names.get(name, name)}: {format_value(value)}, "
-        for name, value in trial["values"].items()
+        for name, value in trial.values.items()
     )
     return f"val_acc: {score}, {values}({number} / {total})"
 
 
-def format_row(result: dict[str, Any], index: int) -> str:
+def format_row(
+    trials: Sequence[TrialOutcome],
+    index: int,
+    best: int,
+    names: Mapping[str, str],
+) -> str:
     """Returns a trial's line in a result, the best one marked.
 
     Args:
-        result: What `tuning.json` holds.
+        trials: All of the search.
         index: Of the trial; one that is not the best may have a reason.
+        best: Of the winner.
+        names: Field -> its short name.
     """
-    trials = result["trials"]
-    names = short_names(list(result["space"]))
     line = format_trial(trials[index], index + 1, len(trials), names)
-    if index == result["best"]:
+    if index == best:
         return f"{line}  <-- best"
-    reason = trials[index]["reason"]
+    reason = trials[index].reason
     return f"{line}  {reason}" if reason else line
 
 
-def format_trials(result: dict[str, Any]) -> str:
-    """Returns the lecture's lines of all trials, the best one marked."""
+def format_trials(
+    trials: Sequence[TrialOutcome], best: int, fields: Iterable[str]
+) -> str:
+    """Returns the lecture's lines of all trials, the best one marked.
+
+    Args:
+        trials: All of the search.
+        best: Of the winner.
+        fields: Names of the searched fields.
+    """
+    names = short_names(list(fields))
     return "\n".join(
-        format_row(result, index) for index in range(len(result["trials"]))
+        format_row(trials, index, best, names) for index in range(len(trials))
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 from tlkeras.console import Console
 from tlkeras.tuning.page.lines import format_trial, short_names
-from tlkeras.tuning.search import Asked
+from tlkeras.tuning.space.hyperparameters import Values
+from tlkeras.tuning.trials.asked import Asked
 from tlkeras.tuning.trials.outcome import TrialOutcome
 
 
@@ -80,13 +81,8 @@ class LiveTable:
         if self._waiting <= 0 and not self._is_alone:
             self._line(f"{self._progress()}; best {self._best()}")
         elif self._is_alone:
-            trial = {
-                "val_accuracy": accuracy,
-                "values": outcome.values,
-                "status": outcome.status,
-            }
             line = format_trial(
-                trial, self.done, self.total or self.done, self.names
+                outcome, self.done, self.total or self.done, self.names
             )
             mark = "  <-- best so far" if is_best else ""
             reason = f"  {outcome.reason}" if outcome.reason else ""
@@ -102,7 +98,7 @@ class LiveTable:
         if self._live is None:
             self.console.line(text)
 
-    def _describe(self, values: dict[str, Any]) -> str:
+    def _describe(self, values: Values) -> str:
         return ", ".join(
             f"{self.names.get(name, name)} "
             f"{f'{value:.4g}' if isinstance(value, float) else value}"

@@ -1,5 +1,6 @@
 """Pictures of a search as inline SVG in the colours of the page."""
 
+import dataclasses
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -206,16 +207,30 @@ def _draw_axis(axes: Any, place: int) -> None:
     axes.plot([place, place], [0, 1], color=THEME["band"], lw=0.8, zorder=1)
 
 
+@dataclasses.dataclass(frozen=True)
+class Effect:
+    """The accuracy of trials in one part of a field's range.
+
+    Attributes:
+        label: Of the part.
+        mean: Accuracy.
+        interval: 95 % of the mean, bootstrap over trials; None for one trial.
+        count: Trials.
+    """
+
+    label: str
+    mean: float
+    interval: tuple[float, float] | None
+    count: int
+
+
 def compute_effects(
     outcomes: Sequence[TrialOutcome], field: SearchField
-) -> list[dict[str, Any]]:
+) -> list[Effect]:
     """Returns the mean accuracy in each part of a field's range.
 
-    Ranges fall into thirds of their own scale, choices into their options.
-
-    Returns:
-        Rows `label`, `mean`, `interval` (95 %, bootstrap over trials; None for
-        a single trial) and `count`; parts without a trial are left out.
+    Ranges fall into thirds of their own scale, choices into their options;
+    parts without a trial are left out.
     """
     done = [o for o in outcomes if o.is_completed and field.name in o.values]
     if field.kind == "choice":
@@ -233,16 +248,14 @@ def compute_effects(
             index = min(BINS - 1, max(0, int(unit * BINS)))
         parts[index].append(outcome.val_accuracy or 0.0)
     return [
-        {
-            "label": label,
-            "mean": float(np.mean(values)),
-            "interval": bootstrap_interval(
-                np.array(values), num_samples=SAMPLES
-            )
+        Effect(
+            label,
+            float(np.mean(values)),
+            bootstrap_interval(np.array(values), num_samples=SAMPLES)
             if len(values) > 1
             else None,
-            "count": len(values),
-        }
+            len(values),
+        )
         for label, values in zip(labels, parts, strict=True)
         if values
     ]
@@ -262,13 +275,13 @@ def plot_effects(
         figure, axes = new_chart(5.6, 0.27 * total + 0.9)
         for field, rows in effects:
             for row in rows:
-                low, high = row["interval"] or (row["mean"], row["mean"])
+                low, high = row.interval or (row.mean, row.mean)
                 line = {"color": THEME["train"]}
                 axes.plot([low, high], [height, height], lw=2, **line)
-                axes.plot(row["mean"], height, "o", ms=5, **line)
+                axes.plot(row.mean, height, "o", ms=5, **line)
                 ticks.append(height)
                 name = shorten(names[field.name])
-                labels.append(f"{name} {row['label']} ({row['count']})")
+                labels.append(f"{name} {row.label} ({row.count})")
                 height -= 1
             height -= 1
         axes.set_yticks(ticks, labels)

@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-from tlkeras import charts, workdir
+from tlkeras import workdir
+from tlkeras.pages import make_environment
 from tlkeras.tuning.page.lines import short_names
 from tlkeras.tuning.page.plots import (
     plot_effects,
@@ -11,15 +12,22 @@ from tlkeras.tuning.page.plots import (
     plot_parallel,
     plot_scatter,
 )
-from tlkeras.tuning.search import store_of
 from tlkeras.tuning.space.space import Space
-from tlkeras.tuning.trials.outcome import rank_trials, read_outcomes
+from tlkeras.tuning.store.search_result import SearchResult
+from tlkeras.tuning.trials.outcome import (
+    COMPLETED,
+    DIVERGED,
+    FAILED,
+    rank_trials,
+    read_outcomes,
+    store_of,
+)
 
 MAX_LISTED = 300
 
 
 def write_page(
-    directory: Path | str, result: dict[str, Any], space: Space
+    directory: Path | str, result: SearchResult, space: Space
 ) -> Path:
     """Writes `tuning.html` of a finished search.
 
@@ -27,21 +35,14 @@ def write_page(
 
     Args:
         directory: Of the search.
-        result: What `tuning.json` holds.
+        result: Of the search.
         space: That was searched.
 
     Returns:
         The path of the page.
     """
-    import jinja2
-
     directory = Path(directory)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("tlkeras.tuning.page", "."),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = make_environment("tlkeras.tuning.page", ".")
     page = environment.get_template("page.html").render(
         collect(directory, result, space)
     )
@@ -50,15 +51,15 @@ def write_page(
 
 
 def collect(
-    directory: Path, result: dict[str, Any], space: Space
+    directory: Path, result: SearchResult, space: Space
 ) -> dict[str, Any]:
     """Returns what the template shows."""
     outcomes = read_outcomes(store_of(directory))
-    ranked = rank_trials(outcomes, result["noise_floor"])
+    ranked = rank_trials(outcomes, result.noise.floor)
     names = short_names([field.name for field in space])
     pictures = {
         "Two fields and the accuracy of each trial": plot_scatter(
-            outcomes, space, result["best"], names
+            outcomes, space, result.best, names
         ),
         "Completed trials over all fields": plot_parallel(
             outcomes, space, names
@@ -70,17 +71,16 @@ def collect(
     }
     counts = {
         status: sum(o.status == status for o in outcomes)
-        for status in ("completed", "diverged", "failed")
+        for status in (COMPLETED, DIVERGED, FAILED)
     }
     order = [*ranked, *(i for i in range(len(outcomes)) if i not in ranked)]
     return {
-        "theme": charts.read_theme(),
         "result": result,
         "names": names,
         "counts": counts,
         "pictures": {k: svg for k, svg in pictures.items() if svg},
-        "rows": [(i + 1, result["trials"][i]) for i in order[:MAX_LISTED]],
+        "rows": [(i + 1, result.trials[i]) for i in order[:MAX_LISTED]],
         "left_out": max(0, len(outcomes) - MAX_LISTED),
-        "best": result["trials"][result["best"]],
-        "best_number": result["best"] + 1,
+        "best": result.trials[result.best],
+        "best_number": result.best + 1,
     }

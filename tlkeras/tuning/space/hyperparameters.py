@@ -1,12 +1,15 @@
 """A space as keras-tuner knows it."""
 
 import contextlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tlkeras.tuning.space.space import SearchField, Space, ancestors
 
 if TYPE_CHECKING:
     import keras_tuner
+
+Values = dict[str, Any]  # of a trial: dotted field -> value
 
 
 def to_hyperparameters(space: Space) -> "keras_tuner.HyperParameters":
@@ -49,3 +52,8 @@ def _declare(hp: "keras_tuner.HyperParameters", field: SearchField) -> Any:
         else (field.low, field.high)
     )
     return make(field.name, low, high, sampling=field.scale)
+
+
+def searched_values(values: Mapping[str, Any]) -> Values:
+    """Returns a trial's values without keras-tuner's own, `tuner/...`."""
+    return {k: v for k, v in values.items() if not k.startswith("tuner/")}

@@ -1,13 +1,28 @@
 """How long a search has taken over all its starts, and whether it is over."""
 
+import dataclasses
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 from tlkeras import workdir
 
 TICK_SECONDS = 2.0  # between writes: what a kill may take from the count
+
+
+@dataclasses.dataclass(frozen=True)
+class ClockState:
+    """What the file holds; of a new search, what it would hold.
+
+    Attributes:
+        seconds: Of all starts.
+        seconds_left: Of the budget; None without a limit.
+        over: Why the search is over; None while it is not.
+    """
+
+    seconds: float = 0.0
+    seconds_left: float | None = None
+    over: str | None = None
 
 
 class SearchClock:
@@ -30,8 +45,8 @@ class SearchClock:
         self.path = directory / workdir.SEARCH_CLOCK
         self.max_seconds = max_seconds
         stored = _read(directory)
-        self.over: str | None = stored.get("over")
-        self._before: float = stored.get("seconds", 0.0)
+        self.over = stored.over
+        self._before = stored.seconds
         self._started: float | None = None
         self._lock = threading.Lock()
         self._stopped = threading.Event()
@@ -84,14 +99,10 @@ class SearchClock:
 
     def _write(self) -> None:
         with self._lock:
-            workdir.write_json(
-                self.path,
-                {
-                    "seconds": round(self.seconds, 3),
-                    "seconds_left": self.seconds_left,
-                    "over": self.over,
-                },
+            state = ClockState(
+                round(self.seconds, 3), self.seconds_left, self.over
             )
+            workdir.write_json(self.path, dataclasses.asdict(state))
 
 
 def read_deadline(directory: Path) -> float | None:
@@ -102,15 +113,17 @@ def read_deadline(directory: Path) -> float | None:
     Args:
         directory: Of the search; the chief's clock runs.
     """
-    left = _read(directory).get("seconds_left")
+    left = _read(directory).seconds_left
     return None if left is None else time.monotonic() + left
 
 
 def is_search_over(directory: Path) -> bool:
     """Says whether a search needs no more trials."""
-    return _read(directory).get("over") is not None
+    return _read(directory).over is not None
 
 
-def _read(directory: Path) -> dict[str, Any]:
+def _read(directory: Path) -> ClockState:
     path = directory / workdir.SEARCH_CLOCK
-    return workdir.read_json(path) if path.exists() else {}
+    return (
+        ClockState(**workdir.read_json(path)) if path.exists() else ClockState()
+    )

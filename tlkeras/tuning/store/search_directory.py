@@ -9,10 +9,13 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.config.config_file import write_config_file
 from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
 from tlkeras.errors import InputError
 from tlkeras.tuning.plan import SearchPlan
+from tlkeras.tuning.space.fields import copy_config
+from tlkeras.tuning.store.search_result import SearchResult
 
 FORMAT_VERSION = 1
 # Fields of `tuning` that decide which trials there are; the others say how
@@ -81,16 +84,18 @@ def concluding_settings(plan: SearchPlan) -> dict[str, Any]:
     return {name: plan.config.tuning[name] for name in CONCLUDING}
 
 
-def read_finished(directory: Path, plan: SearchPlan) -> dict[str, Any]:
-    """Returns what `tuning.json` of a finished search holds.
+def read_finished(directory: Path, plan: SearchPlan) -> SearchResult:
+    """Returns the result of a finished search.
 
     Raises:
         InputError: If it was concluded with other settings: its runs have
             looked at the test split, which another winner must not see again.
     """
-    result = workdir.read_json(directory / workdir.TUNING)
+    result = SearchResult.from_dict(
+        workdir.read_json(directory / workdir.TUNING)
+    )
     settings = concluding_settings(plan)
-    for name, theirs in result.get("settings", {}).items():
+    for name, theirs in result.settings.items():
         mine = settings[name]
         if theirs != mine:
             raise InputError(
@@ -152,9 +157,6 @@ def write_given_config(
         config: As given.
         plan: Its space is written, whatever flags it came from.
     """
-    from tlkeras.config.config_file import write_config_file
-    from tlkeras.tuning.space.fields import copy_config
-
     whole = copy_config(config)
     nested: dict[str, Any] = {}
     for field in plan.space:

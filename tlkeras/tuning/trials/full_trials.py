@@ -4,23 +4,31 @@ One that dies costs one trial. The processes share the cache of activations,
 so that trials with the same cut compute its prefix once.
 """
 
+import dataclasses
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.config.config_file import write_config_file
-from tlkeras.errors import InputError
+from tlkeras.console import Console
+from tlkeras.data.load import load_configured
+from tlkeras.errors import GateError, InputError
 from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.tuning.plan import SearchPlan
+from tlkeras.tuning.trials.asked import Asked, MakeConfig
+from tlkeras.tuning.trials.data_checks import check_data
+from tlkeras.tuning.trials.networks import check_networks
 from tlkeras.tuning.trials.outcome import (
     COMPLETED,
     DIVERGED,
     FAILED,
     TrialOutcome,
+    store_of,
 )
 from tlkeras.tuning.trials.watched_process import (
     Limits,
@@ -29,11 +37,8 @@ from tlkeras.tuning.trials.watched_process import (
     run_watched,
 )
 
-if TYPE_CHECKING:
-    from tlkeras.tuning.search import Asked
-
 CONFIG_FILE = "config.py"
-# Of a finished trial; the winner is trained again.
+# Of a finished trial, removed by `remove_weights`.
 HEAVY = (workdir.CHECKPOINTS, workdir.MODEL, workdir.TENSORBOARD)
 
 
@@ -66,33 +71,55 @@ def train_in_child(
     )
 
 
-class ProcessRunner:
-    """Runs trials one after another, each in a process of its own.
+@dataclasses.dataclass(frozen=True)
+class ProcessTrials:
+    """Runs trials one by one, each in a process of its own; a `TrialRunner`.
 
-    Args:
+    Attributes:
         make_config: (values, epochs=, seed=) -> the config of a trial.
         phase: Name of the last searched phase, which gives the score.
         limits: Of each trial.
     """
 
-    def __init__(
-        self,
-        make_config: Callable[..., ConfigDict],
-        phase: str,
-        limits: Limits,
-    ) -> None:
-        self.make_config = make_config
-        self.phase = phase
-        self.limits = limits
+    make_config: MakeConfig
+    phase: str
+    limits: Limits
+
+    runs_batches: ClassVar[bool] = False
+
+    @classmethod
+    def check_space(cls, plan: SearchPlan) -> None:
+        """Tries the networks of the space."""
+        check_networks(plan)
+
+    @classmethod
+    def start(
+        cls, config: ConfigDict, plan: SearchPlan, console: Console
+    ) -> "ProcessTrials":
+        """Loads the data, only to check them: each trial loads its own."""
+        check_data(config, load_configured(plan.config), console)
+        return cls.of(plan)
+
+    @classmethod
+    def of(cls, plan: SearchPlan) -> "ProcessTrials":
+        """Returns the runner of a search whose data are checked already."""
+        tuning = plan.config.tuning
+        limits = Limits(tuning.max_trial_seconds, tuning.max_trial_bytes)
+        return cls(plan.trial_config, plan.phases[-1], limits)
+
+    def until(self, deadline: float | None) -> "ProcessTrials":
+        """Returns a runner that kills a trial at a deadline."""
+        limits = dataclasses.replace(self.limits, deadline=deadline)
+        return dataclasses.replace(self, limits=limits)
 
     def __call__(
-        self, asked: Sequence["Asked"]
-    ) -> Iterator[tuple["Asked", TrialOutcome]]:
+        self, asked: Sequence[Asked]
+    ) -> Iterator[tuple[Asked, TrialOutcome]]:
         """Runs trials; yields what became of each when it ends."""
         for one in asked:
             yield one, self._run(one)
 
-    def _run(self, one: "Asked") -> TrialOutcome:
+    def _run(self, one: Asked) -> TrialOutcome:
         started = time.perf_counter()
         config = self.make_config(one.values, epochs=one.epochs, seed=one.seed)
         # The winner's run is checked and reported on; a trial is neither.
@@ -106,13 +133,35 @@ class ProcessRunner:
         outcome = describe_run(
             run, end, one.folder / workdir.LOG, phase=self.phase
         )
-        outcome.values, outcome.epochs = one.values, one.epochs
-        outcome.seconds = round(time.perf_counter() - started, 3)
-        for name in HEAVY:
-            shutil.rmtree(run / name, ignore_errors=True)
-            if (run / name).is_file():
-                (run / name).unlink()
+        outcome = dataclasses.replace(
+            outcome,
+            values=one.values,
+            epochs=one.epochs,
+            seconds=round(time.perf_counter() - started, 3),
+        )
+        remove_weights(run)
         return outcome
+
+    def train_run(self, config: ConfigDict, directory: Path) -> None:
+        """Trains a final run in a process of its own, without limits."""
+        name = directory.name
+        folder = store_of(directory.parent) / f"run_{name}"
+        end = train_in_child(
+            config, folder, directory, Limits(), f"The run {name}."
+        )
+        if not (directory / workdir.RESULT).exists():
+            raise GateError(
+                f"The run in '{directory}' failed ({end.reason or end.code}); "
+                f"see '{folder / workdir.LOG}'."
+            )
+
+
+def remove_weights(run: Path) -> None:
+    """Removes what is large of a finished trial: the winner trains again."""
+    for name in HEAVY:
+        shutil.rmtree(run / name, ignore_errors=True)
+        if (run / name).is_file():
+            (run / name).unlink()
 
 
 def describe_run(
@@ -174,5 +223,5 @@ def _last_words(log: Path) -> str:
         return ""
     lines = log.read_text("utf-8", errors="replace").splitlines()
     said = [line for line in lines if line.startswith("tlkeras: ")]
-    words: Any = said or [line for line in lines if line.strip()]
+    words = said or [line for line in lines if line.strip()]
     return words[-1].removeprefix("tlkeras: ")[:500] if words else ""

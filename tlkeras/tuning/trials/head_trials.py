@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from keras import ops
@@ -25,10 +25,6 @@ from tlkeras.optim.schedules import SCHEDULES, PhaseSchedule, ScheduleArgs
 from tlkeras.training.phases import Phase, read_phases
 from tlkeras.tuning.trials.codes import HeadCodes
 from tlkeras.tuning.trials.lone_head import head_optimizer, train_lone_head
-from tlkeras.tuning.trials.outcome import COMPLETED, DIVERGED, TrialOutcome
-
-if TYPE_CHECKING:
-    from tlkeras.tuning.search import Asked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,7 +167,7 @@ def _train_group(
 
 
 def _batches(job: HeadJob, num_images: int) -> tuple[list[np.ndarray], int]:
-    """Returns the rows of each step, the trainer's own, and steps an epoch."""
+    """Returns the rows [B] of each step, the trainer's own; steps an epoch."""
     from tlkeras.data.batches import row_batches  # brings TensorFlow
 
     phase = job.phase
@@ -216,59 +212,3 @@ def _schedule_shape(
     """Returns the fraction of the peak rate at each step, [S]."""
     t = np.arange(num_steps, dtype=np.float32) / np.float32(steps)
     return ops.convert_to_numpy(SCHEDULES[name](ops.convert_to_tensor(t), args))
-
-
-def describe_head(
-    head: TrainedHead, values: dict[str, Any], **rest: Any
-) -> TrialOutcome:
-    """Returns a trained head as the outcome of its trial."""
-    outcome = TrialOutcome(
-        values=values,
-        status=DIVERGED if head.stopped else COMPLETED,
-        reason=head.stopped,
-        history=head.history,
-        seconds=head.seconds,
-        **rest,
-    )
-    if head.epoch and not head.stopped:
-        row = head.history[head.epoch - 1]
-        metric = next(
-            k for k in row if k.startswith("val/") and k != "val/loss"
-        )
-        outcome.val_accuracy = row[metric]
-        outcome.val_loss = row["val/loss"]
-        outcome.best_epoch = head.epoch
-    return outcome
-
-
-class HeadRunner:
-    """Runs batches of trials on codes.
-
-    Args:
-        codes: Of the images.
-        make_config: (values, epochs=, seed=) -> the config of a trial.
-        is_over: Whether the time is up.
-    """
-
-    def __init__(
-        self,
-        codes: HeadCodes,
-        make_config: Callable[..., ConfigDict],
-        is_over: Callable[[], bool],
-    ) -> None:
-        self.codes = codes
-        self.make_config = make_config
-        self.is_over = is_over
-
-    def __call__(
-        self, asked: Sequence["Asked"]
-    ) -> Iterator[tuple["Asked", TrialOutcome]]:
-        """Trains the heads of some trials; yields what comes out, when."""
-        configs = [
-            self.make_config(one.values, epochs=one.epochs, seed=one.seed)
-            for one in asked
-        ]
-        for heads in run_head_trials(configs, self.codes, is_over=self.is_over):
-            for number, head in heads.items():
-                one = asked[number]
-                yield one, describe_head(head, one.values, epochs=one.epochs)

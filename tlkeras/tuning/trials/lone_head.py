@@ -181,6 +181,7 @@ def train_lone_head(
 def _rows(
     data: HeadData, batches: Sequence[np.ndarray]
 ) -> Generator[tuple[np.ndarray, ...]]:
+    """Yields codes [B, d], targets [B, C] and weights [B], if any, of steps."""
     for rows in batches:
         weights = () if data.weights is None else (data.weights[rows],)
         yield data.codes[rows], data.targets[rows], *weights

@@ -9,11 +9,12 @@ from typing import Any
 
 from tlkeras import workdir
 from tlkeras.ranking import rank_key
+from tlkeras.tuning.space.hyperparameters import Values
 
 COMPLETED, DIVERGED, FAILED = "completed", "diverged", "failed"
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class TrialOutcome:
     """A finished trial.
 
@@ -31,7 +32,7 @@ class TrialOutcome:
         trial_id: In the trial store.
     """
 
-    values: dict[str, Any]
+    values: Values
     status: str
     reason: str = ""
     val_accuracy: float | None = None
@@ -43,11 +44,21 @@ class TrialOutcome:
     stage: int = 1
     trial_id: str = ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Returns what `outcome.json` holds."""
+        return dataclasses.asdict(self)
+
+    def as_row(self) -> dict[str, Any]:
+        """Returns a row of `tuning.json`, which leaves out the history."""
+        row = self.as_dict()
+        del row["history"]
+        return row
+
     @classmethod
-    def from_row(cls, row: Mapping[str, Any]) -> "TrialOutcome":
-        """Returns a trial of `tuning.json`, which leaves out the history."""
+    def from_dict(cls, stored: Mapping[str, Any]) -> "TrialOutcome":
+        """Returns what `as_dict` or `as_row` wrote."""
         known = {field.name for field in dataclasses.fields(cls)}
-        return cls(**{name: row[name] for name in known & set(row)})
+        return cls(**{name: stored[name] for name in known & set(stored)})
 
     @property
     def is_completed(self) -> bool:
@@ -97,7 +108,7 @@ def write_outcome(
             by the hundred, are sooner trained again than waited for.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(dataclasses.asdict(outcome))
+    text = json.dumps(outcome.as_dict())
     workdir.write_text(folder / workdir.OUTCOME, text, durable=durable)
 
 
@@ -106,10 +117,15 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
     path = folder / workdir.OUTCOME
     if not path.exists():
         return None
-    return TrialOutcome(**workdir.read_json(path))
+    return TrialOutcome.from_dict(workdir.read_json(path))
 
 
 def read_outcomes(store: Path) -> list[TrialOutcome]:
     """Returns all finished trials of a store, in the order of their ids."""
     found = [read_outcome(folder) for folder in sorted(store.glob("trial_*"))]
     return [outcome for outcome in found if outcome is not None]
+
+
+def store_of(directory: Path) -> Path:
+    """Returns the trial store of a search directory."""
+    return directory / workdir.TRIALS

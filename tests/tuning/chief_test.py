@@ -12,17 +12,19 @@ import pytest
 from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.errors import InputError
+from tlkeras.tuning import address, chief
 from tlkeras.tuning.plan import make_plan
-from tlkeras.tuning.search import store_of
+from tlkeras.tuning.run_search import run_search
 from tlkeras.tuning.store.oracles import build_oracle
 from tlkeras.tuning.store.search_clock import is_search_over
 from tlkeras.tuning.store.search_directory import (
     describe_search,
     open_search_directory,
 )
-from tlkeras.tuning.trials import full_trials, workers
-from tlkeras.tuning.trials.outcome import read_outcomes
-from tlkeras.tuning.tune import _run_search, _start
+from tlkeras.tuning.trials import full_trials
+from tlkeras.tuning.trials.outcome import read_outcomes, store_of
+from tlkeras.tuning.tune import start_search
+from tlkeras.tuning.worker import work
 
 # A worker whose trials take a second and a half each.
 WORKER = """
@@ -63,12 +65,12 @@ def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
     monkeypatch.setattr(
-        workers,
+        chief,
         "child_command",
         lambda *arguments: [sys.executable, str(script), *arguments],
     )
     killed = []
-    look = workers.Supervisor.look
+    look = chief.Supervisor.look
 
     def look_and_kill(self):
         done = len(read_outcomes(self.context.store))
@@ -80,13 +82,13 @@ def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
             killed.append(held.trial_id)
         look(self)
 
-    monkeypatch.setattr(workers.Supervisor, "look", look_and_kill)
+    monkeypatch.setattr(chief.Supervisor, "look", look_and_kill)
     console = listening_console
     plan = make_plan(worker_config, {"model.dropout": "0.1:0.9"})
     directory = tmp_path / "search"
     open_search_directory(directory, plan)
-    context = _start(worker_config, plan, directory, console)
-    _run_search(context)
+    context = start_search(worker_config, plan, directory, console)
+    run_search(context)
     outcomes = read_outcomes(context.store)
     assert len(outcomes) == 12
     assert all(outcome.is_completed for outcome in outcomes)
@@ -121,9 +123,9 @@ class Client:
 @pytest.fixture
 def by_hand(small_config, tmp_path, monkeypatch):
     """A search without a deadline of its own, and a worker's address."""
-    monkeypatch.setenv(workers.IP, "127.0.0.1")
-    monkeypatch.setenv(workers.PORT, str(workers._free_port()))
-    monkeypatch.setenv(workers.TUNER, "worker0")
+    monkeypatch.setenv(address.IP, "127.0.0.1")
+    monkeypatch.setenv(address.PORT, str(chief._free_port()))
+    monkeypatch.setenv(address.TUNER, "worker0")
     small_config.tuning.mode = "full"
     small_config.tuning.num_trials = 3
     plan = make_plan(small_config, {"model.dropout": "0.1:0.9"})
@@ -139,11 +141,11 @@ def by_hand(small_config, tmp_path, monkeypatch):
 def test_a_worker_with_another_config_is_refused(by_hand):
     plan, directory, oracle = by_hand
     with pytest.raises(InputError, match=r"holds no search.*--workdir"):
-        workers.work(plan, directory, workers.read_address())
+        work(plan, directory, address.read_address())
     workdir.write_json(directory / workdir.SEARCH, describe_search(plan))
     plan.config.model.alpha = 0.5
     with pytest.raises(InputError, match=r"another config .*alpha was 0.25"):
-        workers.work(plan, directory, workers.read_address())
+        work(plan, directory, address.read_address())
     assert not oracle.trials
 
 
@@ -160,13 +162,13 @@ def test_a_workers_trial_ends_when_the_time_of_the_search_is_up(
     oracle.clock.max_seconds = 1.5
     oracle.deadline = time.monotonic() + 1.5
     with oracle.clock:
-        assert workers.work(plan, directory, workers.read_address()) == 1
+        assert work(plan, directory, address.read_address()) == 1
     (outcome,) = read_outcomes(store_of(directory))
     assert outcome.reason == "the time of the search was up"
     # One that comes when the search is over waits for no chief.
     assert is_search_over(directory)
     monkeypatch.setattr(Client, "create_trial", None, raising=False)
-    assert workers.work(plan, directory, workers.read_address()) == 0
+    assert work(plan, directory, address.read_address()) == 0
 
 
 def test_a_restarted_chief_leaves_trials_to_those_who_run_them(
@@ -181,30 +183,30 @@ def test_a_restarted_chief_leaves_trials_to_those_who_run_them(
         for name in ("gpu-b", "gpu-a", "gpu-c"):
             seen[name] = context.oracle.create_trial(name).trial_id
 
-    monkeypatch.setattr(workers, "_watch", watch)
-    monkeypatch.setenv(workers.TUNER, "chief")
-    _run_search(_start(small_config, plan, directory, Console(quiet=True)))
+    monkeypatch.setattr(chief, "_watch", watch)
+    monkeypatch.setenv(address.TUNER, "chief")
+    run_search(start_search(small_config, plan, directory, Console(quiet=True)))
     assert seen["gpu-a"] == held
     assert seen["gpu-b"] == lost
     assert seen["gpu-c"] not in (held, lost)
 
 
 def test_a_chief_with_workers_of_its_own_gives_their_trials_to_new_ones():
-    assert workers._ended_with_chief("worker2", 2)
-    assert not workers._ended_with_chief("worker2", 0)
-    assert not workers._ended_with_chief("gpu-a", 2)
+    assert chief._ended_with_chief("worker2", 2)
+    assert not chief._ended_with_chief("worker2", 0)
+    assert not chief._ended_with_chief("gpu-a", 2)
 
 
 def test_a_chief_does_not_wait_for_a_worker_that_died_without_a_trial(
     by_hand, small_config, monkeypatch
 ):
     plan, directory, _ = by_hand
-    monkeypatch.setattr(workers, "FAREWELL_SECONDS", 0.2)
-    monkeypatch.setenv(workers.TUNER, "chief")
-    context = _start(small_config, plan, directory, Console(quiet=True))
+    monkeypatch.setattr(chief, "FAREWELL_SECONDS", 0.2)
+    monkeypatch.setenv(address.TUNER, "chief")
+    context = start_search(small_config, plan, directory, Console(quiet=True))
     context.oracle.tuner_ids.add("gone")
     context.oracle.ended = "the time is up"
-    _run_search(context)
+    run_search(context)
     assert is_search_over(directory)
 
 
@@ -214,45 +216,47 @@ def test_a_port_in_use_is_refused(worker_config, tmp_path):
         other.listen()
         worker_config.tuning.port = other.getsockname()[1]
         plan = make_plan(worker_config, {"model.dropout": "0.1:0.9"})
-        context = _start(worker_config, plan, tmp_path, Console(quiet=True))
+        context = start_search(
+            worker_config, plan, tmp_path, Console(quiet=True)
+        )
         with pytest.raises(InputError, match=r"is in use.*tuning.port"):
-            _run_search(context)
+            run_search(context)
 
 
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({workers.PORT: "80"}, "TUNER_ID is missing"),
-        ({workers.TUNER: "chief"}, "ORACLE_PORT is missing"),
-        ({workers.TUNER: "a", workers.PORT: "http"}, "ORACLE_PORT=http"),
+        ({address.PORT: "80"}, "TUNER_ID is missing"),
+        ({address.TUNER: "chief"}, "ORACLE_PORT is missing"),
+        ({address.TUNER: "a", address.PORT: "http"}, "ORACLE_PORT=http"),
     ],
 )
 def test_half_an_address_is_refused(monkeypatch, variables, message):
-    monkeypatch.setenv(workers.IP, "127.0.0.1")
+    monkeypatch.setenv(address.IP, "127.0.0.1")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(InputError, match=message):
-        workers.read_address()
+        address.read_address()
 
 
 def test_without_variables_there_is_no_chief_elsewhere(monkeypatch):
-    monkeypatch.delenv(workers.IP, raising=False)
-    assert workers.read_address() is None
-    monkeypatch.setenv(workers.IP, "10.0.0.1")
-    monkeypatch.setenv(workers.PORT, "8000")
-    monkeypatch.setenv(workers.TUNER, "tune-chief-0")
-    assert workers.read_address() == workers.Address(
+    monkeypatch.delenv(address.IP, raising=False)
+    assert address.read_address() is None
+    monkeypatch.setenv(address.IP, "10.0.0.1")
+    monkeypatch.setenv(address.PORT, "8000")
+    monkeypatch.setenv(address.TUNER, "tune-chief-0")
+    assert address.read_address() == address.Address(
         "10.0.0.1", 8000, "tune-chief-0"
     )
-    assert workers.read_address().is_chief
+    assert address.read_address().is_chief
 
 
 def test_a_chiefs_search_runs_processes(small_config):
-    workers.require_processes(small_config)
+    address.require_processes(small_config)
     assert small_config.tuning.mode == "full"
     small_config.tuning.mode = "codes"
     with pytest.raises(InputError, match="trains all heads in one process"):
-        workers.require_processes(small_config)
+        address.require_processes(small_config)
 
 
 def test_the_examples_name_workers_as_the_docs_say():
@@ -261,7 +265,7 @@ def test_the_examples_name_workers_as_the_docs_say():
 
     folder = Path(__file__).parents[2] / "docs" / "tuning"
     services = yaml.safe_load((folder / "compose.yaml").read_text())["services"]
-    ids = [s["environment"][workers.TUNER] for s in services.values()]
+    ids = [s["environment"][address.TUNER] for s in services.values()]
     assert ids == ["chief", "worker0", "worker1"]
     commands = [s["command"] for s in services.values()]
     jobs = [*yaml.safe_load_all((folder / "job.yaml").read_text())]
@@ -272,4 +276,4 @@ def test_the_examples_name_workers_as_the_docs_say():
         assert command[:2] == ["tlkeras", "tune"]
     assert jobs[2]["spec"]["completionMode"] == "Indexed"
     names = {e["name"]: e.get("value") for e in worker["env"]}
-    assert names[workers.TUNER] == "worker-$(INDEX)"
+    assert names[address.TUNER] == "worker-$(INDEX)"

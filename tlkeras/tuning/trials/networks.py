@@ -13,7 +13,7 @@ from tlkeras.tuning.space.space import corners
 
 # Fields that decide which layers there are, and which of them train.
 NETWORK_FIELDS = ("backbone", "alpha", "features_from", "head")
-DECIDING = (
+LAYER_FIELDS = (
     *(f"model.{name}" for name in NETWORK_FIELDS),
     "model.image_size",
     "phases.*.augment",
@@ -36,7 +36,7 @@ def check_networks(plan: SearchPlan) -> None:
     fields = [
         field
         for field in plan.space
-        if any(fnmatch.fnmatch(field.name, pattern) for pattern in DECIDING)
+        if any(fnmatch.fnmatch(field.name, pattern) for pattern in LAYER_FIELDS)
     ]
     built: dict[tuple, Classifier] = {}
     for values in corners(fields):

@@ -4,8 +4,8 @@ import pytest
 
 from tlkeras.errors import InputError
 from tlkeras.tuning import tune as tune_module
-from tlkeras.tuning.networks import check_networks
 from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.trials.networks import check_networks
 from tlkeras.tuning.tune import tune
 
 CUTOFF = "phases.fine_tune.trainable_from"
@@ -60,7 +60,7 @@ def test_what_can_be_built_passes(small_config):
 def test_a_refused_search_leaves_no_directory(
     small_config, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(tune_module, "_start", None)
+    monkeypatch.setattr(tune_module, "start_search", None)
     plan = make_plan(small_config, {CUTOFF: "stage3|stage9"})
     with pytest.raises(InputError, match="stage9"):
         tune(small_config, plan, tmp_path / "search")
