@@ -8,7 +8,7 @@ import keras
 from tlkeras.console import Console
 
 
-class Progress(keras.callbacks.Callback):
+class ProgressBar(keras.callbacks.Callback):
     """Shows a bar with images a second and time left; plain lines elsewhere.
 
     Args:

@@ -19,6 +19,7 @@ from tlkeras.data.preprocess import decode_image
 from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.evaluation.records import RunResult
 from tlkeras.models.inference import run_batches
 from tlkeras.optim.losses import compute_probabilities
 
@@ -57,18 +58,18 @@ class Run:
 
     directory: Path
     config: ConfigDict
-    result: dict[str, Any]
+    result: RunResult
     model: keras.Model
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """[C] names in the order of the logits."""
-        return tuple(self.result["class_names"])
+        return self.result.class_names
 
     @property
     def image_size(self) -> int:
         """Side of the square input, pixels."""
-        return int(self.result["image_size"])
+        return self.result.image_size
 
     @property
     def config_hash(self) -> str:
@@ -103,7 +104,7 @@ class Run:
                 self._read(path, images[row]) for row, path in enumerate(chunk)
             ]
             logits = run_batches(self.model, [images])
-            scores = compute_probabilities(logits, self.result["loss"])
+            scores = compute_probabilities(logits, self.result.loss)
             for row, (path, problem) in enumerate(
                 zip(chunk, problems, strict=True)
             ):
@@ -181,7 +182,7 @@ class Run:
             split,
             examples,
             lambda: self.compute_logits(examples),
-            loss=self.result["loss"],
+            loss=self.result.loss,
             class_names=self.class_names,
             bootstrap_samples=self.config.evaluation.bootstrap_samples,
             calibration_bins=self.config.evaluation.calibration_bins,
@@ -207,7 +208,7 @@ def load_run(directory: str | Path) -> Run:
                 "missing); expected a finished one: run the same tlkeras train "
                 "command again."
             )
-    result = workdir.read_json(directory / workdir.RESULT)
+    result = RunResult.from_dict(workdir.read_json(directory / workdir.RESULT))
     try:
         model = keras.saving.load_model(
             directory / workdir.MODEL, compile=False

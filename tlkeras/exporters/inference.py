@@ -44,9 +44,7 @@ def build_served_model(run: Run) -> ServedModel:
     model = to_float32(run.model)
     codes = model.get_layer("logits").input
     served = keras.Model(model.inputs, [codes, model.outputs[0]], name="served")
-    return ServedModel(
-        served, run.class_names, run.result["loss"], run.image_size
-    )
+    return ServedModel(served, run.class_names, run.result.loss, run.image_size)
 
 
 def build_score_model(served: ServedModel) -> keras.Model:

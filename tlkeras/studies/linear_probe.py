@@ -28,8 +28,8 @@ from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import topological_layers
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate
 from tlkeras.studies.probe_cost import StepCost, measure_steps
+from tlkeras.training.build import build_from_config, set_up_model
 from tlkeras.training.frozen_part import feature_settings, reader_factory
-from tlkeras.training.trainer import build_from_config, set_up_model
 
 PROBE = "probe.json"
 PROBE_PLOT = "probe.png"

@@ -9,10 +9,11 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
+from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Split
 from tlkeras.data.epoch import stream_seed
-from tlkeras.data.views import Views, image_keys
+from tlkeras.data.views import UNCHANGED, Views, image_keys
 from tlkeras.errors import GateError
 from tlkeras.features.activations import (
     Activations,
@@ -20,9 +21,9 @@ from tlkeras.features.activations import (
     run_engine,
 )
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches, run_outputs
 from tlkeras.models.split import SplitClassifier, split_classifier
-from tlkeras.training.context import RunContext
 from tlkeras.training.phases import Phase
 
 # Largest relative difference between the logits of the stitched model and
@@ -31,13 +32,28 @@ STITCH_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
 PROOF_IMAGES = 32
 
 
-def phase_views(phase: Phase, run: RunContext) -> Views:
-    """Returns how a phase shows the training images."""
-    augment = run.config.data.augment.to_dict()
+def build_views(
+    config: ConfigDict, *, augment: bool, num_views: int | None
+) -> Views:
+    """Returns how a config shows images.
+
+    Args:
+        config: Its `data.augment` section and its seed count.
+        augment: Whether they are augmented.
+        num_views: K >= 1, or None for a new view each epoch.
+    """
+    settings = config.data.augment.to_dict()
     return Views(
-        augmentation=Augmentation(**augment) if phase.augment else None,
-        num_views=run.config.features.num_views,
-        seed=stream_seed(run.config.seed, "views"),
+        augmentation=Augmentation(**settings) if augment else None,
+        num_views=num_views,
+        seed=stream_seed(config.seed, "views"),
+    )
+
+
+def phase_views(phase: Phase, config: ConfigDict) -> Views:
+    """Returns how a phase shows the training images."""
+    return build_views(
+        config, augment=phase.augment, num_views=config.features.num_views
     )
 
 
@@ -67,6 +83,43 @@ def reader_factory(image_size: int) -> Callable[[Split, Views], ReadImages]:
         return ViewReader(split, (image_size, image_size), views)
 
     return make_reader
+
+
+def read_pixels(split: Split, image_size: int) -> np.ndarray:
+    """Reads all images of a split as they are.
+
+    Args:
+        split: Small enough for memory.
+        image_size: Side S of the images, pixels.
+
+    Returns:
+        uint8 [N, S, S, 3].
+    """
+    rows = np.arange(len(split))
+    return reader_factory(image_size)(split, UNCHANGED)(
+        rows, np.zeros_like(rows)
+    )
+
+
+def plain_prefix(
+    network: keras.Model, train: Split, config: ConfigDict, console: Console
+) -> FrozenPrefix:
+    """Returns a frozen network at work on images as they are.
+
+    Args:
+        network: Images [N, S, S, 3] -> activations.
+        train: The training images.
+        config: Of the run.
+        console: For progress.
+    """
+    return FrozenPrefix(
+        network,
+        train,
+        reader_factory(network.inputs[0].shape[1]),
+        UNCHANGED,
+        feature_settings(config),
+        console,
+    )
 
 
 @dataclasses.dataclass
@@ -162,41 +215,51 @@ class FrozenPart:
 
 
 def build_frozen_part(
-    phase: Phase, run: RunContext, cut: int, *, uses: int
+    phase: Phase,
+    config: ConfigDict,
+    classifier: Classifier,
+    splits: Mapping[str, Split],
+    console: Console,
+    *,
+    cut: int,
+    uses: int,
 ) -> FrozenPart:
     """Splits the classifier and computes, or finds, what is frozen.
 
     Args:
         phase: Its augmentation decides about views.
-        run: Whose classifier is frozen below the cutoff already.
+        config: Of the run.
+        classifier: Frozen below the cutoff already.
+        splits: `train` and `validation` at least.
+        console: For people.
         cut: Index of the first suffix layer of the backbone.
         uses: How often the phase asks for each training image.
     """
-    parts = split_classifier(run.classifier, cut)
-    views = phase_views(phase, run)
-    train = run.dataset.splits["train"]
+    parts = split_classifier(classifier, cut)
+    views = phase_views(phase, config)
+    train = splits["train"]
     prefix = FrozenPrefix(
         parts.prefix,
         train,
-        reader_factory(run.classifier.image_size),
+        reader_factory(classifier.image_size),
         views,
-        feature_settings(run.config),
-        run.console,
+        feature_settings(config),
+        console,
     )
     shapes = ", ".join("x".join(map(str, s)) for s in parts.frontier_shapes)
-    run.console.line(f"{phase.name}: frozen part gives {shapes} an image")
+    console.line(f"{phase.name}: frozen part gives {shapes} an image")
     why_live = _why_live(prefix, train, uses)
     if why_live:
-        run.console.line(f"  training images run live: {why_live}")
+        console.line(f"  training images run live: {why_live}")
     elif uses > 1:
-        run.console.line(
+        console.line(
             f"  {uses} epochs read {len(train) * views.count} rows of the "
             f"cache instead of {uses * len(train)} passes through the prefix"
         )
     rows = prefix.activations(
         train, views, what="training images", live=bool(why_live)
     )
-    frozen = FrozenPart(parts, prefix, run.dataset.splits, rows)
+    frozen = FrozenPart(parts, prefix, splits, rows)
     frozen.plain("validation")
     return frozen
 
@@ -222,8 +285,16 @@ def as_inputs(tensors: list[np.ndarray]) -> Any:
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 
-def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
+def prove_stitched(
+    name: str, classifier: Classifier, frozen: FrozenPart, console: Console
+) -> float:
     """Makes sure that the whole model equals prefix + suffix.
+
+    Args:
+        name: Of the phase.
+        classifier: Whole.
+        frozen: Whose suffix shares its layers.
+        console: For people.
 
     Returns:
         The largest difference of logits on held-out images, relative to the
@@ -232,14 +303,15 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     Raises:
         GateError: If it passes `STITCH_TOLERANCE`.
     """
-    count = min(PROOF_IMAGES, len(run.dataset.splits["validation"]))
+    held_out = frozen.splits["validation"]
+    count = min(PROOF_IMAGES, len(held_out))
     rows = np.arange(count)
     frontier = frozen.plain("validation").rows(rows, np.zeros_like(rows))
     in_parts = run_batches(frozen.suffix, [as_inputs(frontier)])
-    images = frozen.prefix.make_reader(
-        run.dataset.splits["validation"], frozen.prefix.plain
-    )(rows, np.zeros_like(rows))
-    whole = run_batches(run.classifier.model, [images])
+    images = frozen.prefix.make_reader(held_out, frozen.prefix.plain)(
+        rows, np.zeros_like(rows)
+    )
+    whole = run_batches(classifier.model, [images])
     scale = max(float(np.abs(whole).max()), 1e-6)
     error = float(np.abs(in_parts - whole).max()) / scale
     precision = frozen.prefix.precision
@@ -248,13 +320,13 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     tolerance = STITCH_TOLERANCE[precision]
     if not error <= tolerance:
         raise GateError(
-            f"The phase '{phase.name}' cannot be trusted: the whole model's "
+            f"The phase '{name}' cannot be trusted: the whole model's "
             f"logits differ from prefix + suffix by {error:.2e} of the largest "
             f"(limit {tolerance:g}); train with --config.features.cache=off "
             "--config.runtime.engine=keras and report this."
         )
-    run.console.line(
-        f"{phase.name}: stitched; {error:.1e} between the whole model and "
+    console.line(
+        f"{name}: stitched; {error:.1e} between the whole model and "
         f"prefix + suffix on {count} held-out images (limit {tolerance:g})"
     )
     return error

@@ -1,7 +1,7 @@
 """A classifier as keras-tuner's own tuners take it."""
 
 import functools
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
 from typing import Any
 
 import keras
@@ -9,40 +9,34 @@ import keras_tuner
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras import devices
-from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.console import Console
-from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Dataset, Split
-from tlkeras.data.epoch import (
-    balanced_class_weights,
-    steps_per_epoch,
-    stream_seed,
-)
 from tlkeras.data.load import load_configured
 from tlkeras.data.parallel import lent
-from tlkeras.data.views import Views
 from tlkeras.errors import InputError
-from tlkeras.models.classifier import freeze
 from tlkeras.models.heads import HEADS
-from tlkeras.optim.losses import LOSSES, expected_initial_loss
-from tlkeras.optim.multi_optimizer import build_group_optimizer
-from tlkeras.training.assembly import build_metric
-from tlkeras.training.frozen_part import feature_settings
-from tlkeras.training.phases import (
-    Phase,
-    build_groups,
-    optimizer_specs,
-    read_phases,
+from tlkeras.training.assembly import (
+    build_metric,
+    build_optimizer,
+    class_weights,
+    compile_classifier,
+    phase_batches,
+    phase_order,
 )
-from tlkeras.training.trainer import build_from_config, set_up_model
+from tlkeras.training.build import (
+    build_from_config,
+    resolve_phases,
+    set_up_model,
+)
+from tlkeras.training.frozen_part import feature_settings
+from tlkeras.training.phases import Phase, read_phases
+from tlkeras.training.stopping import build_guard
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.space.hyperparameters import register
 from tlkeras.tuning.trials.codes import HeadCodes, load_head_codes
 from tlkeras.tuning.trials.lone_head import build_lone_head, head_optimizer
 
-# (epoch, step, rows) of a training, from `row_batches`.
-Steps = Iterator[tuple[int, int, np.ndarray]]
+ACCURACY = "accuracy"  # the name whose direction keras-tuner knows
 
 
 class ClassifierHyperModel(keras_tuner.HyperModel):
@@ -128,9 +122,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         return config, phase
 
     def _steps(self, phase: Phase) -> int:
-        return steps_per_epoch(
-            len(self.dataset.splits["train"]), phase.batch_size
-        )
+        return phase.steps_per_epoch(len(self.dataset.splits["train"]))
 
     def _build_head(self, config: ConfigDict, phase: Phase) -> keras.Model:
         return build_lone_head(
@@ -139,38 +131,24 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
             head_optimizer(phase, self._steps(phase)),
             size=self.codes.size,
             num_classes=self.dataset.num_classes,
-            metrics=[self._metric(config)],
+            metrics=[
+                build_metric(
+                    ACCURACY,
+                    self.dataset.num_classes,
+                    HEADS[config.model.head].loss == "binary",
+                )
+            ],
         )
 
     def _build_whole(self, config: ConfigDict, phase: Phase) -> keras.Model:
         workers = feature_settings(config).num_workers
         classifier = build_from_config(config, self.dataset, workers)
-        freeze(
-            classifier,
-            trainable_from=phase.trainable_from,
-            batch_norm=phase.batch_norm,
-        )
-        groups = build_groups(phase, classifier)
-        classifier.model.compile(
-            optimizer=build_group_optimizer(
-                {group.name: group.variables for group in groups},
-                optimizer_specs(phase, groups, self._steps(phase)),
-                classifier.model.trainable_variables,
-                joint_clipnorm=phase.global_clipnorm,
-            ),
-            loss=LOSSES[classifier.head.loss](phase.label_smoothing),
-            metrics=[self._metric(config)],
-            jit_compile=devices.should_compile_with_xla(),
+        (resolved,) = resolve_phases([phase], classifier)
+        optimizer, _ = build_optimizer(resolved, classifier, self._steps(phase))
+        compile_classifier(
+            resolved, classifier, classifier.model, optimizer, accuracy=ACCURACY
         )
         return classifier.model
-
-    def _metric(self, config: ConfigDict) -> keras.metrics.Metric:
-        # The name whose direction keras-tuner knows.
-        return build_metric(
-            "accuracy",
-            self.dataset.num_classes,
-            HEADS[config.model.head].loss == "binary",
-        )
 
     def fit(
         self,
@@ -181,42 +159,36 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
     ) -> keras.callbacks.History:
         """Trains a model, on the config's data unless `search` got others."""
         config, phase = self._resolve(hp)
-        loss = expected_initial_loss(
-            HEADS[config.model.head].loss, self.dataset.num_classes
-        )
-        guard = DivergenceGuard(phase.divergence_factor, loss)
+        loss = HEADS[config.model.head].loss
+        guard = build_guard(phase, loss, self.dataset.num_classes)
         kwargs["callbacks"] = [*kwargs.pop("callbacks", []), guard]
         kwargs = {"epochs": phase.epochs, "verbose": 0, **kwargs}
         if args or "x" in kwargs:
             return model.fit(*args, **kwargs)
-        data = self._data(config, phase, kwargs)
+        data = self._data(config, phase, model, kwargs)
         with lent(data.pop("x")) as read:
             return model.fit(read, shuffle=False, **data, **kwargs)
 
     def _data(
-        self, config: ConfigDict, phase: Phase, kwargs: dict[str, Any]
+        self,
+        config: ConfigDict,
+        phase: Phase,
+        model: keras.Model,
+        kwargs: dict[str, Any],
     ) -> dict[str, Any]:
         """Returns what `fit` reads, in the trainer's own order."""
-        from tlkeras.data.batches import row_batches  # brings TensorFlow
-
         train = self.dataset.splits["train"]
-        seed = stream_seed(config.seed, phase.name)
-        order = row_batches(
-            len(train),
-            batch_size=phase.batch_size,
-            seed=seed,
-            first_epoch=kwargs.get("initial_epoch", 0),
-            num_epochs=kwargs["epochs"],
-        )
-        weights = None
-        if config.data.class_weighting != "none":
-            weights = balanced_class_weights(train.targets)
+        span = {
+            "first_epoch": kwargs.get("initial_epoch", 0),
+            "num_epochs": kwargs["epochs"],
+        }
         if self.plan.mode == "full":
-            read = _image_batches(config, phase, train, order, seed, weights)
-            held_out = self._validation_images(config)
+            size = model.inputs[0].shape[1]
+            read = phase_batches(phase, config, train, size, **span)
+            held_out = self._validation_images(config, size)
         else:
             codes = self.codes.codes
-            read = _code_batches(codes["train"], train.targets, order, weights)
+            read = _code_batches(phase, config, codes["train"], train, **span)
             held_out = codes["validation"]
         targets = self.dataset.splits["validation"].targets
         return {
@@ -225,10 +197,9 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
             "validation_data": (held_out, targets),
         }
 
-    def _validation_images(self, config: ConfigDict) -> np.ndarray:
+    def _validation_images(self, config: ConfigDict, size: int) -> np.ndarray:
         from tlkeras.data.pipeline import decode_split  # brings TensorFlow
 
-        size = _image_size(config)
         return decode_split(
             self.dataset.splits["validation"],
             (size, size),
@@ -258,56 +229,33 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
 
 
 def _code_batches(
-    codes: np.ndarray,
-    targets: np.ndarray,
-    order: Steps,
-    class_weights: np.ndarray | None,
-) -> Generator[tuple[np.ndarray, ...]]:
-    """Yields (codes, targets[, weights]) of each step."""
-    for _, _, rows in order:
-        wanted = targets[rows]
-        weights = () if class_weights is None else (wanted @ class_weights,)
-        yield codes[rows], wanted, *weights
-
-
-def _image_size(config: ConfigDict) -> int:
-    from tlkeras.models.backbones import BACKBONES
-
-    return config.model.image_size or (
-        BACKBONES[config.model.backbone].default_size
-    )
-
-
-def _image_batches(
-    config: ConfigDict,
     phase: Phase,
+    config: ConfigDict,
+    codes: np.ndarray,
     train: Split,
-    order: Steps,
-    seed: int,
-    class_weights: np.ndarray | None,
+    *,
+    first_epoch: int,
+    num_epochs: int,
 ) -> Generator[tuple[np.ndarray, ...]]:
-    """Returns (images, targets[, weights]) of each step, augmented."""
-    from tlkeras.data.batches import training_batches
-    from tlkeras.data.reader import ViewReader
+    """Yields (codes [n, d], targets [n, C][, weights [n]]) of each step.
 
-    augment = Augmentation(**config.data.augment.to_dict())
-    workers = feature_settings(config).num_workers
-    size = _image_size(config)
-    reader = ViewReader(
-        train,
-        (size, size),
-        Views(
-            augment if phase.augment else None,
-            config.features.num_views,
-            stream_seed(config.seed, "views"),
-        ),
-        num_workers=workers,
-        max_decoded_bytes=config.data.max_decoded_bytes,
+    Args:
+        phase: Its batch size and name decide.
+        config: Of the trial.
+        codes: float32 [N, d] of the training images.
+        train: These images.
+        first_epoch: Counted from 0.
+        num_epochs: Of the whole pass.
+    """
+    weights = class_weights(config, train)
+    order = phase_order(
+        phase,
+        config,
+        len(codes),
+        first_epoch=first_epoch,
+        num_epochs=num_epochs,
     )
-    return training_batches(
-        reader,
-        order,
-        seed=seed,
-        class_weights=class_weights,
-        num_workers=workers,
-    )
+    for _, _, rows in order:
+        targets = train.targets[rows]
+        extra = () if weights is None else (targets @ weights,)
+        yield codes[rows], targets, *extra

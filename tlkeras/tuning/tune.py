@@ -13,8 +13,8 @@ from tlkeras.checks.suite import Suite
 from tlkeras.console import Console, log_to_file
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured
+from tlkeras.training.build import require_fitting_head
 from tlkeras.training.first_checks import run_data_checks
-from tlkeras.training.trainer import require_fitting_head
 from tlkeras.tuning.conclude import conclude
 from tlkeras.tuning.context import SearchContext, stage_notes
 from tlkeras.tuning.networks import check_networks

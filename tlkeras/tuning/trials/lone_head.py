@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras import devices
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.callbacks.validation import Validation
 from tlkeras.data.parallel import lent
@@ -21,11 +20,11 @@ from tlkeras.linear.head_specs import HeadData, TrainedHead
 from tlkeras.models.heads import HEADS, build_head
 from tlkeras.models.inference import run_batches
 from tlkeras.models.layer_groups import HEAD
-from tlkeras.optim.losses import LOSSES, expected_initial_loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.optim.optimizers import OptimizerSpec
-from tlkeras.training.assembly import plateau_callbacks
+from tlkeras.training.assembly import compile_model
 from tlkeras.training.phases import Phase, group_rate, group_spec
+from tlkeras.training.stopping import build_guard, plateau_callbacks
 
 
 def head_optimizer(phase: Phase, steps_per_epoch: int) -> OptimizerSpec:
@@ -69,16 +68,17 @@ def build_lone_head(
     )
     network = keras.Model(codes, logits, name="head")
     variables = network.trainable_variables
-    network.compile(
-        optimizer=build_group_optimizer(
-            {"head": variables},
-            {"head": spec},
+    compile_model(
+        phase,
+        network,
+        build_group_optimizer(
+            {HEAD: variables},
+            {HEAD: spec},
             variables,
             joint_clipnorm=phase.global_clipnorm,
         ),
-        loss=LOSSES[HEADS[model.head].loss](phase.label_smoothing),
-        metrics=list(metrics),
-        jit_compile=devices.should_compile_with_xla(),
+        loss=HEADS[model.head].loss,
+        metrics=metrics,
     )
     return network
 
@@ -149,9 +149,7 @@ def train_lone_head(
     network = build_lone_head(
         config, phase, spec, size=data.codes.shape[1], num_classes=num_classes
     )
-    guard = DivergenceGuard(
-        phase.divergence_factor, expected_initial_loss(loss, num_classes)
-    )
+    guard = build_guard(phase, loss, num_classes)
 
     def evaluate() -> tuple[dict[str, float], np.ndarray]:
         logits = run_batches(network, [data.validation_codes])
