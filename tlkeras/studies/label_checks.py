@@ -16,7 +16,7 @@ from tlkeras.models.graph import topological_layers
 from tlkeras.models.split import split_classifier
 from tlkeras.studies.cross_validation import cross_validate
 from tlkeras.training.context import RunContext
-from tlkeras.training.frozen_part import plain_prefix
+from tlkeras.training.reading import plain_prefix
 
 PROBE_IMAGES = 600
 MIN_OF_A_CLASS = 3  # one a fold

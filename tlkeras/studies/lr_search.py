@@ -4,8 +4,6 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from tlkeras.config.run_directory import open_run_directory
-from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.tables import lookup
@@ -26,7 +24,7 @@ from tlkeras.training.lr_finder import (
     find_learning_rates,
 )
 from tlkeras.training.phases import ResolvedPhase
-from tlkeras.training.start import build_run, start_run
+from tlkeras.training.start import build_run, open_run, start_run
 from tlkeras.training.trainer import (
     RunState,
     remaining_phases,
@@ -77,8 +75,7 @@ def find_phase_rates(
             "is impossible; expected increasing rates above 0 and at least "
             f"{MIN_POINTS} steps: check --low, --high and --num_steps."
         )
-    validate(config)
-    directory = open_run_directory(Path(directory), config)
+    directory = open_run(config, directory)
     run = start_run(config, directory, console)
     state = restore(run)
     chosen = _choose_phase(run, phase)

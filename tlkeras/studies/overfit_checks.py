@@ -20,9 +20,10 @@ from tlkeras.models.split import choose_cut, split_classifier
 from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.training.assembly import build_optimizer
 from tlkeras.training.context import RunContext
-from tlkeras.training.frozen_part import as_inputs, plain_prefix, read_pixels
+from tlkeras.training.frozen_part import as_inputs
 from tlkeras.training.learning_rates import AUTO
 from tlkeras.training.phases import Phase, ResolvedPhase
+from tlkeras.training.reading import plain_prefix, read_pixels
 
 
 def run_overfit_checks(

@@ -20,9 +20,9 @@ from tlkeras.studies.overfit_checks import (
 )
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_checks import frozen_kinds, run_frozen_checks
-from tlkeras.training.frozen_part import read_pixels
 from tlkeras.training.learning_rates import AUTO
 from tlkeras.training.phases import ResolvedPhase, build_groups
+from tlkeras.training.reading import read_pixels
 
 STEP_IMAGES = 8
 

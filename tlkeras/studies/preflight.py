@@ -8,14 +8,12 @@ from tlkeras import workdir
 from tlkeras.checks.regularization import check_regularization
 from tlkeras.checks.result import CheckResult
 from tlkeras.checks.suite import Suite
-from tlkeras.config.run_directory import open_run_directory
-from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.optim.losses import mean_loss
 from tlkeras.studies.label_checks import run_label_checks
 from tlkeras.studies.phase_checks import run_phase_checks
 from tlkeras.training.first_checks import fitted_phases, run_cheap_checks
-from tlkeras.training.start import start_run
+from tlkeras.training.start import open_run, start_run
 
 
 def run_preflight(
@@ -36,8 +34,7 @@ def run_preflight(
         InputError: For unusable input, or the directory of another config.
     """
     console = console or Console(quiet=True)
-    validate(config)
-    directory = open_run_directory(Path(directory), config)
+    directory = open_run(config, directory)
     run = start_run(config, directory, console)
     suite = Suite(directory / workdir.CHECKS, console, run.dataset.fingerprint)
     logits = run_cheap_checks(suite, run)

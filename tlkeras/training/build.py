@@ -4,6 +4,7 @@ What computes with a config's model begins with `set_up_model`, so that the same
 config gives the same numbers, and hits the same cache, whichever command asks.
 """
 
+import os
 from collections.abc import Sequence
 
 from ml_collections import ConfigDict
@@ -61,10 +62,13 @@ def require_fitting_head(config: ConfigDict, dataset: Dataset) -> None:
         )
 
 
-def build_from_config(
-    config: ConfigDict, dataset: Dataset, num_workers: int
-) -> Classifier:
-    """Builds the classifier that a config describes."""
+def build_from_config(config: ConfigDict, dataset: Dataset) -> Classifier:
+    """Builds the classifier that a config describes.
+
+    Args:
+        config: Its `model` section, its seed, and what `data` says of means.
+        dataset: Whose training images give the means.
+    """
     settings = config.model.to_dict()
     spec = lookup(BACKBONES, settings["backbone"], what="backbone")
     mean, std = compute_training_mean(
@@ -72,7 +76,7 @@ def build_from_config(
         kind=config.data.mean,
         divide_by_std=config.data.divide_by_std,
         image_size=settings["image_size"] or spec.default_size,
-        num_workers=num_workers,
+        num_workers=config.runtime.num_workers or os.cpu_count() or 1,
     )
     return build_classifier(
         settings.pop("backbone"),

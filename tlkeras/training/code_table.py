@@ -18,7 +18,7 @@ from tlkeras.features.codes import (
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.features.table import CodeTable, compute_code_table
 from tlkeras.training.build import build_from_config, set_up_model
-from tlkeras.training.frozen_part import (
+from tlkeras.training.reading import (
     build_views,
     feature_settings,
     reader_factory,
@@ -66,7 +66,7 @@ def compute_codes(
     set_up_model(config)
     dataset = load_configured(config)
     settings = feature_settings(config)
-    classifier = build_from_config(config, dataset, settings.num_workers)
+    classifier = build_from_config(config, dataset)
     network = build_code_model(
         classifier,
         [layer],

@@ -18,7 +18,6 @@ from tlkeras.evaluation.metrics import (
 )
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches, run_outputs
-from tlkeras.optim.multi_optimizer import Slots
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.history import History
 from tlkeras.training.phases import ResolvedPhase
@@ -185,5 +184,5 @@ class PhaseResult:
 
     outcome: PhaseOutcome
     frozen: FrozenPart | None
-    slots: Slots | None = None
+    slots: dict[str, np.ndarray] | None = None
     timings: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -16,11 +16,11 @@ from tlkeras.checks.split_leaks import (
 from tlkeras.checks.suite import Suite
 from tlkeras.data.dataset import Dataset
 from tlkeras.models.inference import run_batches
-from tlkeras.training.assembly import class_weights
+from tlkeras.training.batches import class_weights
 from tlkeras.training.context import RunContext
-from tlkeras.training.frozen_part import read_pixels
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import RunProgress
+from tlkeras.training.reading import read_pixels
 
 CONTRACT_IMAGES = 8
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from tlkeras.data.parallel import lent
 from tlkeras.evaluation.records import PhaseDetails
 from tlkeras.optim.multi_optimizer import (
     Slots,
@@ -17,11 +16,8 @@ from tlkeras.optim.multi_optimizer import (
     inner_optimizers,
     set_first_step,
 )
-from tlkeras.training.assembly import (
-    build_optimizer,
-    compile_classifier,
-    phase_batches,
-)
+from tlkeras.training.assembly import build_optimizer, compile_classifier
+from tlkeras.training.batches import lent_batches, phase_batches
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.fit_callbacks import FitCallbacks
 from tlkeras.training.freezing import freeze_below, freeze_phase
@@ -156,20 +152,19 @@ def _run_epochs(
     frozen: FrozenPart | None,
 ) -> None:
     """Lets Keras train from the last committed epoch to the last."""
-    from tlkeras.data.pipeline import naming_bad_files  # brings TensorFlow
-
     train = run.dataset.splits["train"]
+    image_size = run.classifier.image_size
     model = frozen.suffix if frozen else run.classifier.model
     batches = phase_batches(
         phase,
         run.config,
         train,
-        run.classifier.image_size,
+        image_size,
         frozen,
         first_epoch=first_epoch,
         num_epochs=phase.epochs,
     )
-    with lent(batches) as read, naming_bad_files(train, run.size):
+    with lent_batches(batches, train, image_size) as read:
         model.fit(
             read,
             initial_epoch=first_epoch,

@@ -1,6 +1,5 @@
 """Finding a phase's learning rate by a range test on its own groups."""
 
-import contextlib
 import dataclasses
 import math
 import time
@@ -13,11 +12,8 @@ from tlkeras.models.snapshot import restored
 from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.lr_rules import choose_rule, find_regions, smooth, suggest
 from tlkeras.optim.multi_optimizer import inner_optimizers
-from tlkeras.training.assembly import (
-    build_optimizer,
-    compile_classifier,
-    phase_batches,
-)
+from tlkeras.training.assembly import build_optimizer, compile_classifier
+from tlkeras.training.batches import lent_batches, phase_batches
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.learning_rates import (
@@ -126,9 +122,8 @@ def _run_steps(
         The loss of each step's batch before its update, [n], and why it ended
         early, or "". A loss that is no number counts as the bound.
     """
-    from tlkeras.data.pipeline import naming_bad_files  # brings TensorFlow
-
     train = run.dataset.splits["train"]
+    image_size = run.classifier.image_size
     steps = phase.steps_per_epoch(len(train))
     first = dataclasses.replace(
         phase, schedule="constant", learning_rate=LOWEST_RATE
@@ -137,7 +132,7 @@ def _run_steps(
         phase,
         run.config,
         train,
-        run.classifier.image_size,
+        image_size,
         frozen,
         first_epoch=0,
         num_epochs=-(-len(rates) // steps),
@@ -150,13 +145,13 @@ def _run_steps(
     losses: list[float] = []
     with (
         restored(run.classifier.model),
-        naming_bad_files(train, run.size),
-        contextlib.closing(batches),  # its threads end with it
+        # The threads of the batches end with them.
+        lent_batches(batches, train, image_size) as read,
     ):
         optimizer, _ = build_optimizer(first, run.classifier, steps)
         compile_classifier(first, run.classifier, model, optimizer)
         rates_at = _follow(phase, run)
-        for rate, batch in zip(rates, batches, strict=False):
+        for rate, batch in zip(rates, read, strict=False):
             wanted = rates_at(float(rate))
             for inner in inner_optimizers(optimizer):
                 # At 0 no group moves, whatever its own rate says.

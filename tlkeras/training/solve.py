@@ -8,7 +8,7 @@ from tlkeras.evaluation.records import PhaseDetails
 from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze_at
-from tlkeras.training.assembly import class_weights
+from tlkeras.training.batches import class_weights
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.frozen_part import build_frozen_part, prove_stitched
 from tlkeras.training.phases import ResolvedPhase

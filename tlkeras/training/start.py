@@ -6,10 +6,11 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.config.run_directory import open_run_directory
+from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured, write_run_split
-from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.training.build import (
     build_from_config,
     require_fitting_head,
@@ -17,10 +18,20 @@ from tlkeras.training.build import (
     set_up_model,
 )
 from tlkeras.training.context import RunContext
-from tlkeras.training.history import History, history_columns
+from tlkeras.training.history import open_history
 from tlkeras.training.keepsakes import first_kernel
 from tlkeras.training.phases import read_phases
 from tlkeras.training.state import Checkpoints
+
+
+def open_run(config: ConfigDict, directory: Path | str) -> Path:
+    """Opens the directory of a valid config's run, before anything else.
+
+    Raises:
+        InputError: For an unusable config, or the directory of another one.
+    """
+    validate(config)
+    return open_run_directory(Path(directory), config)
 
 
 def start_run(
@@ -29,8 +40,8 @@ def start_run(
     """Loads the data and builds the network of a run.
 
     Args:
-        config: Validated.
-        directory: Opened by `config.run_directory.open_run_directory`.
+        config: Of the run.
+        directory: From `open_run`.
         console: Told about the data.
 
     Raises:
@@ -94,12 +105,8 @@ def build_run(
         InputError: For a phase that cannot be on this network.
     """
     require_fitting_head(config, dataset)
-    num_workers = config.runtime.num_workers or os.cpu_count() or 1
-    classifier = build_from_config(config, dataset, num_workers)
+    classifier = build_from_config(config, dataset)
     phases = resolve_phases(read_phases(config.phases), classifier)
-    names = dict.fromkeys(name for p in phases for name in p.groups)
-    if any(phase.layer_decay is not None for phase in phases):
-        names |= dict.fromkeys(f"stage{number}" for number in range(7))
     return RunContext(
         config=config,
         directory=directory,
@@ -107,16 +114,13 @@ def build_run(
         classifier=classifier,
         phases=phases,
         precision=policy,
-        num_workers=num_workers,
+        num_workers=config.runtime.num_workers or os.cpu_count() or 1,
         console=console,
-        history=History(
-            directory / workdir.HISTORY,
-            history_columns(
-                primary_metric(classifier.head.loss == "binary"), list(names)
-            ),
-            directory / workdir.TENSORBOARD
-            if config.runtime.tensorboard
-            else None,
+        history=open_history(
+            config,
+            directory,
+            phases,
+            multi_label=classifier.head.loss == "binary",
         ),
         checkpoints=Checkpoints(
             directory / workdir.CHECKPOINTS,

@@ -16,8 +16,6 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.run_directory import open_run_directory
-from tlkeras.config.validate import validate
 from tlkeras.console import Console, log_to_file
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
@@ -28,7 +26,7 @@ from tlkeras.training.outcome import evaluate_weights, write_result
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
 from tlkeras.training.solve import run_solve_phase
-from tlkeras.training.start import start_run
+from tlkeras.training.start import open_run, start_run
 
 
 @dataclasses.dataclass
@@ -68,8 +66,7 @@ def train_and_evaluate(
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
-    validate(config)
-    directory = open_run_directory(Path(directory), config)
+    directory = open_run(config, directory)
     if (directory / workdir.RESULT).exists():
         return workdir.read_json(directory / workdir.RESULT)
     handler = log_to_file(directory / workdir.LOG)

@@ -1,40 +1,23 @@
 """A classifier as keras-tuner's own tuners take it."""
 
-import functools
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import keras_tuner
-import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras.console import Console
-from tlkeras.data.dataset import Dataset, Split
-from tlkeras.data.load import load_configured
-from tlkeras.data.parallel import lent
+from tlkeras.data.dataset import Dataset
 from tlkeras.errors import InputError
 from tlkeras.models.heads import HEADS
-from tlkeras.training.assembly import (
-    build_metric,
-    build_optimizer,
-    class_weights,
-    compile_classifier,
-    phase_batches,
-    phase_order,
-)
-from tlkeras.training.build import (
-    build_from_config,
-    resolve_phases,
-    set_up_model,
-)
-from tlkeras.training.frozen_part import feature_settings
 from tlkeras.training.phases import Phase, read_phases
 from tlkeras.training.stopping import build_guard
+from tlkeras.tuning.head_models import HeadModels
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.space.hyperparameters import register
-from tlkeras.tuning.trials.codes import HeadCodes, load_head_codes
-from tlkeras.tuning.trials.lone_head import build_lone_head, head_optimizer
+from tlkeras.tuning.trials.codes import HeadCodes
+from tlkeras.tuning.whole_models import WholeModels
 
 ACCURACY = "accuracy"  # the name whose direction keras-tuner knows
 
@@ -86,27 +69,28 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
                 "a run can resolve; expected a number, or the field in the "
                 f"space: set config.{rate}."
             )
-        self.console = console or Console(quiet=True)
+        self.models: HeadModels | WholeModels = (
+            HeadModels(
+                self.plan.config, console or Console(quiet=True), ACCURACY
+            )
+            if self.plan.mode == "codes"
+            else WholeModels(self.plan.config, ACCURACY)
+        )
 
-    @functools.cached_property
+    @property
     def codes(self) -> HeadCodes:
-        """Codes of the config's images; computed when first needed."""
-        return load_head_codes(self.plan.config, self.console)
+        """Codes of the config's images; of a space above the backbone only."""
+        assert isinstance(self.models, HeadModels)
+        return self.models.codes
 
-    @functools.cached_property
+    @property
     def dataset(self) -> Dataset:
         """The config's images."""
-        if self.plan.mode == "codes":
-            return self.codes.dataset
-        set_up_model(self.plan.config)
-        return load_configured(self.plan.config)
+        return self.models.dataset
 
     def build(self, hp: keras_tuner.HyperParameters) -> keras.Model:
         """Builds and compiles the model of some values."""
-        config, phase = self._resolve(hp)
-        if self.plan.mode == "codes":
-            return self._build_head(config, phase)
-        return self._build_whole(config, phase)
+        return self.models.build(*self._resolve(hp))
 
     def _resolve(
         self, hp: keras_tuner.HyperParameters
@@ -120,35 +104,6 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         name = self.plan.phases[-1]
         (phase,) = (p for p in read_phases(config.phases) if p.name == name)
         return config, phase
-
-    def _steps(self, phase: Phase) -> int:
-        return phase.steps_per_epoch(len(self.dataset.splits["train"]))
-
-    def _build_head(self, config: ConfigDict, phase: Phase) -> keras.Model:
-        return build_lone_head(
-            config,
-            phase,
-            head_optimizer(phase, self._steps(phase)),
-            size=self.codes.size,
-            num_classes=self.dataset.num_classes,
-            metrics=[
-                build_metric(
-                    ACCURACY,
-                    self.dataset.num_classes,
-                    HEADS[config.model.head].loss == "binary",
-                )
-            ],
-        )
-
-    def _build_whole(self, config: ConfigDict, phase: Phase) -> keras.Model:
-        workers = feature_settings(config).num_workers
-        classifier = build_from_config(config, self.dataset, workers)
-        (resolved,) = resolve_phases([phase], classifier)
-        optimizer, _ = build_optimizer(resolved, classifier, self._steps(phase))
-        compile_classifier(
-            resolved, classifier, classifier.model, optimizer, accuracy=ACCURACY
-        )
-        return classifier.model
 
     def fit(
         self,
@@ -165,46 +120,21 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         kwargs = {"epochs": phase.epochs, "verbose": 0, **kwargs}
         if args or "x" in kwargs:
             return model.fit(*args, **kwargs)
-        data = self._data(config, phase, model, kwargs)
-        with lent(data.pop("x")) as read:
-            return model.fit(read, shuffle=False, **data, **kwargs)
-
-    def _data(
-        self,
-        config: ConfigDict,
-        phase: Phase,
-        model: keras.Model,
-        kwargs: dict[str, Any],
-    ) -> dict[str, Any]:
-        """Returns what `fit` reads, in the trainer's own order."""
-        train = self.dataset.splits["train"]
-        span = {
-            "first_epoch": kwargs.get("initial_epoch", 0),
-            "num_epochs": kwargs["epochs"],
-        }
-        if self.plan.mode == "full":
-            size = model.inputs[0].shape[1]
-            read = phase_batches(phase, config, train, size, **span)
-            held_out = self._validation_images(config, size)
-        else:
-            codes = self.codes.codes
-            read = _code_batches(phase, config, codes["train"], train, **span)
-            held_out = codes["validation"]
-        targets = self.dataset.splits["validation"].targets
-        return {
-            "x": read,
-            "steps_per_epoch": self._steps(phase),
-            "validation_data": (held_out, targets),
-        }
-
-    def _validation_images(self, config: ConfigDict, size: int) -> np.ndarray:
-        from tlkeras.data.pipeline import decode_split  # brings TensorFlow
-
-        return decode_split(
-            self.dataset.splits["validation"],
-            (size, size),
-            num_workers=feature_settings(config).num_workers,
-        ).astype(np.float32)
+        splits = self.dataset.splits
+        with self.models.read(
+            config,
+            phase,
+            model,
+            first_epoch=kwargs.get("initial_epoch", 0),
+            num_epochs=kwargs["epochs"],
+        ) as (batches, held_out):
+            return model.fit(
+                batches,
+                steps_per_epoch=phase.steps_per_epoch(len(splits["train"])),
+                validation_data=(held_out, splits["validation"].targets),
+                shuffle=False,  # the batches are in the trainer's own order
+                **kwargs,
+            )
 
     def stitch(
         self, hp: keras_tuner.HyperParameters, head: keras.Model
@@ -216,46 +146,5 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
             head: Trained, as from `tuner.get_best_models()`; a model of full
                 mode is whole already and is returned as it is.
         """
-        if self.plan.mode == "full":
-            return head
         config, _ = self._resolve(hp)
-        workers = feature_settings(config).num_workers
-        classifier = build_from_config(config, self.dataset, workers)
-        for layer in head.layers:
-            if layer.weights:
-                own = classifier.model.get_layer(layer.name)
-                own.set_weights(layer.get_weights())
-        return classifier.model
-
-
-def _code_batches(
-    phase: Phase,
-    config: ConfigDict,
-    codes: np.ndarray,
-    train: Split,
-    *,
-    first_epoch: int,
-    num_epochs: int,
-) -> Generator[tuple[np.ndarray, ...]]:
-    """Yields (codes [n, d], targets [n, C][, weights [n]]) of each step.
-
-    Args:
-        phase: Its batch size and name decide.
-        config: Of the trial.
-        codes: float32 [N, d] of the training images.
-        train: These images.
-        first_epoch: Counted from 0.
-        num_epochs: Of the whole pass.
-    """
-    weights = class_weights(config, train)
-    order = phase_order(
-        phase,
-        config,
-        len(codes),
-        first_epoch=first_epoch,
-        num_epochs=num_epochs,
-    )
-    for _, _, rows in order:
-        targets = train.targets[rows]
-        extra = () if weights is None else (targets @ weights,)
-        yield codes[rows], targets, *extra
+        return self.models.stitch(config, head)

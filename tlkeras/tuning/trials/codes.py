@@ -21,7 +21,7 @@ from tlkeras.training.build import (
     require_fitting_head,
     set_up_model,
 )
-from tlkeras.training.frozen_part import (
+from tlkeras.training.reading import (
     build_views,
     feature_settings,
     reader_factory,
@@ -85,7 +85,7 @@ def load_head_codes(config: ConfigDict, console: Console) -> HeadCodes:
     seen = {n: s for n, s in dataset.splits.items() if n != "test"}
     dataset = dataclasses.replace(dataset, splits=seen)
     settings = feature_settings(config)
-    classifier = build_from_config(config, dataset, settings.num_workers)
+    classifier = build_from_config(config, dataset)
     top = len(topological_layers(classifier.backbone))
     freeze_at(classifier, top, batch_norm="frozen")
     parts = split_classifier(classifier, top)

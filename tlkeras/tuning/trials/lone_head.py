@@ -12,7 +12,6 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.callbacks.validation import Validation
 from tlkeras.data.parallel import lent
 from tlkeras.evaluation.metrics import primary_metric
@@ -89,11 +88,10 @@ class _Course(keras.callbacks.Callback):
     def __init__(
         self,
         validation: Validation,
-        guard: DivergenceGuard,
         is_over: Callable[[], bool],
     ) -> None:
         super().__init__()
-        self.validation, self.guard = validation, guard
+        self.validation = validation
         self.is_over = is_over
         self.metric = ""
         self.trained: TrainedHead | None = None
@@ -101,7 +99,7 @@ class _Course(keras.callbacks.Callback):
     def on_epoch_end(
         self, epoch: int, logs: dict[str, Any] | None = None
     ) -> None:
-        if self.guard.reason or self.trained is None:
+        if self.validation.guard.reason or self.trained is None:
             return
         metrics = self.validation.metrics
         row = {"train/loss": float((logs or {})["loss"])}
@@ -158,7 +156,7 @@ def train_lone_head(
         return data.summarize(logits), np.zeros(len(logits))
 
     validation = Validation(evaluate, guard)
-    course = _Course(validation, guard, is_over)
+    course = _Course(validation, is_over)
     course.metric = primary_metric(loss == "binary")
     course.trained = TrainedHead(*network.get_layer("logits").get_weights())
     with lent(_rows(data, batches)) as rows:
