@@ -6,7 +6,6 @@ Adaptation layers, other optimizers, clipping, max-norm, early stopping.
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
 
 import keras
 import numpy as np
@@ -97,7 +96,7 @@ class _Course(keras.callbacks.Callback):
         self.trained: TrainedHead | None = None
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         if self.validation.guard.reason or self.trained is None:
             return
