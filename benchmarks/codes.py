@@ -19,7 +19,7 @@ from tlkeras.features.engines import choose_engine
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.split import split_classifier
-from tlkeras.training.frozen_part import reader_factory
+from tlkeras.training.reading import reader_factory
 
 SIZE = 160
 WORKERS = 2

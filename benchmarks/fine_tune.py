@@ -14,7 +14,8 @@ from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.graph import find_cutoff
 from tlkeras.models.split import choose_cut, split_classifier
-from tlkeras.training.frozen_part import FrozenPart, reader_factory
+from tlkeras.training.frozen_part import FrozenPart
+from tlkeras.training.reading import reader_factory
 
 SIZE, BATCH, CUTOFF = 160, 32, "block_13_expand"
 

@@ -4,7 +4,7 @@ import pytest
 
 from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.callbacks.early_stopping import EarlyStopping
-from tlkeras.callbacks.progress import Progress
+from tlkeras.callbacks.progress import ProgressBar
 from tlkeras.callbacks.validation import Validation
 from tlkeras.console import Console
 
@@ -97,7 +97,7 @@ def test_validation_enters_the_logs():
 
 
 def test_progress_says_rate_and_time_left(capsys):
-    bar = Progress(
+    bar = ProgressBar(
         "fine_tune",
         "top_1_accuracy",
         num_epochs=2,

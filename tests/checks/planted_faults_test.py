@@ -28,7 +28,11 @@ from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_dataset
 from tlkeras.models import classifier as classifier_module
 from tlkeras.models.classifier import build_classifier, freeze
-from tlkeras.models.graph import batch_norm_layers, topological_layers
+from tlkeras.models.graph import (
+    batch_norm_layers,
+    find_cutoff,
+    topological_layers,
+)
 from tlkeras.models.heads import HeadConfig
 from tlkeras.optim.losses import LOSSES
 
@@ -195,16 +199,19 @@ def test_a_penalty_that_is_lost_is_caught():
 def look_at_step(classifier, photos, targets, *, batch_norm="frozen"):
     """Returns check name -> verdict after one step."""
     step = take_step(classifier, photos, targets)
+    cutoff = find_cutoff(classifier.backbone, CUT)
     return {
         "frozen_variables": check_unchanged(
-            "frozen_variables", frozen_variables(classifier, CUT), step.touched
+            "frozen_variables",
+            frozen_variables(classifier, cutoff),
+            step.touched,
         ).verdict,
         "batch_norm": check_unchanged(
             "batch_norm",
-            frozen_statistics(classifier, CUT, batch_norm),
+            frozen_statistics(classifier, cutoff, batch_norm),
             step.touched,
         ).verdict,
-        "gradient": check_gradient(step, classifier, CUT).verdict,
+        "gradient": check_gradient(step, classifier, cutoff).verdict,
     }
 
 

@@ -10,6 +10,14 @@ from tlkeras.config.run_directory import ABOUT, FORMAT_VERSION
 from tlkeras.data.dataset import Split
 from tlkeras.devices import installed_versions
 from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.evaluation.records import (
+    GroupRow,
+    PhaseComparison,
+    PhaseDetails,
+    PhaseRecord,
+    RunResult,
+    SplitScore,
+)
 from tlkeras.optim.losses import LOSSES
 from tlkeras.training.history import history_columns
 
@@ -25,6 +33,49 @@ def make_split(num_images, class_names, *, multi_label, paths, seed):
         targets = np.maximum(targets, rng.random(targets.shape) < 0.2)
     chosen = tuple(str(paths[i % len(paths)]) for i in range(num_images))
     return Split(chosen, targets.astype(np.float32), chosen)
+
+
+def make_phases(metric, stopped):
+    """A probe that is kept, and fine-tuning that is not."""
+    probe = PhaseRecord(
+        phase="linear_probe",
+        kept=True,
+        best_epoch=1,
+        metrics={metric: 0.6, "loss": 1.0},
+        seconds=1.0,
+        details=PhaseDetails(l2=10.0, tried=((10.0, 0.6),)),
+    )
+    tuned = PhaseRecord(
+        phase="fine_tune",
+        best_epoch=1,
+        metrics={metric: 0.5, "loss": 2.0},
+        stopped=stopped,
+        seconds=1.0,
+        comparison=PhaseComparison(
+            against="linear_probe",
+            difference=-0.1,
+            interval=(-0.2, 0.1),
+            p_value=0.9,
+            num_better=1,
+            num_worse=4,
+        ),
+        details=PhaseDetails(
+            layer_groups=tuple(
+                GroupRow(
+                    group=group,
+                    first_layer=f"{group}_first",
+                    last_layer=f"{group}_last",
+                    layers=2,
+                    variables=2,
+                    parameters=100,
+                    optimizer="adamw",
+                    learning_rate=1e-3,
+                )
+                for group in GROUPS
+            )
+        ),
+    )
+    return probe, tuned
 
 
 def write_run(
@@ -57,7 +108,7 @@ def write_run(
     rng = np.random.default_rng(0)
     splits = ("validation", "test")[: 1 + with_test]
     counts = {"train": dict.fromkeys(class_names, 20)}
-    result = {}
+    scores = {}
     for seed, split in enumerate(splits):
         examples = make_split(
             num_images,
@@ -81,8 +132,9 @@ def write_run(
             command="train",
         )
         prefix = "val" if split == "validation" else split
-        result[f"{prefix}/{metric}"] = metrics[metric]
-        result[f"{prefix}/loss"] = metrics["loss"]
+        scores[prefix] = SplitScore(
+            metrics[metric], metrics["loss"], metrics["num_examples"]
+        )
         totals = examples.targets.sum(0).astype(int).tolist()
         counts[split] = dict(zip(class_names, totals, strict=True))
         if split == "validation":
@@ -123,66 +175,21 @@ def write_run(
     np.savez(
         directory / workdir.FILTERS, before=kernel, after=kernel + np.float32(1)
     )
-    shared = {"seconds": 1.0, "best_epoch": 1}
-    workdir.write_json(
-        directory / workdir.RESULT,
-        {
-            "class_names": list(class_names),
-            "multi_label": multi_label,
-            "image_size": 32,
-            "loss": loss,
-            "num_parameters": 1000,
-            "trainable_parameters": 500,
-            **result,
-            "seconds/total": 3.0,
-            "best_phase": "linear_probe",
-            "best_epoch": 1,
-            "phases": [
-                {
-                    "phase": "linear_probe",
-                    "kept": True,
-                    f"val/{metric}": 0.6,
-                    "val/loss": 1.0,
-                    "stopped": "",
-                    "comparison": None,
-                    "l2": 10.0,
-                    "tried": [[10.0, 0.6]],
-                    **shared,
-                },
-                {
-                    "phase": "fine_tune",
-                    "kept": False,
-                    f"val/{metric}": 0.5,
-                    "val/loss": 2.0,
-                    "stopped": stopped,
-                    "comparison": {
-                        "against": "linear_probe",
-                        "difference": -0.1,
-                        "interval": [-0.2, 0.1],
-                        "p_value": 0.9,
-                        "num_better": 1,
-                        "num_worse": 4,
-                    },
-                    "layer_groups": [
-                        {
-                            "group": group,
-                            "first_layer": f"{group}_first",
-                            "last_layer": f"{group}_last",
-                            "layers": 2,
-                            "variables": 2,
-                            "parameters": 100,
-                            "optimizer": "adamw",
-                            "learning_rate": 1e-3,
-                            "weight_decay": 0.0,
-                        }
-                        for group in GROUPS
-                    ],
-                    **shared,
-                },
-            ][: 2 if epochs else 1],
-            "versions": installed_versions(),
-        },
+    result = RunResult(
+        class_names=tuple(class_names),
+        multi_label=multi_label,
+        image_size=32,
+        loss=loss,
+        num_parameters=1000,
+        trainable_parameters=500,
+        scores=scores,
+        seconds={"total": 3.0},
+        best_phase="linear_probe",
+        best_epoch=1,
+        phases=make_phases(metric, stopped)[: 2 if epochs else 1],
+        versions=installed_versions(),
     )
+    workdir.write_json(directory / workdir.RESULT, result.as_dict())
     workdir.write_json(
         directory / workdir.LEDGER,
         {

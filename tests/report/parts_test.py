@@ -10,6 +10,7 @@ from ml_collections import config_flags
 from PIL import Image
 
 from tlkeras.config import defaults, get_config
+from tlkeras.evaluation.records import GroupRow, PhaseDetails
 from tlkeras.report.classes import find_pairs
 from tlkeras.report.command import list_flags
 from tlkeras.report.curves import phase_spans, plot_groups, plot_pair
@@ -196,21 +197,21 @@ def test_groups_without_a_rate_are_left_out():
 
 
 def test_blocks_do_not_overlap_and_the_funnel_narrows():
-    groups = [
-        {
-            "group": name,
-            "first_layer": f"{name}_1",
-            "last_layer": f"{name}_9",
-            "parameters": size,
-            "optimizer": "adamw",
-            "learning_rate": 1e-3,
-        }
+    groups = tuple(
+        GroupRow(
+            group=name,
+            first_layer=f"{name}_1",
+            last_layer=f"{name}_9",
+            parameters=size,
+            optimizer="adamw",
+            learning_rate=1e-3,
+        )
         for name, size in (("head", 10), ("upper", 10_000))
-    ]
+    )
     blocks = list_blocks(
-        {"layer_groups": groups},
+        PhaseDetails(layer_groups=groups),
         {"trainable_from": "stage4"},
-        {"num_parameters": 15_010},
+        15_010,
     )
     assert [block["name"] for block in blocks] == ["frozen", "upper", "head"]
     assert sum(block["parameters"] for block in blocks) == 15_010

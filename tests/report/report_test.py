@@ -4,6 +4,7 @@ import pytest
 
 from tlkeras import load_run, train_and_evaluate, workdir, write_report
 from tlkeras.errors import InputError
+from tlkeras.evaluation.records import RunResult
 from tlkeras.models.graph import topological_layers
 from tlkeras.report.text import format_result
 
@@ -89,11 +90,12 @@ def test_tensorboard_gets_the_pictures_once(finished):
 
 
 def test_the_last_lines_say_which_phase_is_kept(finished):
-    result = workdir.read_json(finished / workdir.RESULT)
+    stored = workdir.read_json(finished / workdir.RESULT)
+    result = RunResult.from_dict(stored)
     text = format_result(result, finished)
     kept = [line for line in text.splitlines() if line.endswith("<- kept")]
     assert len(kept) == 1
-    assert kept[0].startswith(result["best_phase"])
+    assert kept[0].startswith(result.best_phase)
 
 
 def test_a_directory_that_is_no_run_is_refused(tmp_path):

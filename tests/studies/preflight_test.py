@@ -1,12 +1,14 @@
 import numpy as np
 import pytest
 
-import tlkeras.studies.preflight as preflight
+import tlkeras.studies.overfit_checks as overfit_checks
+import tlkeras.training.start as start
 from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Split
 from tlkeras.errors import InputError
-from tlkeras.studies.preflight import few_images, run_preflight
+from tlkeras.studies.overfit_checks import few_images
+from tlkeras.studies.preflight import run_preflight
 from tlkeras.training.trainer import train_and_evaluate
 
 NAMES = [
@@ -59,7 +61,7 @@ def test_checks_of_another_config_are_dropped(small_config, tmp_path):
 def test_shuffled_labels_in_the_data_are_caught(
     small_config, tmp_path, monkeypatch
 ):
-    right = preflight.load_data
+    right = start.load_data
 
     def shuffled(*arguments):
         dataset = right(*arguments)
@@ -70,7 +72,7 @@ def test_shuffled_labels_in_the_data_are_caught(
         )
         return dataset
 
-    monkeypatch.setattr(preflight, "load_data", shuffled)
+    monkeypatch.setattr(start, "load_data", shuffled)
     small_config.phases.fine_tune.epochs = 0
     results = run_preflight(small_config, tmp_path / "run")
     verdicts = {r.name: r.verdict for r in results}
@@ -82,7 +84,7 @@ def test_what_cannot_learn_by_heart_is_caught(
     small_config, tmp_path, monkeypatch
 ):
     small_config.phases.fine_tune.learning_rate = 1e-9
-    few = preflight.overfit
+    few = overfit_checks.overfit
 
     def stuck(model, inputs, targets, **settings):
         # Half of the images twice, once under each label.
@@ -90,7 +92,7 @@ def test_what_cannot_learn_by_heart_is_caught(
         targets = np.concatenate([targets[:10], 1 - targets[:10]])
         return few(model, inputs, targets, max_epochs=20, **settings)
 
-    monkeypatch.setattr(preflight, "overfit", stuck)
+    monkeypatch.setattr(overfit_checks, "overfit", stuck)
     results = run_preflight(small_config, tmp_path / "run")
     verdicts = {r.name: r.verdict for r in results}
     assert verdicts.pop("overfit_20/fine_tune") == "fail"

@@ -12,14 +12,11 @@ from tlkeras.studies.lr_finder_plot import (
     plot_range_test,
 )
 from tlkeras.studies.lr_search import find_phase_rates
-from tlkeras.training.assembly import freeze_below, freeze_phase
+from tlkeras.training.build import set_up_model
+from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.lr_finder import find_learning_rates
-from tlkeras.training.phases import read_phases
-from tlkeras.training.trainer import (
-    build_run,
-    set_up_model,
-    train_and_evaluate,
-)
+from tlkeras.training.start import build_run
+from tlkeras.training.trainer import train_and_evaluate
 
 
 @pytest.mark.parametrize(
@@ -42,7 +39,7 @@ def test_the_model_is_bit_identical_before_and_after(
         policy,
         Console(quiet=True),
     )
-    phase = read_phases(small_config.phases)[-1]
+    phase = run.phases[-1]
     freeze_phase(phase, run, adapt=False)
     frozen = freeze_below(phase, run)
     variables = run.classifier.model.variables  # seed generators too

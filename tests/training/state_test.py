@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from tlkeras.errors import InputError
-from tlkeras.training.state import BestWeights, Checkpoints, Progress
+from tlkeras.training.progress import BestWeights, PhaseProgress, RunProgress
+from tlkeras.training.state import Checkpoints
 from tlkeras.workdir import STATE
 
 
@@ -23,16 +24,20 @@ def best(file):
     return BestWeights(file, 1, {"loss": 1.0}, [1.0])
 
 
+def at(**phase):
+    return RunProgress(current=PhaseProgress(**phase))
+
+
 def test_nothing_committed_is_a_fresh_start(checkpoints, model):
     progress, slots = checkpoints.load(model)
-    assert progress == Progress()
+    assert progress == RunProgress()
     assert slots == {}
 
 
 def test_weights_seeds_slots_and_record_come_back(checkpoints, model):
     model(np.ones((2, 3)), training=True)  # advances the seed generator
     file = checkpoints.save_weights(model, "a")
-    progress = Progress(
+    progress = at(
         epoch=3,
         has_begun=True,
         best=best(file),
@@ -52,26 +57,26 @@ def test_weights_seeds_slots_and_record_come_back(checkpoints, model):
 def test_weights_that_nothing_names_are_dropped(checkpoints, model, tmp_path):
     old = checkpoints.save_weights(model, "old")
     new = checkpoints.save_weights(model, "new")
-    checkpoints.commit(Progress(best=best(new)), model, None, {})
+    checkpoints.commit(at(best=best(new)), model, None, {})
     assert not (tmp_path / old).exists()
     assert (tmp_path / new).exists()
 
 
 def test_a_failed_commit_leaves_the_last_one(checkpoints, model, monkeypatch):
-    checkpoints.commit(Progress(epoch=1), model, None, {})
+    checkpoints.commit(at(epoch=1), model, None, {})
 
     def full(*arguments, **named):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "savez", full)
     with pytest.raises(OSError, match="No space left"):
-        checkpoints.commit(Progress(epoch=2), model, None, {})
-    assert checkpoints.load(model)[0].epoch == 1
+        checkpoints.commit(at(epoch=2), model, None, {})
+    assert checkpoints.load(model)[0].current.epoch == 1
     assert [p.name for p in checkpoints.directory.iterdir()] == [STATE]
 
 
 def test_a_damaged_checkpoint_is_named(checkpoints, model, tmp_path):
-    checkpoints.commit(Progress(), model, None, {})
+    checkpoints.commit(RunProgress(), model, None, {})
     content = (tmp_path / STATE).read_bytes()
     for damaged in (b"rubbish", content[: len(content) // 2]):
         (tmp_path / STATE).write_bytes(damaged)
@@ -80,7 +85,7 @@ def test_a_damaged_checkpoint_is_named(checkpoints, model, tmp_path):
 
 
 def test_going_on_under_other_conditions_is_refused(checkpoints, model):
-    checkpoints.commit(Progress(epoch=1), model, None, {})
+    checkpoints.commit(at(epoch=1), model, None, {})
     other = Checkpoints(checkpoints.directory, {"data": "drawings"})
     with pytest.raises(InputError, match=r"data has changed .*photos is now"):
         other.load(model)

@@ -1,7 +1,6 @@
 """Quitting a hopeless phase: NaN, or a loss above 3x the initial one."""
 
 import math
-from typing import Any
 
 from tlkeras.callbacks.stateful import StatefulCallback
 from tlkeras.optim.divergence import Divergence
@@ -27,7 +26,7 @@ class DivergenceGuard(StatefulCallback):
         self.reason = ""
 
     def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
+        self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Looks at the running mean of the epoch's loss."""
         loss = float((logs or {})["loss"])

@@ -10,41 +10,36 @@ import keras
 
 from tlkeras.checks.result import FAIL, PASS, CheckResult
 from tlkeras.models.classifier import Classifier
-from tlkeras.models.graph import (
-    batch_norm_layers,
-    find_cutoff,
-    topological_layers,
-)
+from tlkeras.models.graph import batch_norm_layers, topological_layers
 
 
 def frozen_variables(
-    classifier: Classifier, trainable_from: str
+    classifier: Classifier, cutoff: int
 ) -> list[keras.Variable]:
     """Returns the variables of the layers below a cutoff.
 
     Args:
         classifier: Whole.
-        trainable_from: As for `graph.find_cutoff`.
+        cutoff: As from `graph.find_cutoff`.
     """
     layers = topological_layers(classifier.backbone)
-    cutoff = find_cutoff(classifier.backbone, trainable_from)
     return [w for layer in layers[:cutoff] for w in layer.weights]
 
 
 def frozen_statistics(
-    classifier: Classifier, trainable_from: str, batch_norm: str
+    classifier: Classifier, cutoff: int, batch_norm: str
 ) -> list[keras.Variable]:
     """Returns the variables of BatchNormalization that must not change.
 
     Args:
         classifier: Whole.
-        trainable_from: As for `graph.find_cutoff`.
+        cutoff: As from `graph.find_cutoff`.
         batch_norm: `frozen` and `adapt` fix all of them, `train` those below
             the cutoff only.
     """
     layers = topological_layers(classifier.backbone)
     if batch_norm == "train":
-        layers = layers[: find_cutoff(classifier.backbone, trainable_from)]
+        layers = layers[:cutoff]
     return [w for norm in batch_norm_layers(layers) for w in norm.weights]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tlkeras.checks.result import FAIL, PASS, SKIP, WARN, CheckResult
 from tlkeras.models.classifier import Classifier
-from tlkeras.models.graph import find_cutoff, topological_layers
+from tlkeras.models.graph import topological_layers
 from tlkeras.models.layer_groups import HEAD, LayerGroup
 from tlkeras.models.snapshot import checksums, restored
 from tlkeras.optim.update_ratio import (
@@ -91,17 +91,16 @@ def take_step(
 
 
 def check_gradient(
-    step: Step, classifier: Classifier, trainable_from: str
+    step: Step, classifier: Classifier, cutoff: int
 ) -> CheckResult:
     """The gradient reaches the cutoff and is finite.
 
     Args:
         step: From `take_step`.
         classifier: Frozen as the phase says.
-        trainable_from: The phase's cutoff.
+        cutoff: The phase's, as from `graph.find_cutoff`.
     """
     layers = topological_layers(classifier.backbone)
-    cutoff = find_cutoff(classifier.backbone, trainable_from)
     above = [*layers[cutoff:], *classifier.head_layers]
     lowest = next(layer for layer in above if layer.trainable_variables)
     norm = step.norm(lowest.trainable_variables)

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
     from tlkeras.console import Console
     from tlkeras.studies.lr_finder_plot import plot_learning_rates
     from tlkeras.studies.lr_search import find_phase_rates
-    from tlkeras.training.lr_finder import format_learning_rates
+    from tlkeras.training.learning_rates import format_learning_rates
 
     config = parsing.resolve_config()
     directory = Path(parsing.resolve_workdir(config))

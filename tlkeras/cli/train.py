@@ -19,13 +19,16 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from tlkeras.console import Console
+    from tlkeras.evaluation.records import RunResult
     from tlkeras.report.text import format_diagnosis, format_result
     from tlkeras.training.trainer import train_and_evaluate
 
     config = parsing.resolve_config()
     directory = Path(parsing.resolve_workdir(config))
     console = Console(quiet=parsing.FLAGS.quiet)
-    result = train_and_evaluate(config, directory, console=console)
+    result = RunResult.from_dict(
+        train_and_evaluate(config, directory, console=console)
+    )
     if config.report.enabled:
         from tlkeras.report.page import write_report
 
@@ -39,12 +42,12 @@ def main(arguments: list[str]) -> int:
     if findings := format_diagnosis(directory):
         console.result(findings)
     console.result(format_result(result, directory))
-    diverged = [row for row in result["phases"] if row["stopped"]]
+    diverged = [row for row in result.phases if row.stopped]
     for row in diverged:
         print(
-            f"tlkeras: the phase '{row['phase']}' diverged, {row['stopped']}; "
+            f"tlkeras: the phase '{row.phase}' diverged, {row.stopped}; "
             "the best weights before are kept: lower --config.phases."
-            f"{row['phase']}.learning_rate.",
+            f"{row.phase}.learning_rate.",
             file=sys.stderr,
         )
     return 1 if diverged else 0

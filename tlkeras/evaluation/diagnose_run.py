@@ -9,8 +9,8 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.evaluation.diagnosis import diagnose
-from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.evaluation.phase_history import Finding, PhaseHistory
+from tlkeras.evaluation.records import VALIDATION, PhaseRecord, RunResult
 from tlkeras.optim.losses import LOSSES
 from tlkeras.tables import lookup
 
@@ -18,7 +18,7 @@ FLAT = 1e-6  # standard deviation over images of a dead code
 
 
 def write_diagnosis(
-    directory: Path, config: ConfigDict, result: dict[str, Any]
+    directory: Path, config: ConfigDict, result: RunResult
 ) -> list[Finding]:
     """Writes `diagnosis.json` of a run, and returns its findings.
 
@@ -40,7 +40,7 @@ def write_diagnosis(
 
 
 def read_histories(
-    directory: Path, config: ConfigDict, result: dict[str, Any]
+    directory: Path, config: ConfigDict, result: RunResult
 ) -> list[PhaseHistory]:
     """Returns the curves of the phases that were fitted, in order.
 
@@ -50,38 +50,36 @@ def read_histories(
         result: Its `result.json`.
     """
     rows = workdir.read_table(directory / workdir.HISTORY)
-    metric = primary_metric(result["multi_label"])
-    loss = lookup(LOSSES, result["loss"], what="loss")
+    loss = lookup(LOSSES, result.loss, what="loss")
     counts = workdir.read_json(directory / workdir.LEDGER)["class_counts"]
     shares = np.array(list(counts["validation"].values()), float)
-    shares /= result["val/num_examples"]
+    num_validation = result.scores[VALIDATION].num_examples
+    shares /= num_validation
     return [
         _read_phase(
-            [row for row in rows if row["phase"] == outcome["phase"]],
+            [row for row in rows if row["phase"] == outcome.phase],
             config,
             outcome,
-            metric=metric,
-            knowing_nothing=loss.expected_at_zero(len(result["class_names"])),
-            chance=float(
-                shares.mean() if result["multi_label"] else shares.max()
-            ),
-            num_validation=result["val/num_examples"],
-            dead_codes=_dead_codes(directory) if outcome["kept"] else None,
+            metric=result.metric,
+            knowing_nothing=loss.expected_at_zero(len(result.class_names)),
+            chance=float(shares.mean() if result.multi_label else shares.max()),
+            num_validation=num_validation,
+            dead_codes=_dead_codes(directory) if outcome.kept else None,
         )
-        for outcome in result["phases"]
-        if "layer_groups" in outcome
+        for outcome in result.phases
+        if outcome.is_fitted
     ]
 
 
 def _read_phase(
     rows: list[dict[str, str]],
     config: ConfigDict,
-    outcome: dict[str, Any],
+    outcome: PhaseRecord,
     *,
     metric: str,
     **about: Any,
 ) -> PhaseHistory:
-    groups = [group["group"] for group in outcome["layer_groups"]]
+    groups = [row.group for row in outcome.details.layer_groups or ()]
     # A phase that diverged has a last row without validation.
     rows = [row for row in rows if row.get("val/loss")]
 
@@ -90,8 +88,8 @@ def _read_phase(
 
     steps = column("step")
     return PhaseHistory(
-        name=outcome["phase"],
-        settings=config.phases[outcome["phase"]].to_dict(),
+        name=outcome.phase,
+        settings=config.phases[outcome.phase].to_dict(),
         model=config.model.to_dict(),
         train_loss=column("train/loss"),
         train_metric=column(f"train/{metric}"),
@@ -103,7 +101,7 @@ def _read_phase(
         else steps,
         ratios={g: column(f"update_ratio/{g}") for g in groups},
         rates={g: column(f"learning_rate/{g}") for g in groups},
-        stopped=outcome["stopped"],
+        stopped=outcome.stopped,
         **about,
     )
 

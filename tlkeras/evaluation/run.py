@@ -19,6 +19,7 @@ from tlkeras.data.preprocess import decode_image
 from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.evaluation.records import RunResult
 from tlkeras.models.inference import run_batches
 from tlkeras.optim.losses import LOSSES, Loss, compute_probabilities
 from tlkeras.tables import lookup
@@ -58,23 +59,23 @@ class Run:
 
     directory: Path
     config: ConfigDict
-    result: dict[str, Any]
+    result: RunResult
     model: keras.Model
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """[C] names in the order of the logits."""
-        return tuple(self.result["class_names"])
+        return self.result.class_names
 
     @property
     def loss(self) -> Loss:
         """That it was trained with."""
-        return lookup(LOSSES, self.result["loss"], what="loss")
+        return lookup(LOSSES, self.result.loss, what="loss")
 
     @property
     def image_size(self) -> int:
         """Side of the square input, pixels."""
-        return int(self.result["image_size"])
+        return self.result.image_size
 
     @property
     def config_hash(self) -> str:
@@ -213,7 +214,7 @@ def load_run(directory: str | Path) -> Run:
                 "missing); expected a finished one: run the same tlkeras train "
                 "command again."
             )
-    result = workdir.read_json(directory / workdir.RESULT)
+    result = RunResult.from_dict(workdir.read_json(directory / workdir.RESULT))
     try:
         model = keras.saving.load_model(
             directory / workdir.MODEL, compile=False

@@ -165,9 +165,25 @@ def freeze(
         Counts for the log: `trainable_layers`, `frozen_layers`,
         `batch_norm_layers`, `batch_norm_training`.
     """
-    backbone = classifier.backbone
-    cutoff = find_cutoff(backbone, trainable_from)
-    layers = topological_layers(backbone)
+    cutoff = find_cutoff(classifier.backbone, trainable_from)
+    return freeze_at(classifier, cutoff, batch_norm=batch_norm)
+
+
+def freeze_at(
+    classifier: Classifier, cutoff: int, *, batch_norm: str
+) -> dict[str, int]:
+    """Does what `freeze` does, for a cutoff that is found already.
+
+    Args:
+        classifier: Changed in place.
+        cutoff: Index of the first trainable layer of the backbone, as from
+            `graph.find_cutoff`.
+        batch_norm: As for `freeze`.
+
+    Returns:
+        As `freeze`.
+    """
+    layers = topological_layers(classifier.backbone)
     for index, layer in enumerate(layers):
         layer.trainable = index >= cutoff
     norms = batch_norm_layers(layers)

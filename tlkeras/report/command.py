@@ -20,7 +20,7 @@ def build_command(files: RunFiles) -> dict[str, Any]:
         "command": " \\\n  ".join(lines),
         "unsaid": unsaid,
         "seed": files.config.seed,
-        "versions": files.result["versions"],
+        "versions": files.result.versions,
     }
 
 

@@ -30,7 +30,7 @@ def build_curves(files: RunFiles) -> dict[str, Any] | None:
     if not rows:
         return None
     metric = f"{files.metric_name} by epoch"
-    kept = (str(files.result["best_phase"]), int(files.result["best_epoch"]))
+    kept = (files.result.best_phase, files.result.best_epoch)
     charts: list[dict[str, str] | None] = [
         plot_pair(rows, "loss", "loss by epoch", kept),
         plot_pair(rows, files.metric, metric, kept),
@@ -52,9 +52,7 @@ def build_curves(files: RunFiles) -> dict[str, Any] | None:
         "num_epochs": len(rows),
         "phases": list(dict.fromkeys(row["phase"] for row in rows)),
         "stopped": {
-            row["phase"]: row["stopped"]
-            for row in files.phases
-            if row["stopped"]
+            row.phase: row.stopped for row in files.phases if row.stopped
         },
     }
 

@@ -58,9 +58,9 @@ def _figures(files: RunFiles) -> list[tuple[str, str, str]]:
         figures.append((share, "largest class", "what always naming it gives"))
     figures.append(
         (
-            _duration(files.result["seconds/total"]),
+            _duration(files.result.seconds["total"]),
             "training time",
-            f"{files.result['num_parameters']:,} parameters",
+            f"{files.result.num_parameters:,} parameters",
         )
     )
     if "test" in files.evaluations or files.num_test_looks:

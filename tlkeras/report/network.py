@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras.charts import shorten
+from tlkeras.evaluation.records import PhaseDetails, PhaseRecord
 from tlkeras.report.run_files import RunFiles
 
 TOP_WIDTH, BOTTOM_WIDTH = 88.0, 40.0  # of the funnel, SVG units
@@ -23,36 +24,35 @@ def build_phases(files: RunFiles) -> dict[str, Any]:
     }
 
 
-def _describe_phase(row: dict[str, Any], files: RunFiles) -> dict[str, Any]:
-    settings = files.config.phases[row["phase"]].to_dict()
-    solved = "layer_groups" not in row
+def _describe_phase(row: PhaseRecord, files: RunFiles) -> dict[str, Any]:
+    settings = files.config.phases[row.phase].to_dict()
     return {
-        **row,
-        "solved": solved,
+        **row.as_dict(),
+        "solved": not row.is_fitted,
         "settings": settings,
         "drawing": draw_blocks(
-            list_blocks(row, settings, files.result),
-            f"{files.result['image_size']} x {files.result['image_size']} px",
+            list_blocks(row.details, settings, files.result.num_parameters),
+            f"{files.result.image_size} x {files.result.image_size} px",
             f"{len(files.class_names)} classes",
         ),
     }
 
 
 def list_blocks(
-    row: dict[str, Any], settings: dict[str, Any], result: dict[str, Any]
+    details: PhaseDetails, settings: dict[str, Any], num_parameters: int
 ) -> list[dict[str, Any]]:
     """Returns the parts of the network from the image to the head.
 
     Args:
-        row: Of `result["phases"]`.
+        details: How the phase was done.
         settings: Of the phase, from the config.
-        result: Of the run.
+        num_parameters: Of the whole model.
 
     Returns:
         For each part `name`, `frozen`, `parameters` (0 if unknown) and two
         lines, `what` and `layers`.
     """
-    groups = row.get("layer_groups")
+    groups = details.layer_groups
     if groups is None:
         return [
             _block("frozen", True, 0, "runs once, codes are kept", "backbone"),
@@ -60,17 +60,17 @@ def list_blocks(
                 "head",
                 False,
                 0,
-                f"solved exactly, L2 {row['l2']:.3g}"
-                if row.get("l2") is not None
+                f"solved exactly, L2 {details.l2:.3g}"
+                if details.l2 is not None
                 else "solved exactly",
                 "logits",
             ),
         ]
-    trained = sum(group["parameters"] for group in groups)
-    frozen = max(result["num_parameters"] - trained, 0)
+    trained = sum(group.parameters for group in groups)
+    frozen = max(num_parameters - trained, 0)
     blocks = []
     if settings["trainable_from"] != "all":
-        first = groups[-1]["first_layer"] if len(groups) > 1 else "the head"
+        first = groups[-1].first_layer if len(groups) > 1 else "the head"
         blocks.append(
             _block(
                 "frozen",
@@ -81,15 +81,15 @@ def list_blocks(
             )
         )
     for group in reversed(groups):
-        ends = (group["first_layer"], group["last_layer"])
+        ends = (group.first_layer, group.last_layer)
         blocks.append(
             _block(
-                group["group"],
+                group.group,
                 False,
-                group["parameters"],
-                f"{group['parameters']:,} parameters, {group['optimizer']}",
+                group.parameters,
+                f"{group.parameters:,} parameters, {group.optimizer}",
                 ends[0] if ends[0] == ends[1] else f"{ends[0]} to {ends[1]}",
-                rate=group["learning_rate"],
+                rate=group.learning_rate,
             )
         )
     return blocks

@@ -10,7 +10,7 @@ from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import read_test_looks
-from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.records import PhaseRecord, RunResult
 
 EVALUATED = ("validation", "test")
 
@@ -37,7 +37,7 @@ class RunFiles:
 
     directory: Path
     config: ConfigDict
-    result: dict[str, Any]
+    result: RunResult
     history: list[dict[str, str]]
     evaluations: dict[str, dict[str, Any]]
     predictions: dict[str, list[dict[str, str]]]
@@ -58,17 +58,17 @@ class RunFiles:
     @property
     def class_names(self) -> list[str]:
         """[C] names in the order of the logits."""
-        return list(self.result["class_names"])
+        return list(self.result.class_names)
 
     @property
     def multi_label(self) -> bool:
         """Whether an image may carry several labels."""
-        return bool(self.result["multi_label"])
+        return self.result.multi_label
 
     @property
     def metric(self) -> str:
         """The metric that models are chosen by, without prefix."""
-        return primary_metric(self.multi_label)
+        return self.result.metric
 
     @property
     def metric_name(self) -> str:
@@ -92,9 +92,9 @@ class RunFiles:
         return self.predictions[self.shown_split]
 
     @property
-    def phases(self) -> list[dict[str, Any]]:
+    def phases(self) -> tuple[PhaseRecord, ...]:
         """The record of each phase, in order."""
-        return list(self.result["phases"])
+        return self.result.phases
 
 
 def read_run_files(directory: Path) -> RunFiles:
@@ -125,7 +125,9 @@ def read_run_files(directory: Path) -> RunFiles:
     return RunFiles(
         directory=directory,
         config=config,
-        result=workdir.read_json(directory / workdir.RESULT),
+        result=RunResult.from_dict(
+            workdir.read_json(directory / workdir.RESULT)
+        ),
         history=workdir.read_table(directory / workdir.HISTORY),
         evaluations=evaluations,
         predictions={

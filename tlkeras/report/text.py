@@ -8,28 +8,27 @@ from typing import Any, TextIO
 
 from tlkeras import workdir
 from tlkeras.evaluation.evaluate import read_test_looks
-from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.records import TEST, VALIDATION, RunResult
 from tlkeras.evaluation.run import Prediction
 from tlkeras.exporters.records import ExportRecord, Measurement
 
 
-def format_result(result: dict[str, Any], directory: Path) -> str:
+def format_result(result: RunResult, directory: Path) -> str:
     """Returns the last lines of a training run."""
-    metric = primary_metric(result["multi_label"])
+    metric = result.metric
     lines = [
-        f"{row['phase']:<14} val/{metric} {row[f'val/{metric}']:.4f}  "
-        f"val/loss {row['val/loss']:.4f}  {row['seconds']:.1f} s"
-        f"{'  <- kept' if row['kept'] else ''}"
-        for row in result["phases"]
+        f"{row.phase:<14} val/{metric} {row.metrics[metric]:.4f}  "
+        f"val/loss {row.metrics['loss']:.4f}  {row.seconds:.1f} s"
+        f"{'  <- kept' if row.kept else ''}"
+        for row in result.phases
     ]
-    summary = f"val/{metric} {result[f'val/{metric}']:.4f}"
-    if f"test/{metric}" in result:
+    summary = f"val/{metric} {result.scores[VALIDATION].metric:.4f}"
+    if test := result.scores.get(TEST):
         summary += (
-            f"  test/{metric} {result[f'test/{metric}']:.4f} "
-            f"({result['test/num_examples']} images)"
+            f"  test/{metric} {test.metric:.4f} ({test.num_examples} images)"
         )
     lines += [
-        f"{summary}  {result['seconds/total']:.1f} s in all",
+        f"{summary}  {result.seconds['total']:.1f} s in all",
         f"run directory: {directory}",
     ]
     if looks := read_test_looks(directory):

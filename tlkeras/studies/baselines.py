@@ -18,6 +18,7 @@ from tlkeras.evaluation.metrics import (
     compute_summary,
     per_image_scores,
 )
+from tlkeras.evaluation.records import VALIDATION, RunResult
 from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.optim.losses import LOSSES
 from tlkeras.training.trainer import train_and_evaluate
@@ -42,11 +43,11 @@ class Figure:
 
 def measure_run(name: str, config: ConfigDict, directory: Path) -> Figure:
     """Trains a recipe and reads its answers on the test split."""
-    result = train_and_evaluate(config, directory)
+    result = RunResult.from_dict(train_and_evaluate(config, directory))
     rows = workdir.read_table(directory / workdir.predictions_name("test"))
     scores = np.array([float(row["score"]) for row in rows])
     paths = tuple(row["path"] for row in rows)
-    return Figure(name, result["val/top_1_accuracy"], paths, scores)
+    return Figure(name, result.scores[VALIDATION].metric, paths, scores)
 
 
 def measure_raw_pixels(

@@ -29,8 +29,8 @@ from tlkeras.models.graph import topological_layers
 from tlkeras.optim.losses import LOSSES
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate
 from tlkeras.studies.probe_cost import StepCost, measure_steps
-from tlkeras.training.frozen_part import feature_settings, reader_factory
-from tlkeras.training.trainer import build_from_config, set_up_model
+from tlkeras.training.build import build_from_config, set_up_model
+from tlkeras.training.reading import feature_settings, reader_factory
 
 PROBE = "probe.json"
 PROBE_PLOT = "probe.png"
@@ -98,8 +98,7 @@ def run_linear_probe(
     set_up_model(config)
     directory = workdir.make_directory(directory, what="probe folder")
     dataset = load_configured(config)
-    workers = feature_settings(config).num_workers
-    classifier = build_from_config(config, dataset, workers)
+    classifier = build_from_config(config, dataset)
     images = _sample(dataset, max_images, config.seed)
     depths = block_ends(classifier.backbone)
     codes = _codes_of_all(config, classifier, images, depths, console)

@@ -15,7 +15,7 @@ from tlkeras.charts import (
     to_png,
     use_log_scale,
 )
-from tlkeras.training.lr_finder import LearningRates
+from tlkeras.training.learning_rates import LearningRates
 
 REGION_COLORS = {
     "barely changes": THEME["band"],

@@ -4,33 +4,32 @@ from pathlib import Path
 
 from ml_collections import ConfigDict
 
-from tlkeras.config.run_directory import open_run_directory
-from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.tables import lookup
-from tlkeras.training.assembly import freeze_below, freeze_phase
 from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import fitted_phases, run_first_checks
-from tlkeras.training.lr_finder import (
+from tlkeras.training.freezing import freeze_below, freeze_phase
+from tlkeras.training.learning_rates import (
     AUTO,
+    LearningRates,
+    check_rule,
+    write_learning_rates,
+)
+from tlkeras.training.lr_finder import (
     HIGHEST_RATE,
     LOWEST_RATE,
     MIN_POINTS,
     NUM_STEPS,
-    LearningRates,
-    check_rule,
     find_learning_rates,
-    write_learning_rates,
 )
-from tlkeras.training.phases import Phase
+from tlkeras.training.phases import ResolvedPhase
+from tlkeras.training.start import build_run, open_run, start_run
 from tlkeras.training.trainer import (
-    build_run,
-    load_data,
+    RunState,
     remaining_phases,
+    restore,
     run_phase,
-    set_up_model,
-    start_run,
 )
 
 
@@ -76,21 +75,19 @@ def find_phase_rates(
             "is impossible; expected increasing rates above 0 and at least "
             f"{MIN_POINTS} steps: check --low, --high and --num_steps."
         )
-    validate(config)
-    directory = open_run_directory(Path(directory), config)
-    policy = set_up_model(config)
-    dataset = load_data(config, directory, console)
-    run = start_run(config, directory, dataset, policy, console)
+    directory = open_run(config, directory)
+    run = start_run(config, directory, console)
+    state = restore(run)
     chosen = _choose_phase(run, phase)
-    run_first_checks(run)
-    for earlier in remaining_phases(run):
+    run_first_checks(run, state.progress)
+    for earlier in remaining_phases(run, state):
         if earlier.name == chosen.name:
             break
-        run_phase(earlier, run)
-    before = _kept_before(run, chosen)
-    if run.progress.has_begun or _is_done(run, chosen):
+        run_phase(earlier, run, state)
+    before = _kept_before(run, state, chosen)
+    if state.progress.current.has_begun or _is_done(state, chosen):
         # Weights and seeds have moved on; the phase began with others.
-        run = build_run(config, directory, dataset, policy, console)
+        run = build_run(config, directory, run.dataset, run.precision, console)
     if before is not None:
         run.checkpoints.load_weights(run.classifier.model, before)
     freeze_phase(chosen, run, adapt=True)
@@ -103,11 +100,11 @@ def find_phase_rates(
         highest=highest,
         num_steps=num_steps,
     )
-    write_learning_rates(found, run)
+    write_learning_rates(found, run.directory)
     return found
 
 
-def _choose_phase(run: RunContext, name: str) -> Phase:
+def _choose_phase(run: RunContext, name: str) -> ResolvedPhase:
     fitted = {phase.name: phase for phase in fitted_phases(run)}
     if not fitted:
         raise InputError(
@@ -125,13 +122,15 @@ def _choose_phase(run: RunContext, name: str) -> Phase:
     return lookup(fitted, name, what="phase")
 
 
-def _is_done(run: RunContext, phase: Phase) -> bool:
-    return phase.name in {outcome.phase for outcome in run.progress.outcomes}
+def _is_done(state: RunState, phase: ResolvedPhase) -> bool:
+    return phase.name in {outcome.phase for outcome in state.progress.outcomes}
 
 
-def _kept_before(run: RunContext, phase: Phase) -> str | None:
+def _kept_before(
+    run: RunContext, state: RunState, phase: ResolvedPhase
+) -> str | None:
     """Returns the file of the weights that a phase begins with."""
     order = list(run.config.phases.phase_order)
     earlier = order[: order.index(phase.name)]
-    kept = [o for o in run.progress.outcomes if o.phase in earlier and o.kept]
+    kept = [o for o in state.progress.outcomes if o.phase in earlier and o.kept]
     return kept[-1].best.file if kept else None

@@ -6,10 +6,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
-from tlkeras.data.augmentation import Augmentation
-from tlkeras.data.epoch import stream_seed
 from tlkeras.data.load import load_configured
-from tlkeras.data.views import Views
 from tlkeras.errors import InputError
 from tlkeras.features.codes import (
     build_code_model,
@@ -20,8 +17,12 @@ from tlkeras.features.codes import (
 )
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.features.table import CodeTable, compute_code_table
-from tlkeras.training.frozen_part import feature_settings, reader_factory
-from tlkeras.training.trainer import build_from_config, set_up_model
+from tlkeras.training.build import build_from_config, set_up_model
+from tlkeras.training.reading import (
+    build_views,
+    feature_settings,
+    reader_factory,
+)
 
 
 def compute_codes(
@@ -65,20 +66,16 @@ def compute_codes(
     set_up_model(config)
     dataset = load_configured(config)
     settings = feature_settings(config)
-    classifier = build_from_config(config, dataset, settings.num_workers)
+    classifier = build_from_config(config, dataset)
     network = build_code_model(
         classifier,
         [layer],
         pooling=pooling,
         before_activation=before_activation,
     )
-    augment = Augmentation(**config.data.augment.to_dict())
-    views = Views(
-        augmentation=augment if augmented_copies > 1 else None,
-        num_views=augmented_copies,
-        seed=stream_seed(config.seed, "views"),
+    views = build_views(
+        config, augment=augmented_copies > 1, num_views=augmented_copies
     )
-
     prefix = FrozenPrefix(
         network,
         next(iter(dataset.splits.values())),

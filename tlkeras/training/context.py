@@ -1,7 +1,7 @@
-"""What the phases of a run share."""
+"""What the phases of a run take, and what they give back."""
 
 import dataclasses
-import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,6 @@ from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
-from tlkeras.data.epoch import balanced_class_weights
 from tlkeras.evaluation.metrics import (
     compute_summary,
     per_image_scores,
@@ -19,32 +18,31 @@ from tlkeras.evaluation.metrics import (
 )
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches, run_outputs
+from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.history import History
-from tlkeras.training.state import Checkpoints, Progress
+from tlkeras.training.phases import ResolvedPhase
+from tlkeras.training.progress import PhaseOutcome
+from tlkeras.training.state import Checkpoints
 
 if TYPE_CHECKING:
     from tlkeras.data.pipeline import ImageBatches
-    from tlkeras.training.frozen_part import FrozenPart
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(frozen=True)
 class RunContext:
-    """A run in progress.
+    """What stays the same from the first phase of a run to the last.
 
     Attributes:
         config: Locked, validated.
         directory: The run directory.
         dataset: Labelled images in splits.
         classifier: The model and its parts.
+        phases: What is to be trained, in order.
+        precision: The policy that the model computes in, e.g. `float32`.
         num_workers: Threads that decode images.
         console: For people.
         history: Rows of `history.csv`.
         checkpoints: Files below `checkpoints/`.
-        progress: Where the run stands.
-        counted_until: Clock up to which `progress.total_seconds` counts.
-        slots: Optimizer slots of the last `fit` phase.
-        frozen: Frozen part of the phase whose weights the model has, if that
-            phase ran in this process.
         first_kernel: [h, w, channels, filters] of the first convolution before
             training; None where the backbone has no convolution.
     """
@@ -53,14 +51,12 @@ class RunContext:
     directory: Path
     dataset: Dataset
     classifier: Classifier
+    phases: tuple[ResolvedPhase, ...]
+    precision: str
     num_workers: int
     console: Console
     history: History
     checkpoints: Checkpoints
-    progress: Progress = dataclasses.field(default_factory=Progress)
-    counted_until: float = dataclasses.field(default_factory=time.perf_counter)
-    slots: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
-    frozen: "FrozenPart | None" = None
     first_kernel: np.ndarray | None = None
     _batches: dict[str, "ImageBatches"] = dataclasses.field(
         default_factory=dict
@@ -80,13 +76,6 @@ class RunContext:
     def multi_label(self) -> bool:
         """Whether images may carry several labels."""
         return self.classifier.head.multi_label
-
-    @property
-    def class_weights(self) -> np.ndarray | None:
-        """[C] weights of the loss, or None."""
-        if self.config.data.class_weighting == "none":
-            return None
-        return balanced_class_weights(self.dataset.splits["train"].targets)
 
     def images(self, split: str) -> "ImageBatches":
         """Returns a split's images in order, decoded once where they fit."""
@@ -109,7 +98,15 @@ class RunContext:
     def summarize(
         self, split: str, logits: np.ndarray
     ) -> tuple[dict[str, float], np.ndarray]:
-        """Returns a split's metrics and per-image scores [N] for its logits."""
+        """Returns what a split's logits are worth.
+
+        Args:
+            split: Its name.
+            logits: float [N, C].
+
+        Returns:
+            `loss` and the primary metric, and the per-image scores [N].
+        """
         targets = self.dataset.splits[split].targets
         metrics = compute_summary(
             targets, logits, loss=self.classifier.head.loss
@@ -119,54 +116,70 @@ class RunContext:
         )
 
     def validate(
-        self, frozen: "FrozenPart | None" = None
+        self, frozen: FrozenPart | None
     ) -> tuple[dict[str, float], np.ndarray]:
         """Runs the model over the validation split; the loss may be NaN.
 
         Args:
-            frozen: Of the phase, whose activations save the frozen part.
+            frozen: Of the phase, whose activations save the frozen part; None
+                runs the whole model.
         """
-        logits = self._logits("validation", frozen)
+        logits = self.compute_logits("validation", frozen)
         if not np.isfinite(logits).all():
             broken = {"loss": float("nan"), self.metric: 0.0}
             return broken, np.zeros(len(logits))
         return self.summarize("validation", logits)
 
-    def compute_logits(self, split: str) -> np.ndarray:
+    def compute_logits(
+        self, split: str, frozen: FrozenPart | None
+    ) -> np.ndarray:
         """Returns the model's logits for a split, float32 [N, C].
 
-        Through the activations of the phase whose weights the model has,
-        where there are such: they are proved to give the same.
+        Args:
+            split: Its name.
+            frozen: Of the phase whose weights the model has: its activations
+                are proved to give the same.
         """
-        return self._logits(split, self.frozen)
-
-    def compute_codes_and_logits(self, split: str) -> tuple[np.ndarray, ...]:
-        """Returns a split's CNN codes [N, d] and logits [N, C] in one pass.
-
-        The codes are those that enter the last layer.
-        """
-        if self.frozen is None:
-            classifier = self.classifier
-            both = [classifier.codes, *classifier.model.outputs]
-            (images,) = classifier.model.inputs
-            model = keras.Model(images, both, name="codes_and_logits")
-            return run_outputs(model, self.images(split))
-        return self.frozen.codes_and_logits(
-            split, self.config.evaluation.batch_size
-        )
-
-    def _logits(self, split: str, frozen: "FrozenPart | None") -> np.ndarray:
         if frozen is None:
             return run_batches(self.classifier.model, self.images(split))
         return frozen.logits(split, self.config.evaluation.batch_size)
 
-    def commit(
-        self, optimizer: keras.optimizers.Optimizer | None = None
-    ) -> None:
-        """Writes the checkpoint."""
-        now = time.perf_counter()
-        self.progress.total_seconds += now - self.counted_until
-        self.counted_until = now
-        self.checkpoints.commit(
-            self.progress, self.classifier.model, optimizer, self.slots
-        )
+    def compute_codes_and_logits(
+        self, split: str, frozen: FrozenPart | None
+    ) -> tuple[np.ndarray, ...]:
+        """Returns a split's CNN codes [N, d] and logits [N, C] in one pass.
+
+        The codes are those that enter the last layer.
+
+        Args:
+            split: Its name.
+            frozen: As for `compute_logits`.
+        """
+        if frozen is not None:
+            return frozen.codes_and_logits(
+                split, self.config.evaluation.batch_size
+            )
+        classifier = self.classifier
+        both = [classifier.codes, *classifier.model.outputs]
+        (images,) = classifier.model.inputs
+        model = keras.Model(images, both, name="codes_and_logits")
+        return run_outputs(model, self.images(split))
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseResult:
+    """What a phase gives back; the spine decides what stays of it.
+
+    Attributes:
+        outcome: Not yet compared with the weights before.
+        frozen: Its frozen part, where its activations are the model's own
+            numbers; None = later passes run the whole model.
+        slots: Optimizer slots that the next phase may go on with; None leaves
+            those of the phase before.
+        timings: `seconds/...` -> seconds to add to the run's.
+    """
+
+    outcome: PhaseOutcome
+    frozen: FrozenPart | None
+    slots: dict[str, np.ndarray] | None = None
+    timings: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -1,143 +1,174 @@
 """`method="fit"`: Keras training of one phase, epoch by epoch, resumable."""
 
+import dataclasses
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import numpy as np
 
-from tlkeras.callbacks.batch_noise import BatchNoise
-from tlkeras.callbacks.checkpointer import Checkpointer
-from tlkeras.callbacks.divergence_guard import DivergenceGuard
-from tlkeras.callbacks.epoch_writer import EpochWriter
-from tlkeras.callbacks.progress import Progress as ProgressBar
-from tlkeras.callbacks.stateful import StatefulCallback
-from tlkeras.callbacks.update_ratios import UpdateRatios
-from tlkeras.callbacks.validation import Validation
-from tlkeras.data.epoch import steps_per_epoch
-from tlkeras.data.parallel import lent
+from tlkeras.evaluation.records import PhaseDetails
 from tlkeras.optim.multi_optimizer import (
+    Slots,
     export_slots,
     import_slots,
     inner_optimizers,
     set_first_step,
 )
 from tlkeras.ranking import rank_key
-from tlkeras.training.assembly import (
-    build_optimizer,
-    compile_model,
-    freeze_below,
-    freeze_phase,
-    phase_batches,
-    plateau_callbacks,
-)
-from tlkeras.training.context import RunContext
-from tlkeras.training.first_checks import frozen_guards
+from tlkeras.training.assembly import build_optimizer, compile_classifier
+from tlkeras.training.batches import lent_batches, phase_batches
+from tlkeras.training.context import PhaseResult, RunContext
+from tlkeras.training.fit_callbacks import FitCallbacks
+from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart, prove_stitched
 from tlkeras.training.lr_finder import with_learning_rate
-from tlkeras.training.phases import Phase, build_groups, format_groups
-from tlkeras.training.state import BestWeights, PhaseOutcome
+from tlkeras.training.phases import ResolvedPhase, format_groups
+from tlkeras.training.progress import BestWeights, PhaseOutcome, PhaseProgress
 
+# Writes the run's state with the phase where it now stands.
+Commit = Callable[[PhaseProgress, keras.optimizers.Optimizer], None]
 # Metrics of the validation split, and per-image scores [N].
-Validate = Callable[[], tuple[dict[str, float], np.ndarray]]
+Validated = tuple[dict[str, float], np.ndarray]
 
 
-def run_fit_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
-    """Trains one phase from where it stands and returns its outcome.
+def run_fit_phase(
+    phase: ResolvedPhase,
+    run: RunContext,
+    begun: PhaseProgress,
+    slots: Slots,
+    commit: Commit,
+) -> PhaseResult:
+    """Trains one phase from where it stands.
 
     The model ends with the weights of the last epoch; the outcome names the
     file with the best ones.
+
+    Args:
+        phase: What trains, and how.
+        run: Its classifier is trained, its history gets a row an epoch.
+        begun: Where the phase stands.
+        slots: Optimizer slots of the phase before, for one that begins.
+        commit: Called before the first epoch and after each.
     """
-    started = time.perf_counter()
-    before = run.progress.seconds
+    started = time.perf_counter() - begun.seconds
     run.release("train")
-    num_images = len(run.dataset.splits["train"])
-    steps = steps_per_epoch(num_images, phase.batch_size)
-    freeze_phase(phase, run, adapt=not run.progress.has_begun)
-    frozen = None if _is_finished(phase, run) else freeze_below(phase, run)
-    phase = with_learning_rate(phase, run, frozen)
-    optimizer, rows = build_optimizer(phase, run, steps)
+    steps = phase.steps_per_epoch(len(run.dataset.splits["train"]))
+    freeze_phase(phase, run, adapt=not begun.has_begun)
+    is_finished = _is_finished(phase, begun)
+    frozen = None if is_finished else freeze_below(phase, run)
+    asked, phase = (
+        phase,
+        with_learning_rate(phase, run, frozen, begun.learning_rate),
+    )
+    if phase is not asked:
+        begun = dataclasses.replace(
+            begun, learning_rate=float(phase.learning_rate)
+        )
+    optimizer, rows = build_optimizer(phase, run.classifier, steps)
     run.console.line(format_groups(rows))
-    if run.progress.has_begun:
-        _resume_optimizer(run, optimizer)
+    if begun.has_begun:
+        _resume_optimizer(run, optimizer, begun)
     else:
-        _begin(run, optimizer)
+        begun = _begin(begun, optimizer, slots)
+        commit(begun, optimizer)
     model = frozen.suffix if frozen else run.classifier.model
-    compile_model(phase, run, model, optimizer)
+    compile_classifier(phase, run.classifier, model, optimizer)
+    callbacks = FitCallbacks(
+        phase, run, begun, lambda: run.validate(frozen), steps
+    )
+    progress = begun
 
-    def validate() -> tuple[dict[str, float], np.ndarray]:
-        return run.validate(frozen)
+    def commit_epoch(epoch: int) -> None:
+        nonlocal progress
+        progress = dataclasses.replace(
+            progress,
+            epoch=epoch,
+            best=_choose_best(
+                phase, run, progress.best, callbacks.validated, epoch
+            ),
+            seconds=time.perf_counter() - started,
+            callbacks=callbacks.states,
+        )
+        commit(progress, optimizer)
 
-    validation, guard, callbacks = _callbacks(phase, run, steps, validate)
-    stateful = [c for c in callbacks if isinstance(c, StatefulCallback)]
-    for callback in stateful:
-        name = type(callback).__name__
-        callback.restore_state(run.progress.callbacks.get(name, {}))
-
-    def commit(epoch: int) -> None:
-        _keep_best(phase, run, validation.metrics, validation.scores, epoch)
-        run.progress.epoch = epoch
-        run.progress.seconds = before + time.perf_counter() - started
-        run.progress.callbacks = {
-            type(c).__name__: c.get_state() for c in stateful
-        }
-        run.commit(optimizer)
-
-    callbacks.append(Checkpointer(commit, lambda: not guard.reason))
-    if not _is_finished(phase, run):
-        _run_epochs(phase, run, steps, callbacks, frozen)
-    reason = guard.reason
+    if not is_finished:
+        every = callbacks.then(commit_epoch)
+        _run_epochs(phase, run, begun.epoch, steps, every, frozen)
+    reason = callbacks.stopped
     if reason:
         run.console.line(f"{phase.name}: ended early, {reason}")
-    if run.progress.best is None:
-        _fall_back_to_start(phase, run, validate)
+    best = progress.best or _fall_back_to_start(phase, run, frozen)
     if frozen and not reason:
-        prove_stitched(phase, run, frozen)
-        run.frozen = frozen if frozen.is_exact else None
-    # Slots of a diverged phase would poison the next one.
-    run.slots = {} if reason else export_slots(optimizer)
-    best = run.progress.best
-    assert best is not None
-    return PhaseOutcome(
-        phase=phase.name,
-        best=best,
-        seconds=before + time.perf_counter() - started,
-        stopped=reason,
-        trainable_parameters=sum(
-            math.prod(v.shape) for v in run.classifier.model.trainable_variables
+        prove_stitched(phase.name, run.classifier, frozen, run.console)
+    return PhaseResult(
+        PhaseOutcome(
+            phase=phase.name,
+            best=best,
+            seconds=time.perf_counter() - started,
+            stopped=reason,
+            trainable_parameters=sum(
+                math.prod(v.shape)
+                for v in run.classifier.model.trainable_variables
+            ),
+            details=PhaseDetails(layer_groups=rows),
         ),
-        kept=False,
-        comparison=None,
-        details={"layer_groups": rows},
+        frozen=frozen if frozen and frozen.is_exact and not reason else None,
+        # Slots of a diverged phase would poison the next one.
+        slots={} if reason else export_slots(optimizer),
     )
 
 
-def _run_epochs(
-    phase: Phase,
+def _is_finished(phase: ResolvedPhase, begun: PhaseProgress) -> bool:
+    stopped = begun.callbacks.get("EarlyStopping", {})
+    return begun.epoch >= phase.epochs or bool(stopped.get("stopped_epoch"))
+
+
+def _begin(
+    begun: PhaseProgress, optimizer: keras.optimizers.Optimizer, slots: Slots
+) -> PhaseProgress:
+    """Does what happens once, before the first epoch of a phase."""
+    return dataclasses.replace(
+        begun, has_begun=True, first_steps=import_slots(optimizer, slots)
+    )
+
+
+def _resume_optimizer(
     run: RunContext,
+    optimizer: keras.optimizers.Optimizer,
+    begun: PhaseProgress,
+) -> None:
+    run.checkpoints.load_optimizer(optimizer)
+    for inner in inner_optimizers(optimizer):
+        set_first_step(inner, begun.first_steps.get(inner.name, 0))
+
+
+def _run_epochs(
+    phase: ResolvedPhase,
+    run: RunContext,
+    first_epoch: int,
     steps: int,
     callbacks: list[keras.callbacks.Callback],
     frozen: FrozenPart | None,
 ) -> None:
     """Lets Keras train from the last committed epoch to the last."""
-    from tlkeras.data.pipeline import naming_bad_files  # brings TensorFlow
-
+    train = run.dataset.splits["train"]
+    image_size = run.classifier.image_size
     model = frozen.suffix if frozen else run.classifier.model
     batches = phase_batches(
         phase,
-        run,
+        run.config,
+        train,
+        image_size,
         frozen,
-        first_epoch=run.progress.epoch,
+        first_epoch=first_epoch,
         num_epochs=phase.epochs,
     )
-    with (
-        lent(batches) as read,
-        naming_bad_files(run.dataset.splits["train"], run.size),
-    ):
+    with lent_batches(batches, train, image_size) as read:
         model.fit(
             read,
-            initial_epoch=run.progress.epoch,
+            initial_epoch=first_epoch,
             epochs=phase.epochs,
             steps_per_epoch=steps,
             callbacks=callbacks,
@@ -146,68 +177,26 @@ def _run_epochs(
         )
 
 
-def _begin(run: RunContext, optimizer: keras.optimizers.Optimizer) -> None:
-    """Does what happens once, before the first epoch of a phase."""
-    run.progress.first_steps = import_slots(optimizer, run.slots)
-    run.progress.has_begun = True
-    run.commit(optimizer)
-
-
-def _resume_optimizer(
-    run: RunContext, optimizer: keras.optimizers.Optimizer
-) -> None:
-    run.checkpoints.load_optimizer(optimizer)
-    for inner in inner_optimizers(optimizer):
-        set_first_step(inner, run.progress.first_steps.get(inner.name, 0))
-
-
-def _callbacks(
-    phase: Phase, run: RunContext, steps: int, validate: Validate
-) -> tuple[Validation, DivergenceGuard, list[keras.callbacks.Callback]]:
-    """Returns the callbacks in the order in which an epoch's end runs them."""
-    guard = DivergenceGuard(
-        phase.divergence_factor,
-        run.classifier.head.loss.expected_at_zero(run.dataset.num_classes),
-    )
-    validation = Validation(validate, guard)
-    callbacks: list[keras.callbacks.Callback] = [
-        guard,
-        *frozen_guards(phase, run),
-        BatchNoise(),
-        UpdateRatios(
-            {
-                group.name: group.variables
-                for group in build_groups(phase, run.classifier)
-            },
-            steps,
-        ),
-        validation,
-        *plateau_callbacks(phase, run.metric),
-        EpochWriter(phase.name, run.metric, [run.history.add]),
-        ProgressBar(
-            phase.name,
-            run.metric,
-            num_epochs=phase.epochs,
-            steps_per_epoch=steps,
-            batch_size=min(phase.batch_size, len(run.dataset.splits["train"])),
-            console=run.console,
-        ),
-    ]
-    return validation, guard, callbacks
-
-
-def _keep_best(
-    phase: Phase,
+def _choose_best(
+    phase: ResolvedPhase,
     run: RunContext,
-    metrics: dict[str, float],
-    scores: np.ndarray,
+    best: BestWeights | None,
+    validated: Validated,
     epoch: int,
-) -> None:
-    """Writes the weights if validation was never better in this phase."""
-    best = run.progress.best
+) -> BestWeights:
+    """Returns the best weights so far; writes new ones before that.
+
+    Args:
+        phase: Whose name the file gets.
+        run: Whose weights the model has now.
+        best: Of the epochs before, or None.
+        validated: What they are worth.
+        epoch: Finished epochs.
+    """
+    metrics, scores = validated
     if best and _rank(metrics, run) <= _rank(best.metrics, run):
-        return
-    run.progress.best = BestWeights(
+        return best
+    return BestWeights(
         file=run.checkpoints.save_weights(
             run.classifier.model, f"{phase.name}-{epoch:04d}"
         ),
@@ -217,20 +206,13 @@ def _keep_best(
     )
 
 
-def _rank(metrics: dict[str, float], run: RunContext) -> tuple[float, float]:
+def _rank(metrics: Mapping[str, float], run: RunContext) -> tuple[float, float]:
     return rank_key(metrics[run.metric], metrics["loss"])
 
 
 def _fall_back_to_start(
-    phase: Phase, run: RunContext, validate: Validate
-) -> None:
+    phase: ResolvedPhase, run: RunContext, frozen: FrozenPart | None
+) -> BestWeights:
     """After a divergence in the first epoch: the phase's start counts."""
     run.checkpoints.load(run.classifier.model)
-    _keep_best(phase, run, *validate(), 0)
-
-
-def _is_finished(phase: Phase, run: RunContext) -> bool:
-    stopped = run.progress.callbacks.get("EarlyStopping", {})
-    return run.progress.epoch >= phase.epochs or bool(
-        stopped.get("stopped_epoch")
-    )
+    return _choose_best(phase, run, None, run.validate(frozen), 0)

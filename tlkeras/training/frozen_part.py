@@ -1,72 +1,36 @@
 """What a phase freezes, as activations that training reads."""
 
 import dataclasses
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras.data.augmentation import Augmentation
+from tlkeras.console import Console
 from tlkeras.data.dataset import Split
-from tlkeras.data.epoch import stream_seed
-from tlkeras.data.views import Views, image_keys
+from tlkeras.data.views import image_keys
 from tlkeras.errors import GateError
 from tlkeras.features.activations import (
     Activations,
-    ReadImages,
     run_engine,
 )
-from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.features.frozen import FrozenPrefix
+from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches, run_outputs
 from tlkeras.models.split import SplitClassifier, split_classifier
-from tlkeras.training.context import RunContext
 from tlkeras.training.phases import Phase
+from tlkeras.training.reading import (
+    feature_settings,
+    phase_views,
+    reader_factory,
+)
 
 # Largest relative difference between the logits of the stitched model and
 # those of prefix + suffix: rounding in float32, and what 16 bits may lose.
 STITCH_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
 PROOF_IMAGES = 32
-
-
-def phase_views(phase: Phase, run: RunContext) -> Views:
-    """Returns how a phase shows the training images."""
-    augment = run.config.data.augment.to_dict()
-    return Views(
-        augmentation=Augmentation(**augment) if phase.augment else None,
-        num_views=run.config.features.num_views,
-        seed=stream_seed(run.config.seed, "views"),
-    )
-
-
-def feature_settings(config: ConfigDict) -> FeatureSettings:
-    """Returns the settings of frozen parts in a config."""
-    features = config.features
-    return FeatureSettings(
-        engine=config.runtime.engine,
-        precision=features.precision,
-        cache=features.cache,
-        storage=features.storage,
-        max_cache_bytes=features.max_cache_bytes,
-        num_workers=config.runtime.num_workers or os.cpu_count() or 1,
-    )
-
-
-def reader_factory(image_size: int) -> Callable[[Split, Views], ReadImages]:
-    """Returns what makes readers of square images.
-
-    Args:
-        image_size: Side of the images, pixels.
-    """
-
-    def make_reader(split: Split, views: Views) -> ReadImages:
-        from tlkeras.data.reader import ViewReader  # brings TensorFlow
-
-        return ViewReader(split, (image_size, image_size), views)
-
-    return make_reader
 
 
 @dataclasses.dataclass
@@ -162,41 +126,51 @@ class FrozenPart:
 
 
 def build_frozen_part(
-    phase: Phase, run: RunContext, cut: int, *, uses: int
+    phase: Phase,
+    config: ConfigDict,
+    classifier: Classifier,
+    splits: Mapping[str, Split],
+    console: Console,
+    *,
+    cut: int,
+    uses: int,
 ) -> FrozenPart:
     """Splits the classifier and computes, or finds, what is frozen.
 
     Args:
         phase: Its augmentation decides about views.
-        run: Whose classifier is frozen below the cutoff already.
+        config: Of the run.
+        classifier: Frozen below the cutoff already.
+        splits: `train` and `validation` at least.
+        console: For people.
         cut: Index of the first suffix layer of the backbone.
         uses: How often the phase asks for each training image.
     """
-    parts = split_classifier(run.classifier, cut)
-    views = phase_views(phase, run)
-    train = run.dataset.splits["train"]
+    parts = split_classifier(classifier, cut)
+    views = phase_views(phase, config)
+    train = splits["train"]
     prefix = FrozenPrefix(
         parts.prefix,
         train,
-        reader_factory(run.classifier.image_size),
+        reader_factory(classifier.image_size),
         views,
-        feature_settings(run.config),
-        run.console,
+        feature_settings(config),
+        console,
     )
     shapes = ", ".join("x".join(map(str, s)) for s in parts.frontier_shapes)
-    run.console.line(f"{phase.name}: frozen part gives {shapes} an image")
+    console.line(f"{phase.name}: frozen part gives {shapes} an image")
     why_live = _why_live(prefix, train, uses)
     if why_live:
-        run.console.line(f"  training images run live: {why_live}")
+        console.line(f"  training images run live: {why_live}")
     elif uses > 1:
-        run.console.line(
+        console.line(
             f"  {uses} epochs read {len(train) * views.count} rows of the "
             f"cache instead of {uses * len(train)} passes through the prefix"
         )
     rows = prefix.activations(
         train, views, what="training images", live=bool(why_live)
     )
-    frozen = FrozenPart(parts, prefix, run.dataset.splits, rows)
+    frozen = FrozenPart(parts, prefix, splits, rows)
     frozen.plain("validation")
     return frozen
 
@@ -222,8 +196,16 @@ def as_inputs(tensors: list[np.ndarray]) -> Any:
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 
-def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
+def prove_stitched(
+    name: str, classifier: Classifier, frozen: FrozenPart, console: Console
+) -> float:
     """Makes sure that the whole model equals prefix + suffix.
+
+    Args:
+        name: Of the phase.
+        classifier: Whole.
+        frozen: Whose suffix shares its layers.
+        console: For people.
 
     Returns:
         The largest difference of logits on held-out images, relative to the
@@ -232,14 +214,15 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     Raises:
         GateError: If it passes `STITCH_TOLERANCE`.
     """
-    count = min(PROOF_IMAGES, len(run.dataset.splits["validation"]))
+    held_out = frozen.splits["validation"]
+    count = min(PROOF_IMAGES, len(held_out))
     rows = np.arange(count)
     frontier = frozen.plain("validation").rows(rows, np.zeros_like(rows))
     in_parts = run_batches(frozen.suffix, [as_inputs(frontier)])
-    images = frozen.prefix.make_reader(
-        run.dataset.splits["validation"], frozen.prefix.plain
-    )(rows, np.zeros_like(rows))
-    whole = run_batches(run.classifier.model, [images])
+    images = frozen.prefix.make_reader(held_out, frozen.prefix.plain)(
+        rows, np.zeros_like(rows)
+    )
+    whole = run_batches(classifier.model, [images])
     scale = max(float(np.abs(whole).max()), 1e-6)
     error = float(np.abs(in_parts - whole).max()) / scale
     # The coarsest of what the network, the engine and the disk compute in.
@@ -251,13 +234,13 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     )
     if not error <= tolerance:
         raise GateError(
-            f"The phase '{phase.name}' cannot be trusted: the whole model's "
+            f"The phase '{name}' cannot be trusted: the whole model's "
             f"logits differ from prefix + suffix by {error:.2e} of the largest "
             f"(limit {tolerance:g}); train with --config.features.cache=off "
             "--config.runtime.engine=keras and report this."
         )
-    run.console.line(
-        f"{phase.name}: stitched; {error:.1e} between the whole model and "
+    console.line(
+        f"{name}: stitched; {error:.1e} between the whole model and "
         f"prefix + suffix on {count} held-out images (limit {tolerance:g})"
     )
     return error

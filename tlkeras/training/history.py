@@ -4,7 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ml_collections import ConfigDict
+
 from tlkeras import workdir
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.training.phases import Phase
 
 
 def history_columns(metric: str, groups: Sequence[str]) -> list[str]:
@@ -22,6 +26,31 @@ def history_columns(metric: str, groups: Sequence[str]) -> list[str]:
         *(f"update_ratio/{group}" for group in groups),
         "seconds",
     ]
+
+
+def open_history(
+    config: ConfigDict,
+    directory: Path,
+    phases: Sequence[Phase],
+    *,
+    multi_label: bool,
+) -> "History":
+    """Opens the history of a run, with columns for the groups of all phases.
+
+    Args:
+        config: Of the run.
+        directory: Of the run.
+        phases: All that are to run.
+        multi_label: Whether images may carry several labels.
+    """
+    names = dict.fromkeys(name for p in phases for name in p.groups)
+    if any(phase.layer_decay is not None for phase in phases):
+        names |= dict.fromkeys(f"stage{number}" for number in range(7))
+    return History(
+        directory / workdir.HISTORY,
+        history_columns(primary_metric(multi_label), list(names)),
+        directory / workdir.TENSORBOARD if config.runtime.tensorboard else None,
+    )
 
 
 class History:

@@ -1,7 +1,7 @@
 """`result.json`: the final numbers of a run."""
 
 import functools
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -9,77 +9,124 @@ from tlkeras import workdir
 from tlkeras.devices import installed_versions
 from tlkeras.evaluation.diagnose_run import write_diagnosis
 from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.evaluation.records import (
+    TEST,
+    VALIDATION,
+    PhaseRecord,
+    RunResult,
+    SplitScore,
+)
 from tlkeras.training.context import RunContext
+from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.keepsakes import write_codes, write_filters
+from tlkeras.training.progress import PhaseOutcome, RunProgress
 
 
-def write_result(run: RunContext) -> dict[str, Any]:
-    """Evaluates the chosen weights and writes `result.json`, the last file.
+def evaluate_weights(
+    run: RunContext, frozen: FrozenPart | None
+) -> dict[str, SplitScore]:
+    """Evaluates the weights in the model, and keeps codes and filters.
 
     Args:
         run: With the chosen weights in the model.
+        frozen: Of the phase that they come from, or None.
+
+    Returns:
+        `val`, and `test` where the config says so -> its figures.
     """
-    kept = run.progress.kept
-    assert kept is not None
-    result: dict[str, Any] = {
-        "class_names": list(run.dataset.class_names),
-        "multi_label": run.multi_label,
-        "image_size": run.classifier.image_size,
-        "loss": run.classifier.head.loss.name,
-        "num_parameters": run.classifier.model.count_params(),
-        "trainable_parameters": kept.trainable_parameters,
-    }
-    splits = ["validation"]
+    splits = {VALIDATION: "validation"}
     if run.config.evaluation.test_at_end and "test" in run.dataset.splits:
-        splits.append("test")
-    for split in splits:
+        splits[TEST] = "test"
+    scores = {}
+    for prefix, split in splits.items():
         metrics = evaluate_split(
             run.directory,
             split,
             run.dataset.splits[split],
-            functools.partial(compute_logits, run, split),
+            functools.partial(compute_logits, run, split, frozen),
             loss=run.classifier.head.loss,
             class_names=run.dataset.class_names,
             bootstrap_samples=run.config.evaluation.bootstrap_samples,
             calibration_bins=run.config.evaluation.calibration_bins,
             command="train",
         )
-        prefix = "val" if split == "validation" else split
-        result[f"{prefix}/{run.metric}"] = metrics[run.metric]
-        result[f"{prefix}/loss"] = metrics["loss"]
-        result[f"{prefix}/num_examples"] = metrics["num_examples"]
+        scores[prefix] = SplitScore(
+            metrics[run.metric], metrics["loss"], metrics["num_examples"]
+        )
     write_filters(run)
-    run.commit()  # counts the time up to here
-    result |= {
-        "seconds/features": run.progress.timings.get("seconds/features", 0.0),
-        **run.progress.timings,
-        "seconds/total": round(run.progress.total_seconds, 3),
-        "best_phase": kept.phase,
-        "best_epoch": kept.best.epoch,
-        "phases": [
-            {
-                "phase": outcome.phase,
-                "kept": outcome is kept,
-                "best_epoch": outcome.best.epoch,
-                **{f"val/{k}": v for k, v in outcome.best.metrics.items()},
-                "stopped": outcome.stopped,
-                "seconds": round(outcome.seconds, 3),
-                "comparison": outcome.comparison,
-                **outcome.details,
-            }
-            for outcome in run.progress.outcomes
-        ],
-        "versions": installed_versions(),
+    return scores
+
+
+def compute_logits(
+    run: RunContext, split: str, frozen: FrozenPart | None
+) -> np.ndarray:
+    """Returns a split's logits; the validation codes of the pass are kept.
+
+    Args:
+        run: With the chosen weights in the model.
+        split: Its name.
+        frozen: Of the phase that they come from, or None.
+
+    Returns:
+        float32 [N, C].
+    """
+    if split != "validation":
+        return run.compute_logits(split, frozen)
+    codes, logits = run.compute_codes_and_logits(split, frozen)
+    write_codes(run, codes)
+    return logits
+
+
+def write_result(
+    run: RunContext, progress: RunProgress, scores: Mapping[str, SplitScore]
+) -> RunResult:
+    """Writes the diagnosis, and `result.json`, the last file.
+
+    Args:
+        run: That is over.
+        progress: After its last phase.
+        scores: From `evaluate_weights`.
+    """
+    kept = progress.kept
+    assert kept is not None
+    seconds = {
+        name.removeprefix("seconds/"): value
+        for name, value in progress.timings.items()
     }
+    result = RunResult(
+        class_names=tuple(run.dataset.class_names),
+        multi_label=run.multi_label,
+        image_size=run.classifier.image_size,
+        loss=run.classifier.head.loss.name,
+        num_parameters=run.classifier.model.count_params(),
+        trainable_parameters=kept.trainable_parameters,
+        scores=scores,
+        seconds={
+            "features": 0.0,
+            **seconds,
+            "total": round(progress.total_seconds, 3),
+        },
+        best_phase=kept.phase,
+        best_epoch=kept.best.epoch,
+        phases=tuple(
+            _record(outcome, is_kept=outcome is kept)
+            for outcome in progress.outcomes
+        ),
+        versions=installed_versions(),
+    )
     write_diagnosis(run.directory, run.config, result)
-    workdir.write_json(run.directory / workdir.RESULT, result)
+    workdir.write_json(run.directory / workdir.RESULT, result.as_dict())
     return result
 
 
-def compute_logits(run: RunContext, split: str) -> np.ndarray:
-    """Returns a split's logits; the validation codes of the pass are kept."""
-    if split != "validation":
-        return run.compute_logits(split)
-    codes, logits = run.compute_codes_and_logits(split)
-    write_codes(run, codes)
-    return logits
+def _record(outcome: PhaseOutcome, *, is_kept: bool) -> PhaseRecord:
+    return PhaseRecord(
+        phase=outcome.phase,
+        kept=is_kept,
+        best_epoch=outcome.best.epoch,
+        metrics=outcome.best.metrics,
+        stopped=outcome.stopped,
+        seconds=round(outcome.seconds, 3),
+        comparison=outcome.comparison,
+        details=outcome.details,
+    )

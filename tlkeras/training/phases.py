@@ -2,14 +2,17 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from tlkeras.config.solving import solve_obstacle
+from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.errors import InputError
-from tlkeras.models.classifier import Classifier
+from tlkeras.evaluation.records import GroupRow
+from tlkeras.models.classifier import Classifier, freeze_at
+from tlkeras.models.graph import find_cutoff
 from tlkeras.models.layer_groups import (
     HEAD,
     LayerGroup,
@@ -64,6 +67,22 @@ class Phase:
     solve_num_strengths: int
     solver: str
 
+    def steps_per_epoch(self, num_images: int) -> int:
+        """Returns the number of batches in which an epoch shows the images."""
+        return steps_per_epoch(num_images, self.batch_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class ResolvedPhase(Phase):
+    """A phase on a network: `method` is `solve` or `fit`.
+
+    Attributes:
+        cutoff: Index of the first backbone layer that trains, in topological
+            order; the number of layers where none does.
+    """
+
+    cutoff: int
+
 
 def read_phases(phases: ConfigDict) -> list[Phase]:
     """Returns the phases of a config in order, without skipped ones."""
@@ -81,6 +100,29 @@ def _read_phase(name: str, section: ConfigDict) -> Phase:
         for group, settings in values.pop("groups").items()
     }
     return Phase(name=name, groups=groups, **values)
+
+
+def resolve_phase(phase: Phase, classifier: Classifier) -> ResolvedPhase:
+    """Resolves a phase's cutoff and method on a network, which it freezes.
+
+    Its groups are tried as well, so that a mistyped layer ends a run before
+    the first phase, not before the last.
+
+    Args:
+        phase: As configured.
+        classifier: Left frozen as the phase says.
+
+    Raises:
+        InputError: For a layer that it lacks, a group without layers, or a
+            phase that cannot be solved.
+    """
+    cutoff = find_cutoff(classifier.backbone, phase.trainable_from)
+    freeze_at(classifier, cutoff, batch_norm=phase.batch_norm)
+    values = {**vars(phase), "method": resolve_method(phase, classifier)}
+    resolved = ResolvedPhase(**values, cutoff=cutoff)
+    if resolved.method == "fit":
+        build_groups(resolved, classifier)
+    return resolved
 
 
 def resolve_method(phase: Phase, classifier: Classifier) -> str:
@@ -175,36 +217,36 @@ def _first(value: Any, default: Any) -> Any:
 
 def describe_groups(
     phase: Phase, groups: list[LayerGroup], specs: dict[str, OptimizerSpec]
-) -> list[dict[str, Any]]:
+) -> tuple[GroupRow, ...]:
     """Returns one row a group: layers, variables, parameters, rate, decay."""
     rates = group_rates(phase, groups)
-    return [
-        {
-            "group": group.name,
-            "first_layer": group.layers[0].name,
-            "last_layer": group.layers[-1].name,
-            "layers": len(group.layers),
-            "variables": len(group.variables),
-            "parameters": sum(math.prod(v.shape) for v in group.variables),
-            "optimizer": specs[group.name].optimizer,
-            "learning_rate": rates[group.name],
-            "weight_decay": specs[group.name].weight_decay,
-        }
+    return tuple(
+        GroupRow(
+            group=group.name,
+            first_layer=group.layers[0].name,
+            last_layer=group.layers[-1].name,
+            layers=len(group.layers),
+            variables=len(group.variables),
+            parameters=sum(math.prod(v.shape) for v in group.variables),
+            optimizer=specs[group.name].optimizer,
+            learning_rate=rates[group.name],
+            weight_decay=specs[group.name].weight_decay,
+        )
         for group in groups
-    ]
+    )
 
 
-def format_groups(rows: list[dict[str, Any]]) -> str:
+def format_groups(rows: Sequence[GroupRow]) -> str:
     """Returns the assignment as a table of plain text."""
     header = (
         f"{'group':<10}{'layers':>7}{'variables':>11}{'parameters':>12}  "
         f"{'optimizer':<10}{'rate':>9}{'decay':>9}  from .. to"
     )
     lines = [
-        f"{row['group']:<10}{row['layers']:>7}{row['variables']:>11}"
-        f"{row['parameters']:>12,}  {row['optimizer']:<10}"
-        f"{row['learning_rate']:>9.2g}{row['weight_decay']:>9.2g}  "
-        f"{row['first_layer']} .. {row['last_layer']}"
+        f"{row.group:<10}{row.layers:>7}{row.variables:>11}"
+        f"{row.parameters:>12,}  {row.optimizer:<10}"
+        f"{row.learning_rate:>9.2g}{row.weight_decay:>9.2g}  "
+        f"{row.first_layer} .. {row.last_layer}"
         for row in rows
     ]
     return "\n".join([header, *lines])

@@ -4,28 +4,31 @@ import time
 
 import numpy as np
 
+from tlkeras.evaluation.records import PhaseDetails
 from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.batch_norm import adapt_batch_norm
-from tlkeras.models.classifier import freeze
-from tlkeras.models.graph import topological_layers
+from tlkeras.models.classifier import freeze_at
 from tlkeras.ranking import rank_key
-from tlkeras.training.context import RunContext
+from tlkeras.training.batches import class_weights
+from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.frozen_part import build_frozen_part, prove_stitched
-from tlkeras.training.phases import Phase
-from tlkeras.training.state import BestWeights, PhaseOutcome
+from tlkeras.training.phases import ResolvedPhase
+from tlkeras.training.progress import BestWeights, PhaseOutcome
 
 
-def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
+def run_solve_phase(phase: ResolvedPhase, run: RunContext) -> PhaseResult:
     """Fits the last layer on CNN codes; its strength is chosen on validation.
 
     Ties in the metric are broken by the validation loss. The coefficients are
     written into the head, so that the model is like any other afterwards.
+
+    Args:
+        phase: With a frozen backbone.
+        run: Its classifier gets the coefficients, its history one row.
     """
     started = time.perf_counter()
     classifier = run.classifier
-    counts = freeze(
-        classifier, trainable_from="none", batch_norm=phase.batch_norm
-    )
+    counts = freeze_at(classifier, phase.cutoff, batch_norm=phase.batch_norm)
     run.console.line(
         f"{phase.name}: {counts['frozen_layers']} backbone layers are frozen; "
         f"BatchNormalization '{phase.batch_norm}': "
@@ -33,8 +36,15 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     )
     if phase.batch_norm == "adapt":
         adapt_batch_norm(classifier, run.images("train"))
-    count = len(topological_layers(classifier.backbone))
-    frozen = build_frozen_part(phase, run, count, uses=1)
+    frozen = build_frozen_part(
+        phase,
+        run.config,
+        classifier,
+        run.dataset.splits,
+        run.console,
+        cut=phase.cutoff,
+        uses=1,
+    )
     codes = {
         "train": frozen.train.all_rows()[0],
         "validation": frozen.plain("validation").all_rows()[0],
@@ -53,12 +63,11 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
         loss=classifier.head.loss,
         log10_l2=phase.solve_log10_l2,
         num_strengths=phase.solve_num_strengths,
-        class_weights=run.class_weights,
+        class_weights=class_weights(run.config, run.dataset.splits["train"]),
         solver=phase.solver,
     )
     classifier.logits_layer.set_weights([fit.kernel, fit.bias])
-    prove_stitched(phase, run, frozen)
-    run.frozen = frozen if frozen.is_exact else None
+    prove_stitched(phase.name, classifier, frozen, run.console)
     logits = {name: c @ fit.kernel + fit.bias for name, c in codes.items()}
     train_metrics, _ = run.summarize("train", logits["train"])
     metrics, scores = run.summarize("validation", logits["validation"])
@@ -78,26 +87,25 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
         f"lambda {fit.l2:.3g}  val/loss {metrics['loss']:.4f}  "
         f"val/{run.metric} {metrics[run.metric]:.4f}"
     )
-    run.progress.timings["seconds/features"] = round(
-        run.progress.timings.get("seconds/features", 0.0) + seconds_features, 3
-    )
-    return PhaseOutcome(
-        phase=phase.name,
-        best=BestWeights(
-            file=run.checkpoints.save_weights(classifier.model, phase.name),
-            epoch=1,
-            metrics=metrics,
-            scores=scores.tolist(),
+    return PhaseResult(
+        PhaseOutcome(
+            phase=phase.name,
+            best=BestWeights(
+                file=run.checkpoints.save_weights(classifier.model, phase.name),
+                epoch=1,
+                metrics=metrics,
+                scores=scores.tolist(),
+            ),
+            seconds=seconds,
+            stopped="",
+            trainable_parameters=fit.kernel.size + fit.bias.size,
+            details=PhaseDetails(
+                l2=fit.l2,
+                tried=tuple((l2, _as_number(*rank)) for l2, rank in fit.tried),
+            ),
         ),
-        seconds=seconds,
-        stopped="",
-        trainable_parameters=fit.kernel.size + fit.bias.size,
-        kept=False,
-        comparison=None,
-        details={
-            "l2": fit.l2,
-            "tried": [[l2, _as_number(*rank)] for l2, rank in fit.tried],
-        },
+        frozen=frozen if frozen.is_exact else None,
+        timings={"seconds/features": seconds_features},
     )
 
 

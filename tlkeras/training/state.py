@@ -7,8 +7,6 @@ lie in files of their own that are written first and never changed, so that one
 rename of `state.npz` commits all of it.
 """
 
-import dataclasses
-import json
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -18,84 +16,7 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
-
-
-@dataclasses.dataclass
-class BestWeights:
-    """Where the best weights of a phase are, and their score.
-
-    Attributes:
-        file: Name in `checkpoints/`.
-        epoch: Finished epochs when they were written; 0 = before training.
-        metrics: On validation: the primary metric, and `loss`.
-        scores: Per-image scores on validation, [N].
-    """
-
-    file: str
-    epoch: int
-    metrics: dict[str, float]
-    scores: list[float]
-
-
-@dataclasses.dataclass
-class PhaseOutcome:
-    """A finished phase.
-
-    Attributes:
-        phase: Its name.
-        best: Its best weights.
-        seconds: Training time, over all restarts.
-        stopped: Why it ended early, or "".
-        trainable_parameters: Number of trained parameters.
-        kept: Whether its weights replaced those before.
-        comparison: The paired comparison with the weights before, or None.
-        details: E.g. the chosen strength of a solved phase.
-    """
-
-    phase: str
-    best: BestWeights
-    seconds: float
-    stopped: str
-    trainable_parameters: int
-    kept: bool
-    comparison: dict[str, Any] | None
-    details: dict[str, Any]
-
-
-@dataclasses.dataclass
-class Progress:
-    """Where a run stands.
-
-    Attributes:
-        outcomes: Of finished phases.
-        has_begun: Whether the current phase did what comes before its epochs.
-        epoch: Finished epochs of the current phase.
-        best: Best weights of the current phase, or None.
-        seconds: Spent in the current phase.
-        callbacks: Class name -> state of the current phase's callbacks.
-        first_steps: Group -> iteration at which its schedule began.
-        learning_rates: Phase -> rate that was found for it.
-        timings: `seconds/...` entries that are complete.
-        total_seconds: Wall time of all processes that worked on the run.
-    """
-
-    outcomes: list[PhaseOutcome] = dataclasses.field(default_factory=list)
-    has_begun: bool = False
-    epoch: int = 0
-    best: BestWeights | None = None
-    seconds: float = 0.0
-    callbacks: dict[str, dict[str, Any]] = dataclasses.field(
-        default_factory=dict
-    )
-    first_steps: dict[str, int] = dataclasses.field(default_factory=dict)
-    learning_rates: dict[str, float] = dataclasses.field(default_factory=dict)
-    timings: dict[str, float] = dataclasses.field(default_factory=dict)
-    total_seconds: float = 0.0
-
-    @property
-    def kept(self) -> PhaseOutcome | None:
-        """The phase whose weights are the best so far."""
-        return next((o for o in reversed(self.outcomes) if o.kept), None)
+from tlkeras.training.progress import RunProgress
 
 
 class Checkpoints:
@@ -125,7 +46,7 @@ class Checkpoints:
 
     def commit(
         self,
-        progress: Progress,
+        progress: RunProgress,
         model: keras.Model,
         optimizer: keras.optimizers.Optimizer | None,
         slots: dict[str, np.ndarray],
@@ -135,17 +56,15 @@ class Checkpoints:
         if optimizer is not None:
             arrays |= _arrays("optimizer", optimizer.variables)
         arrays |= {f"slot:{key}": value for key, value in slots.items()}
-        record = json.dumps(
-            {**dataclasses.asdict(progress), "conditions": self.conditions}
-        ).encode()
+        record = progress.to_json(self.conditions).encode()
         arrays["record"] = np.frombuffer(record, np.uint8)
         with workdir.replacing(self.directory / workdir.STATE) as temporary:
             _save(temporary, arrays)
         self._drop_unreferenced(progress)
 
-    def _drop_unreferenced(self, progress: Progress) -> None:
+    def _drop_unreferenced(self, progress: RunProgress) -> None:
         bests = [outcome.best for outcome in progress.outcomes]
-        keep = {best.file for best in [*bests, progress.best] if best}
+        keep = {best.file for best in [*bests, progress.current.best] if best}
         for path in self.directory.glob("*.npz"):
             if path.name != workdir.STATE and path.name not in keep:
                 path.unlink()
@@ -159,12 +78,14 @@ class Checkpoints:
         path = self.directory / workdir.STATE
         if path.exists():
             with _open(path) as stored:
-                _, conditions = _read_record(stored["record"].tobytes())
+                _, conditions = RunProgress.from_json(
+                    stored["record"].tobytes()
+                )
             self._require_same(conditions)
 
     def load(
         self, model: keras.Model
-    ) -> tuple[Progress, dict[str, np.ndarray]]:
+    ) -> tuple[RunProgress, dict[str, np.ndarray]]:
         """Restores the model's variables.
 
         Returns:
@@ -173,9 +94,11 @@ class Checkpoints:
         """
         path = self.directory / workdir.STATE
         if not path.exists():
-            return Progress(), {}
+            return RunProgress(), {}
         with _open(path) as stored:
-            progress, conditions = _read_record(stored["record"].tobytes())
+            progress, conditions = RunProgress.from_json(
+                stored["record"].tobytes()
+            )
             self._require_same(conditions)
             _assign("variable", model.variables, stored)
             slots = {
@@ -227,16 +150,3 @@ def _open(path: Path) -> Any:
             f"The checkpoint '{path}' cannot be read ({error}); expected a "
             "file that tlkeras wrote: delete the run directory and start again."
         ) from None
-
-
-def _read_record(text: bytes) -> tuple[Progress, dict[str, str]]:
-    """Returns the progress and the conditions of a commit."""
-    values = json.loads(text)
-    conditions = values.pop("conditions")
-    values["outcomes"] = [
-        PhaseOutcome(**{**o, "best": BestWeights(**o["best"])})
-        for o in values["outcomes"]
-    ]
-    if values["best"]:
-        values["best"] = BestWeights(**values["best"])
-    return Progress(**values), conditions

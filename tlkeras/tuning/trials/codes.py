@@ -9,18 +9,24 @@ from ml_collections import ConfigDict
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
-from tlkeras.data.epoch import balanced_class_weights, stream_seed
+from tlkeras.data.epoch import balanced_class_weights
 from tlkeras.data.load import load_configured
-from tlkeras.data.views import Views
-from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import compute_summary
 from tlkeras.features.frozen import FrozenPrefix
-from tlkeras.models.classifier import freeze
+from tlkeras.models.classifier import freeze_at
 from tlkeras.models.graph import topological_layers
 from tlkeras.models.split import split_classifier
 from tlkeras.optim.losses import Loss
-from tlkeras.training.frozen_part import feature_settings, reader_factory
-from tlkeras.training.trainer import build_from_config, set_up_model
+from tlkeras.training.build import (
+    build_from_config,
+    require_fitting_head,
+    set_up_model,
+)
+from tlkeras.training.reading import (
+    build_views,
+    feature_settings,
+    reader_factory,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,25 +77,19 @@ def load_head_codes(config: ConfigDict, console: Console) -> HeadCodes:
     validate(config)
     set_up_model(config)
     dataset = load_configured(config)
-    if dataset.multi_label and config.model.head != "multi_label":
-        raise InputError(
-            f"'{config.data.source}' gives some images several labels; "
-            f"expected one each for model.head='{config.model.head}': set "
-            "--config.model.head=multi_label."
-        )
+    require_fitting_head(config, dataset)
     seen = {n: s for n, s in dataset.splits.items() if n != "test"}
     dataset = dataclasses.replace(dataset, splits=seen)
     settings = feature_settings(config)
-    classifier = build_from_config(config, dataset, settings.num_workers)
-    freeze(classifier, trainable_from="none", batch_norm="frozen")
-    parts = split_classifier(
-        classifier, len(topological_layers(classifier.backbone))
-    )
+    classifier = build_from_config(config, dataset)
+    top = len(topological_layers(classifier.backbone))
+    freeze_at(classifier, top, batch_norm="frozen")
+    parts = split_classifier(classifier, top)
     prefix = FrozenPrefix(
         parts.prefix,
         dataset.splits["train"],
         reader_factory(classifier.image_size),
-        Views(None, None, stream_seed(config.seed, "views")),
+        build_views(config, augment=False, num_views=None),
         settings,
         console,
     )

@@ -8,8 +8,8 @@ from tlkeras import workdir
 from tlkeras.checks.suite import Suite
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
+from tlkeras.training.build import require_fitting_head
 from tlkeras.training.first_checks import run_data_checks
-from tlkeras.training.trainer import require_fitting_head
 
 
 def check_data(config: ConfigDict, dataset: Dataset, console: Console) -> None:

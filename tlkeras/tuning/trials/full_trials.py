@@ -18,7 +18,7 @@ from tlkeras.config.config_file import write_config_file
 from tlkeras.console import Console
 from tlkeras.data.load import load_configured
 from tlkeras.errors import GateError, InputError
-from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.records import RunResult
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.trials.asked import Asked, MakeConfig
 from tlkeras.tuning.trials.data_checks import check_data
@@ -180,22 +180,17 @@ def describe_run(
     if end.reason or not (run / workdir.RESULT).exists():
         reason = end.reason or _last_words(log) or f"exit code {end.code}"
         return TrialOutcome({}, FAILED, reason, history=history)
-    result = workdir.read_json(run / workdir.RESULT)
-    stopped = [
-        f"{phase['phase']}: {phase['stopped']}"
-        for phase in result["phases"]
-        if phase["stopped"]
-    ]
+    result = RunResult.from_dict(workdir.read_json(run / workdir.RESULT))
+    stopped = [f"{p.phase}: {p.stopped}" for p in result.phases if p.stopped]
     if stopped:
         return TrialOutcome({}, DIVERGED, stopped[0], history=history)
-    metric = primary_metric(result["multi_label"])
-    (row,) = (r for r in result["phases"] if r["phase"] == phase)
+    (row,) = (r for r in result.phases if r.phase == phase)
     return TrialOutcome(
         {},
         COMPLETED,
-        val_accuracy=row[f"val/{metric}"],
-        val_loss=row["val/loss"],
-        best_epoch=row["best_epoch"],
+        val_accuracy=row.metrics[result.metric],
+        val_loss=row.metrics["loss"],
+        best_epoch=row.best_epoch,
         history=history,
     )
 

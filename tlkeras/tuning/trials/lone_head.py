@@ -6,14 +6,11 @@ Adaptation layers, other optimizers, clipping, max-norm, early stopping.
 import dataclasses
 import time
 from collections.abc import Callable, Generator, Sequence
-from typing import Any
 
 import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras import devices
-from tlkeras.callbacks.divergence_guard import DivergenceGuard
 from tlkeras.callbacks.validation import Validation
 from tlkeras.data.parallel import lent
 from tlkeras.evaluation.metrics import primary_metric
@@ -24,8 +21,9 @@ from tlkeras.models.layer_groups import HEAD
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.ranking import rank_key
-from tlkeras.training.assembly import plateau_callbacks
+from tlkeras.training.assembly import compile_model
 from tlkeras.training.phases import Phase, group_rate, group_spec
+from tlkeras.training.stopping import build_guard, plateau_callbacks
 
 
 def head_optimizer(phase: Phase, steps_per_epoch: int) -> OptimizerSpec:
@@ -63,16 +61,17 @@ def build_lone_head(
     )
     network = keras.Model(codes, logits, name="head")
     variables = network.trainable_variables
-    network.compile(
-        optimizer=build_group_optimizer(
-            {"head": variables},
-            {"head": spec},
+    compile_model(
+        phase,
+        network,
+        build_group_optimizer(
+            {HEAD: variables},
+            {HEAD: spec},
             variables,
             joint_clipnorm=phase.global_clipnorm,
         ),
-        loss=HEADS[head.kind].loss.build(phase.label_smoothing),
-        metrics=list(metrics),
-        jit_compile=devices.should_compile_with_xla(),
+        loss=HEADS[head.kind].loss,
+        metrics=metrics,
     )
     return network
 
@@ -83,19 +82,18 @@ class _Course(keras.callbacks.Callback):
     def __init__(
         self,
         validation: Validation,
-        guard: DivergenceGuard,
         is_over: Callable[[], bool],
     ) -> None:
         super().__init__()
-        self.validation, self.guard = validation, guard
+        self.validation = validation
         self.is_over = is_over
         self.metric = ""
         self.trained: TrainedHead | None = None
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
-        if self.guard.reason or self.trained is None:
+        if self.validation.guard.reason or self.trained is None:
             return
         metrics = self.validation.metrics
         row = {"train/loss": float((logs or {})["loss"])}
@@ -143,9 +141,7 @@ def train_lone_head(
     network = build_lone_head(
         config, phase, spec, size=data.codes.shape[1], num_classes=num_classes
     )
-    guard = DivergenceGuard(
-        phase.divergence_factor, kind.loss.expected_at_zero(num_classes)
-    )
+    guard = build_guard(phase, kind.loss, num_classes)
 
     def evaluate() -> tuple[dict[str, float], np.ndarray]:
         logits = run_batches(network, [data.validation_codes])
@@ -154,7 +150,7 @@ def train_lone_head(
         return data.summarize(logits), np.zeros(len(logits))
 
     validation = Validation(evaluate, guard)
-    course = _Course(validation, guard, is_over)
+    course = _Course(validation, is_over)
     course.metric = primary_metric(kind.multi_label)
     course.trained = TrainedHead(*network.get_layer("logits").get_weights())
     with lent(_rows(data, batches)) as rows:

@@ -6,8 +6,8 @@ from ml_collections import ConfigDict
 
 from tlkeras.models.classifier import Classifier, build_classifier
 from tlkeras.models.heads import split_model_section
+from tlkeras.training.build import check_backbone, resolve_phases
 from tlkeras.training.phases import read_phases
-from tlkeras.training.trainer import check_backbone, try_phases
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.space.space import corners
 
@@ -45,7 +45,7 @@ def check_networks(plan: SearchPlan) -> None:
         key = tuple(config.model[name] for name in NETWORK_FIELDS)
         if key not in built:
             built[key] = _build(config)
-        try_phases(read_phases(config.phases), built[key])
+        resolve_phases(read_phases(config.phases), built[key])
 
 
 def _build(config: ConfigDict) -> Classifier:

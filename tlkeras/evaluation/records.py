@@ -1,0 +1,292 @@
+"""`result.json` and its rows, by name: what writers and readers share.
+
+A record reads what an older version wrote: keys that it does not know are left
+out, keys that are missing take their defaults.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from tlkeras.evaluation.metrics import primary_metric
+
+Record = TypeVar("Record")
+
+VALIDATION, TEST = "val", "test"  # prefixes of keys; splits have longer names
+
+
+def _known(record: type[Record], values: Mapping[str, Any]) -> Record:
+    """Builds a record of those values that are fields of it."""
+    names = {field.name for field in dataclasses.fields(record)}  # type: ignore[arg-type]
+    return record(**{k: v for k, v in values.items() if k in names})
+
+
+@dataclasses.dataclass(frozen=True)
+class GroupRow:
+    """One layer group of a fitted phase; rows go from the head down.
+
+    Attributes:
+        group: Its name.
+        first_layer: Name of its lowest layer.
+        last_layer: Name of its highest layer.
+        layers: Number of layers.
+        variables: Number of variables that train.
+        parameters: Numbers in these variables.
+        optimizer: Key of `optim.optimizers.OPTIMIZERS`.
+        learning_rate: At the peak of the schedule.
+        weight_decay: Decoupled.
+    """
+
+    group: str
+    first_layer: str = ""
+    last_layer: str = ""
+    layers: int = 0
+    variables: int = 0
+    parameters: int = 0
+    optimizer: str = ""
+    learning_rate: float = 0.0
+    weight_decay: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseDetails:
+    """How a phase was done; None where that is no part of its method.
+
+    Attributes:
+        l2: Chosen strength of a solved phase.
+        tried: (strength, score) of each that was tried.
+        layer_groups: Of a fitted phase.
+    """
+
+    l2: float | None = None
+    tried: tuple[tuple[float, float], ...] | None = None
+    layer_groups: tuple[GroupRow, ...] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON, without what is None."""
+        values: dict[str, Any] = {}
+        if self.l2 is not None:
+            values["l2"] = self.l2
+        if self.tried is not None:
+            values["tried"] = [list(pair) for pair in self.tried]
+        if self.layer_groups is not None:
+            values["layer_groups"] = [
+                dataclasses.asdict(row) for row in self.layer_groups
+            ]
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "PhaseDetails":
+        """Reads the same keys, wherever they stand among others."""
+        tried, groups = values.get("tried"), values.get("layer_groups")
+        return cls(
+            values.get("l2"),
+            None if tried is None else tuple((x, y) for x, y in tried),
+            None
+            if groups is None
+            else tuple(_known(GroupRow, row) for row in groups),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseComparison:
+    """A phase's weights against those before, image by image.
+
+    Attributes:
+        against: Name of the phase whose weights were there.
+        score: What is averaged over images, in words.
+        difference: Mean of (new - old).
+        interval: 95 % bootstrap interval of the difference.
+        p_value: One-sided.
+        num_better: Images that only the new weights have right, or better.
+        num_worse: Images that only the old weights have right, or better.
+    """
+
+    against: str
+    score: str = ""
+    difference: float = 0.0
+    interval: tuple[float, float] = (0.0, 0.0)
+    p_value: float = 1.0
+    num_better: int = 0
+    num_worse: int = 0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        return {**dataclasses.asdict(self), "interval": list(self.interval)}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "PhaseComparison":
+        """Reads what `as_dict` gave."""
+        low, high = values.get("interval", cls.interval)
+        return _known(cls, {**values, "interval": (low, high)})
+
+
+@dataclasses.dataclass(frozen=True)
+class PhaseRecord:
+    """A row of `phases` in `result.json`.
+
+    Attributes:
+        phase: Its name.
+        kept: Whether the run ends with its weights.
+        best_epoch: Finished epochs at its best; 0 = before training.
+        metrics: On validation at its best: `loss` and the primary metric.
+        stopped: Why it ended early, or "".
+        seconds: Training time, over all restarts.
+        comparison: With the weights before, or None.
+        details: How it was done.
+    """
+
+    phase: str
+    kept: bool = False
+    best_epoch: int = 0
+    metrics: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    stopped: str = ""
+    seconds: float = 0.0
+    comparison: PhaseComparison | None = None
+    details: PhaseDetails = PhaseDetails()
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it trained by gradient descent."""
+        return self.details.layer_groups is not None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON, in the order of the file."""
+        return {
+            "phase": self.phase,
+            "kept": self.kept,
+            "best_epoch": self.best_epoch,
+            **_prefixed(VALIDATION, self.metrics),
+            "stopped": self.stopped,
+            "seconds": self.seconds,
+            "comparison": self.comparison and self.comparison.as_dict(),
+            **self.details.as_dict(),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "PhaseRecord":
+        """Reads a row."""
+        comparison = values.get("comparison")
+        return _known(
+            cls,
+            {
+                **values,
+                "metrics": _below(VALIDATION, values),
+                "comparison": comparison
+                and PhaseComparison.from_dict(comparison),
+                "details": PhaseDetails.from_dict(values),
+            },
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class SplitScore:
+    """What a run says of one split in `result.json`.
+
+    Attributes:
+        metric: Value of the primary metric.
+        loss: Mean over the images.
+        num_examples: Images.
+    """
+
+    metric: float
+    loss: float = float("nan")
+    num_examples: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class RunResult:
+    """What `result.json` holds.
+
+    Attributes:
+        class_names: [C] in the order of the logits.
+        multi_label: Whether images may carry several labels.
+        image_size: Side of the square input, pixels.
+        loss: Key of `optim.losses.LOSSES`.
+        num_parameters: Of the whole model.
+        trainable_parameters: Of the phase that is kept.
+        scores: `val`, and `test` where it was looked at -> its figures.
+        seconds: `features`, each phase and `total` -> wall time.
+        best_phase: Whose weights the run ends with.
+        best_epoch: Of that phase.
+        phases: In order.
+        versions: Package -> version.
+    """
+
+    class_names: tuple[str, ...]
+    multi_label: bool = False
+    image_size: int = 0
+    loss: str = ""
+    num_parameters: int = 0
+    trainable_parameters: int = 0
+    scores: Mapping[str, SplitScore] = dataclasses.field(default_factory=dict)
+    seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    best_phase: str = ""
+    best_epoch: int = 0
+    phases: tuple[PhaseRecord, ...] = ()
+    versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def metric(self) -> str:
+        """The metric that models are chosen by, without prefix."""
+        return primary_metric(self.multi_label)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON, in the order of the file."""
+        values: dict[str, Any] = {
+            "class_names": list(self.class_names),
+            "multi_label": self.multi_label,
+            "image_size": self.image_size,
+            "loss": self.loss,
+            "num_parameters": self.num_parameters,
+            "trainable_parameters": self.trainable_parameters,
+        }
+        for prefix, score in self.scores.items():
+            values[f"{prefix}/{self.metric}"] = score.metric
+            values[f"{prefix}/loss"] = score.loss
+            values[f"{prefix}/num_examples"] = score.num_examples
+        return {
+            **values,
+            **_prefixed("seconds", self.seconds),
+            "best_phase": self.best_phase,
+            "best_epoch": self.best_epoch,
+            "phases": [row.as_dict() for row in self.phases],
+            "versions": dict(self.versions),
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "RunResult":
+        """Reads what a run wrote."""
+        metric = primary_metric(bool(values.get("multi_label")))
+        found = {name: _below(name, values) for name in (VALIDATION, TEST)}
+        scores = {
+            name: _known(SplitScore, {**own, "metric": own[metric]})
+            for name, own in found.items()
+            if metric in own
+        }
+        return _known(
+            cls,
+            {
+                **values,
+                "class_names": tuple(values["class_names"]),
+                "scores": scores,
+                "seconds": _below("seconds", values),
+                "phases": tuple(
+                    PhaseRecord.from_dict(row)
+                    for row in values.get("phases", ())
+                ),
+            },
+        )
+
+
+def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
+
+
+def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the values whose keys begin with `prefix/`, without it."""
+    return {
+        name.removeprefix(f"{prefix}/"): value
+        for name, value in values.items()
+        if name.startswith(f"{prefix}/")
+    }

@@ -1,0 +1,107 @@
+"""From a config to a classifier, and to its phases on that network.
+
+What computes with a config's model begins with `set_up_model`, so that the same
+config gives the same numbers, and hits the same cache, whichever command asks.
+"""
+
+import os
+from collections.abc import Sequence
+
+from ml_collections import ConfigDict
+
+from tlkeras import devices
+from tlkeras.data.dataset import Dataset
+from tlkeras.data.means import compute_training_mean
+from tlkeras.errors import InputError
+from tlkeras.models.backbones import BACKBONES, check_image_size
+from tlkeras.models.classifier import Classifier, build_classifier
+from tlkeras.models.heads import HEADS, split_model_section
+from tlkeras.tables import lookup
+from tlkeras.training.phases import Phase, ResolvedPhase, resolve_phase
+
+
+def set_up_model(config: ConfigDict) -> str:
+    """Refuses an unknown backbone or size, then seeds and sets the policy.
+
+    Before any file is read.
+
+    Returns:
+        The resolved precision policy, e.g. `float32`.
+
+    Raises:
+        InputError: For an unknown backbone or an impossible size.
+    """
+    check_backbone(config)
+    return devices.set_up_runtime(
+        seed=config.seed,
+        precision=config.runtime.precision,
+        deterministic=config.runtime.deterministic,
+    )
+
+
+def check_backbone(config: ConfigDict) -> None:
+    """Makes sure that a config names a backbone, and a size that it takes.
+
+    Raises:
+        InputError: For an unknown backbone or an impossible size.
+    """
+    spec = lookup(BACKBONES, config.model.backbone, what="backbone")
+    check_image_size(spec, config.model.image_size or spec.default_size)
+
+
+def require_fitting_head(config: ConfigDict, dataset: Dataset) -> None:
+    """Makes sure that the head can learn a data set's labels.
+
+    Raises:
+        InputError: If images carry several labels and the head takes one.
+    """
+    if dataset.multi_label and not HEADS[config.model.head].multi_label:
+        raise InputError(
+            f"'{config.data.source}' gives some images several labels; "
+            f"expected one each for model.head='{config.model.head}': set "
+            "--config.model.head=multi_label."
+        )
+
+
+def build_from_config(config: ConfigDict, dataset: Dataset) -> Classifier:
+    """Builds the classifier that a config describes.
+
+    Args:
+        config: Its `model` section, its seed, and what `data` says of means.
+        dataset: Whose training images give the means.
+    """
+    head, settings = split_model_section(config.model.to_dict())
+    spec = lookup(BACKBONES, settings["backbone"], what="backbone")
+    mean, std = compute_training_mean(
+        dataset.splits["train"],
+        kind=config.data.mean,
+        divide_by_std=config.data.divide_by_std,
+        image_size=settings["image_size"] or spec.default_size,
+        num_workers=config.runtime.num_workers or os.cpu_count() or 1,
+    )
+    return build_classifier(
+        settings.pop("backbone"),
+        class_names=dataset.class_names,
+        head=head,
+        mean=mean,
+        std=std,
+        seed=config.seed,
+        **settings,
+    )
+
+
+def resolve_phases(
+    phases: Sequence[Phase], classifier: Classifier
+) -> tuple[ResolvedPhase, ...]:
+    """Resolves every phase on a network.
+
+    A mistyped layer ends a run before its first phase, not before the last.
+
+    Args:
+        phases: From `phases.read_phases`.
+        classifier: Left frozen as the last phase says.
+
+    Raises:
+        InputError: As `phases.resolve_phase`.
+    """
+    return tuple(resolve_phase(phase, classifier) for phase in phases)

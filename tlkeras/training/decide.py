@@ -1,0 +1,52 @@
+"""Whether a phase's weights replace those before."""
+
+import dataclasses
+
+import numpy as np
+
+from tlkeras.evaluation.metrics import compare_paired
+from tlkeras.evaluation.records import PhaseComparison
+from tlkeras.training.context import RunContext
+from tlkeras.training.progress import PhaseOutcome
+
+
+def decide(
+    outcome: PhaseOutcome, before: PhaseOutcome | None, run: RunContext
+) -> PhaseOutcome:
+    """Keeps a phase's weights if they are better by a paired comparison.
+
+    Args:
+        outcome: Of the phase that has just ended.
+        before: Of the phase whose weights were kept so far, or None.
+        run: Its `evaluation` section and its console.
+
+    Returns:
+        The outcome with the comparison, and whether it is kept.
+    """
+    if before is None:
+        return dataclasses.replace(outcome, kept=True)
+    evaluation = run.config.evaluation
+    paired = compare_paired(
+        np.array(before.best.scores),
+        np.array(outcome.best.scores),
+        num_samples=evaluation.bootstrap_samples,
+    )
+    comparison = PhaseComparison(
+        against=before.phase,
+        score=(
+            "ranking average precision of an image"
+            if run.multi_label
+            else "top-1 accuracy"
+        ),
+        **vars(paired),
+    )
+    kept = comparison.p_value <= evaluation.replace_p_value
+    low, high = comparison.interval
+    run.console.line(
+        f"{outcome.phase} against {before.phase} on validation: "
+        f"{comparison.difference:+.4f} [{low:+.4f}, {high:+.4f}], "
+        f"{comparison.num_better} better, {comparison.num_worse} worse, "
+        f"p {comparison.p_value:.3f}: "
+        f"{outcome.phase if kept else before.phase} is kept"
+    )
+    return dataclasses.replace(outcome, kept=kept, comparison=comparison)

@@ -1,0 +1,48 @@
+"""What a phase of a run freezes: layers, and the part that runs once."""
+
+from tlkeras.models.batch_norm import adapt_batch_norm
+from tlkeras.models.classifier import freeze_at
+from tlkeras.models.split import choose_cut
+from tlkeras.training.context import RunContext
+from tlkeras.training.frozen_part import FrozenPart, build_frozen_part
+from tlkeras.training.phases import ResolvedPhase
+
+
+def freeze_phase(phase: ResolvedPhase, run: RunContext, *, adapt: bool) -> None:
+    """Freezes as a phase says, and tells people.
+
+    Args:
+        phase: About to begin, or to go on.
+        run: Whose classifier is changed.
+        adapt: Whether `batch_norm="adapt"` is still to be done.
+    """
+    counts = freeze_at(
+        run.classifier, phase.cutoff, batch_norm=phase.batch_norm
+    )
+    run.console.line(
+        f"{phase.name}: {counts['trainable_layers']} backbone layers train, "
+        f"{counts['frozen_layers']} are frozen; BatchNormalization "
+        f"'{phase.batch_norm}': {counts['batch_norm_layers']} layers, "
+        f"{counts['batch_norm_training']} in training mode"
+    )
+    if adapt and phase.batch_norm == "adapt":
+        count = adapt_batch_norm(run.classifier, run.images("train"))
+        run.release("train")
+        run.console.line(
+            f"{phase.name}: re-estimated {count} BatchNormalizations"
+        )
+
+
+def freeze_below(phase: ResolvedPhase, run: RunContext) -> FrozenPart | None:
+    """Returns the frozen part of a phase, or None where everything trains."""
+    if phase.cutoff == 0:
+        return None
+    return build_frozen_part(
+        phase,
+        run.config,
+        run.classifier,
+        run.dataset.splits,
+        run.console,
+        cut=choose_cut(run.classifier.backbone, phase.cutoff),
+        uses=phase.epochs,
+    )

@@ -1,0 +1,107 @@
+"""How a config reads images, and runs a frozen network on them."""
+
+import os
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from ml_collections import ConfigDict
+
+from tlkeras.console import Console
+from tlkeras.data.augmentation import Augmentation
+from tlkeras.data.dataset import Split
+from tlkeras.data.epoch import stream_seed
+from tlkeras.data.views import UNCHANGED, Views
+from tlkeras.features.activations import ReadImages
+from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.training.phases import Phase
+
+
+def build_views(
+    config: ConfigDict, *, augment: bool, num_views: int | None
+) -> Views:
+    """Returns how a config shows images.
+
+    Args:
+        config: Its `data.augment` section and its seed count.
+        augment: Whether they are augmented.
+        num_views: K >= 1, or None for a new view each epoch.
+    """
+    settings = config.data.augment.to_dict()
+    return Views(
+        augmentation=Augmentation(**settings) if augment else None,
+        num_views=num_views,
+        seed=stream_seed(config.seed, "views"),
+    )
+
+
+def phase_views(phase: Phase, config: ConfigDict) -> Views:
+    """Returns how a phase shows the training images."""
+    return build_views(
+        config, augment=phase.augment, num_views=config.features.num_views
+    )
+
+
+def feature_settings(config: ConfigDict) -> FeatureSettings:
+    """Returns the settings of frozen parts in a config."""
+    features = config.features
+    return FeatureSettings(
+        engine=config.runtime.engine,
+        precision=features.precision,
+        cache=features.cache,
+        storage=features.storage,
+        max_cache_bytes=features.max_cache_bytes,
+        num_workers=config.runtime.num_workers or os.cpu_count() or 1,
+    )
+
+
+def reader_factory(image_size: int) -> Callable[[Split, Views], ReadImages]:
+    """Returns what makes readers of square images.
+
+    Args:
+        image_size: Side of the images, pixels.
+    """
+
+    def make_reader(split: Split, views: Views) -> ReadImages:
+        from tlkeras.data.reader import ViewReader  # brings TensorFlow
+
+        return ViewReader(split, (image_size, image_size), views)
+
+    return make_reader
+
+
+def read_pixels(split: Split, image_size: int) -> np.ndarray:
+    """Reads all images of a split as they are.
+
+    Args:
+        split: Small enough for memory.
+        image_size: Side S of the images, pixels.
+
+    Returns:
+        uint8 [N, S, S, 3].
+    """
+    rows = np.arange(len(split))
+    return reader_factory(image_size)(split, UNCHANGED)(
+        rows, np.zeros_like(rows)
+    )
+
+
+def plain_prefix(
+    network: keras.Model, train: Split, config: ConfigDict, console: Console
+) -> FrozenPrefix:
+    """Returns a frozen network at work on images as they are.
+
+    Args:
+        network: Images [N, S, S, 3] -> activations.
+        train: The training images.
+        config: Of the run.
+        console: For progress.
+    """
+    return FrozenPrefix(
+        network,
+        train,
+        reader_factory(network.inputs[0].shape[1]),
+        UNCHANGED,
+        feature_settings(config),
+        console,
+    )

@@ -1,0 +1,133 @@
+"""A run before its first phase: its directory, its data and its network."""
+
+import os
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.run_directory import open_run_directory
+from tlkeras.config.validate import validate
+from tlkeras.console import Console
+from tlkeras.data.dataset import Dataset
+from tlkeras.data.load import load_configured, write_run_split
+from tlkeras.training.build import (
+    build_from_config,
+    require_fitting_head,
+    resolve_phases,
+    set_up_model,
+)
+from tlkeras.training.context import RunContext
+from tlkeras.training.history import open_history
+from tlkeras.training.keepsakes import first_kernel
+from tlkeras.training.phases import read_phases
+from tlkeras.training.state import Checkpoints
+
+
+def open_run(config: ConfigDict, directory: Path | str) -> Path:
+    """Opens the directory of a valid config's run, before anything else.
+
+    Raises:
+        InputError: For an unusable config, or the directory of another one.
+    """
+    validate(config)
+    return open_run_directory(Path(directory), config)
+
+
+def start_run(
+    config: ConfigDict, directory: Path, console: Console
+) -> RunContext:
+    """Loads the data and builds the network of a run.
+
+    Args:
+        config: Of the run.
+        directory: From `open_run`.
+        console: Told about the data.
+
+    Raises:
+        InputError: For unusable data, or a config that does not suit it.
+    """
+    policy = set_up_model(config)
+    dataset = load_data(config, directory, console)
+    return build_run(config, directory, dataset, policy, console)
+
+
+def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
+    """Loads the data set, and writes the ledger and the split of the run.
+
+    Raises:
+        InputError: If the run was begun on other data; nothing is written.
+    """
+    dataset = load_configured(config, directory)
+    Checkpoints(
+        directory / workdir.CHECKPOINTS, {"data": dataset.fingerprint}
+    ).require_same()
+    ledger = dataset.ledger
+    counts = ", ".join(f"{n} {len(s)}" for n, s in dataset.splits.items())
+    console.line(
+        f"{config.data.source}: {dataset.num_classes} classes, {counts}; "
+        f"{len(ledger.left_out)} of {ledger.num_files} files left out"
+    )
+    for left_out in ledger.left_out:
+        console.line(f"  left out {left_out.path}: {left_out.reason}")
+    for path, split in ledger.moved:
+        console.line(f"  moved {path} to {split}: its class had none there")
+    if memory := ledger.describe_memory():
+        console.line(f"  {memory}")
+    if ledger.num_with_orientation:
+        console.line(
+            f"  {ledger.num_with_orientation} files carry an EXIF orientation, "
+            "which is not applied"
+        )
+    workdir.write_json(
+        directory / workdir.LEDGER,
+        {**ledger.as_dict(), "class_counts": dataset.class_counts()},
+    )
+    write_run_split(directory / workdir.SPLIT, dataset)
+    return dataset
+
+
+def build_run(
+    config: ConfigDict,
+    directory: Path,
+    dataset: Dataset,
+    policy: str,
+    console: Console,
+) -> RunContext:
+    """Builds a run with fresh weights, whatever its directory holds.
+
+    Args:
+        config: Validated.
+        directory: Of the run.
+        dataset: From `load_data`.
+        policy: From `build.set_up_model`.
+        console: For people.
+
+    Raises:
+        InputError: For a phase that cannot be on this network.
+    """
+    require_fitting_head(config, dataset)
+    classifier = build_from_config(config, dataset)
+    phases = resolve_phases(read_phases(config.phases), classifier)
+    return RunContext(
+        config=config,
+        directory=directory,
+        dataset=dataset,
+        classifier=classifier,
+        phases=phases,
+        precision=policy,
+        num_workers=config.runtime.num_workers or os.cpu_count() or 1,
+        console=console,
+        history=open_history(
+            config,
+            directory,
+            phases,
+            multi_label=classifier.head.multi_label,
+        ),
+        checkpoints=Checkpoints(
+            directory / workdir.CHECKPOINTS,
+            {"data": dataset.fingerprint, "precision": policy},
+        ),
+        # A resumed run has the same: it is built from the same weights.
+        first_kernel=first_kernel(classifier.backbone),
+    )
