@@ -1,7 +1,6 @@
 """How much the loss differs from one batch to the next."""
 
 import math
-from typing import Any
 
 import keras
 import numpy as np
@@ -19,19 +18,19 @@ class BatchNoise(keras.callbacks.Callback):
     """
 
     def on_epoch_begin(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Forgets the epoch before."""
         self._means: list[float] = []
 
     def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
+        self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Notes the running mean, of which batch losses follow."""
         self._means.append(float((logs or {})["loss"]))
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Writes the noise; leaves it out below three batches."""
         totals = np.array(self._means) * np.arange(1, len(self._means) + 1)

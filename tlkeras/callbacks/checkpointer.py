@@ -1,7 +1,6 @@
 """Committing an epoch: best weights first, then the whole state at once."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
@@ -25,7 +24,7 @@ class Checkpointer(keras.callbacks.Callback):
         self.should_commit = should_commit
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Commits the epoch."""
         if self.should_commit():

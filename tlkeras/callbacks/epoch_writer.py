@@ -31,13 +31,13 @@ class EpochWriter(keras.callbacks.Callback):
         self._started = 0.0
 
     def on_epoch_begin(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Notes the time."""
         self._started = time.perf_counter()
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Writes the row."""
         logs = logs or {}

@@ -1,7 +1,6 @@
 """After the first step of a phase, what it freezes must be what it was."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import keras
 
@@ -27,12 +26,12 @@ class FrozenGuard(keras.callbacks.Callback):
         self.report = report
         self._before: dict[str, int] | None = None
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Notes what the variables are."""
         self._before = checksums(self.variables)
 
     def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
+        self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Compares, after the first step only."""
         if self._before is None:

@@ -1,7 +1,6 @@
 """What a person sees while a phase runs: rate, and time left."""
 
 import time
-from typing import Any
 
 import keras
 
@@ -40,25 +39,25 @@ class Progress(keras.callbacks.Callback):
         self._epoch = 0
         self._epoch_started = 0.0
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Opens the bar."""
         self.console.start(self.phase, self.num_epochs * self.steps_per_epoch)
 
     def on_epoch_begin(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Notes where training stands."""
         self._epoch = epoch
         self._epoch_started = time.perf_counter()
 
     def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
+        self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Moves the bar."""
         self.console.advance_to(self._epoch * self.steps_per_epoch + batch + 1)
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Prints one line an epoch."""
         logs = logs or {}
@@ -73,6 +72,6 @@ class Progress(keras.callbacks.Callback):
             f"{images / seconds:.0f} images/s  {left:.0f} s left"
         )
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
         """Closes the bar."""
         self.console.stop()

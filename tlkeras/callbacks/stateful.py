@@ -23,7 +23,7 @@ class StatefulCallback(keras.callbacks.Callback):
         """Keeps a state until training begins."""
         self._restored = state
 
-    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
         """Lets the callback reset, then puts the restored state back."""
         super().on_train_begin(logs)
         for name, value in (self._restored or {}).items():

@@ -1,7 +1,6 @@
 """How much one step changes the weights of each group."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import keras
 
@@ -25,13 +24,13 @@ class UpdateRatios(keras.callbacks.Callback):
         self._ratios: dict[str, float] = {}
 
     def on_epoch_begin(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Forgets the epoch before."""
         self._ratios = {}
 
     def on_train_batch_begin(
-        self, batch: int, logs: dict[str, Any] | None = None
+        self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Keeps the weights before the step."""
         if batch == self.step:
@@ -40,7 +39,7 @@ class UpdateRatios(keras.callbacks.Callback):
             )
 
     def on_train_batch_end(
-        self, batch: int, logs: dict[str, Any] | None = None
+        self, batch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Compares them with those after it."""
         if batch == self.step:
@@ -51,7 +50,7 @@ class UpdateRatios(keras.callbacks.Callback):
             self._before = {}
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Writes the ratios into the logs."""
         if logs is not None:

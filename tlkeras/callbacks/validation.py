@@ -1,7 +1,6 @@
 """Validation after each epoch, on logits that later steps can use."""
 
 from collections.abc import Callable
-from typing import Any
 
 import keras
 import numpy as np
@@ -32,7 +31,7 @@ class Validation(keras.callbacks.Callback):
         self.metrics: dict[str, float] = {}
 
     def on_epoch_end(
-        self, epoch: int, logs: dict[str, Any] | None = None
+        self, epoch: int, logs: dict[str, float] | None = None
     ) -> None:
         """Evaluates, and writes into the logs that later callbacks read."""
         if self.guard.reason:

@@ -13,6 +13,8 @@ from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.metrics import primary_metric
 
 EVALUATED = ("validation", "test")
+# What a section shows: name in its template -> value.
+Content = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)
