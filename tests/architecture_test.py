@@ -1,14 +1,17 @@
 """The direction of imports, and what imports stay light."""
 
 import ast
+import graphlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parent.parent / "tlkeras"
+PROJECT = Path(__file__).parent.parent
+PACKAGE = PROJECT / "tlkeras"
 # Line of the house (docs/architecture.md); imports point down or stay inside.
+# Of line 0 each is a module alone, and they may know each other.
 LINES = {
     "errors": 0,
     "tables": 0,
@@ -19,6 +22,7 @@ LINES = {
     "frozen_graph": 0,
     "devices": 0,
     "startup": 0,
+    "ranking": 0,
     "config": 1,
     "data": 2,
     "optim": 2,
@@ -36,48 +40,116 @@ LINES = {
     "cli": 8,
 }
 # Packages that speak Keras and NumPy, never TensorFlow.
-CORE = ("models", "optim", "features", "callbacks", "checks", "training")
-SOURCES = sorted(PACKAGE.rglob("*.py"))
+CORE = (
+    "models",
+    "linear",
+    "optim",
+    "features",
+    "callbacks",
+    "checks",
+    "training",
+)
+# Only a spine knows many modules: whoever imports more than MANY is one.
+MANY = 12
+MAX_SPINES = 6
 
 
-def imported_modules(path):
+def name_module(path):
+    """`tlkeras.data.load` for a file; a package's name for its __init__."""
+    parts = path.relative_to(PROJECT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {name_module(path): path for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def imported_names(path):
+    """Dotted names of all imports of a file: late and of types only too."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module
-            yield from (f"{node.module}.{a.name}" for a in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-@pytest.mark.parametrize(
-    "path", SOURCES, ids=lambda p: str(p.relative_to(PACKAGE))
-)
-def test_imports_point_down(path):
-    parts = path.relative_to(PACKAGE).with_suffix("").parts
-    if parts[0] == "__init__":
+def find_module(name):
+    """The module of the package that an imported name is, or lies in."""
+    while name and name not in SOURCES:
+        name = name.rpartition(".")[0]
+    return name
+
+
+# Module -> the other modules of the package that it imports, wherever it does.
+GRAPH = {
+    module: {find_module(name) for name in imported_names(path)} - {"", module}
+    for module, path in SOURCES.items()
+}
+
+
+def find_circle(graph):
+    """Modules that import each other in turn; [] without any."""
+    try:
+        graphlib.TopologicalSorter(graph).prepare()
+    except graphlib.CycleError as error:
+        # It names who is imported before who imports.
+        return error.args[1][::-1]
+    return []
+
+
+def first_part(module):
+    return module.split(".")[1] if "." in module else ""
+
+
+def test_every_module_has_its_line_and_every_line_its_module():
+    assert {first_part(module) for module in SOURCES} - {""} == set(LINES)
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_imports_point_down(module):
+    own = first_part(module)
+    if not own:  # the package itself, which offers names of all lines
         return
-    for module in imported_modules(path):
-        names = module.split(".")
-        if names[0] != "tlkeras" or len(names) < 2 or names[1] not in LINES:
-            continue
-        other = names[1]
+    for other in map(first_part, GRAPH[module]):
+        # `import tlkeras` alone would reach everything.
+        assert other, f"{module} imports the whole package"
         assert (
-            other == parts[0]
-            or LINES[other] < LINES[parts[0]]
-            or (LINES[other] == LINES[parts[0]] == 0)
-        ), f"{path} imports {module}"
+            other == own
+            or LINES[other] < LINES[own]
+            or LINES[other] == LINES[own] == 0
+        ), f"{module} imports {other}"
+
+
+def test_no_modules_import_each_other_in_a_circle():
+    assert not find_circle(GRAPH)
+
+
+def test_a_circle_of_late_imports_is_found(tmp_path):
+    texts = {
+        "tlkeras.a": "def f():\n    from tlkeras.b import g",
+        "tlkeras.b": "if TYPE_CHECKING:\n    import tlkeras.a",
+    }
+    graph = {}
+    for module, text in texts.items():
+        path = tmp_path / f"{module}.py"
+        path.write_text(text)
+        names = imported_names(path)
+        graph[module] = {".".join(name.split(".")[:2]) for name in names}
+    assert set(find_circle(graph)) == set(texts)
+    assert not find_circle({"a": {"b", "c"}, "b": {"c"}})
+
+
+def test_few_modules_know_many_others():
+    counts = {module: len(found) for module, found in GRAPH.items()}
+    spines = {m: count for m, count in counts.items() if count > MANY}
+    assert len(spines) <= MAX_SPINES, spines
 
 
 @pytest.mark.parametrize("package", CORE)
 def test_the_core_never_imports_tensorflow(package):
     for path in (PACKAGE / package).rglob("*.py"):
-        roots = {module.split(".")[0] for module in imported_modules(path)}
+        roots = {name.split(".")[0] for name in imported_names(path)}
         assert "tensorflow" not in roots, path
-
-
-def test_files_stay_short():
-    for path in SOURCES:
-        assert len(path.read_text().splitlines()) <= 350, path
 
 
 def run_python(code, **environment):
@@ -139,9 +211,11 @@ def test_an_unknown_public_name_is_an_attribute_error():
 
 
 def test_core_runs_on_jax_with_tensorflow_blocked(run_on_jax):
-    run_on_jax("""
+    run_on_jax(
+        f"CORE = {CORE}"
+        + """
 import importlib, pkgutil, tlkeras
-for name in ("models", "optim", "features", "callbacks", "checks", "training"):
+for name in CORE:
     package = importlib.import_module(f"tlkeras.{name}")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"tlkeras.{name}.{module.name}")
@@ -174,4 +248,5 @@ assert choice.engine.name == "keras", choice
 (codes,) = choice.engine.run(x)
 np.testing.assert_allclose(codes, reference_outputs(prefix, x)[0], 1e-3, 1e-3)
 assert graph_hash(prefix) == graph_hash(split_classifier(classifier, 40).prefix)
-""")
+"""
+    )

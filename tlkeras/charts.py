@@ -47,7 +47,7 @@ LEVELS = (
     "#440154",
 )
 MARKERS = "os^Dv<>Ph*"
-COLORS = {
+CSS_COLORS = {
     **THEME,
     **{f"series-{i}": color for i, color in enumerate(SERIES)},
     **{f"level-{i}": color for i, color in enumerate(LEVELS)},
@@ -214,7 +214,7 @@ def to_svg(figure: Any, name: str) -> str:
     text = re.sub(r"<!--.*?-->", "", text, flags=re.DOTALL)
     text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
-    for variable, color in COLORS.items():
+    for variable, color in CSS_COLORS.items():
         text = text.replace(color, f"var(--{variable})")
     return text
 

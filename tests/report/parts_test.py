@@ -17,7 +17,7 @@ from tlkeras.report.curves import phase_spans, plot_groups, plot_pair
 from tlkeras.report.embedding import MAX_TSNE_POINTS, embed_codes
 from tlkeras.report.filters import draw_filters
 from tlkeras.report.headline import wilson_interval
-from tlkeras.report.ledger import KINDS, name_kind
+from tlkeras.report.ledger import REASON_KINDS, name_kind
 from tlkeras.report.mistakes import find_mistakes
 from tlkeras.report.network import draw_blocks, list_blocks
 from tlkeras.report.thumbnails import make_thumbnail
@@ -71,13 +71,13 @@ def test_what_flags_cannot_say_is_named():
 def test_pairs_are_counted_off_the_diagonal():
     matrix = np.array([[9, 4, 0], [1, 9, 0], [0, 2, 0]])
     pairs = find_pairs(matrix, ["a", "b", "c"])
-    assert [(p["truth"], p["taken_for"], p["count"]) for p in pairs] == [
+    assert [(p.truth, p.taken_for, p.count) for p in pairs] == [
         ("a", "b", 4),
         ("c", "b", 2),
         ("b", "a", 1),
     ]
     assert sum(p["count"] for p in pairs) == matrix.sum() - matrix.trace()
-    assert pairs[1]["share"] == 1.0
+    assert pairs[1].share == 1.0
 
 
 def test_mistakes_come_surest_first_and_know_several_labels():
@@ -88,7 +88,7 @@ def test_mistakes_come_surest_first_and_know_several_labels():
         {"label": "x|y", "predicted": "x|y", "probability": "1.0"},
     ]
     found = find_mistakes(rows)
-    assert [row["predicted"] for row in found] == ["b", "c"]
+    assert [mistake.predicted for mistake in found] == ["b", "c"]
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 5), (5, 5), (37, 60), (1, 1)])
@@ -213,17 +213,17 @@ def test_blocks_do_not_overlap_and_the_funnel_narrows():
         {"trainable_from": "stage4"},
         15_010,
     )
-    assert [block["name"] for block in blocks] == ["frozen", "upper", "head"]
-    assert sum(block["parameters"] for block in blocks) == 15_010
+    assert [block.name for block in blocks] == ["frozen", "upper", "head"]
+    assert sum(block.parameters for block in blocks) == 15_010
     drawing = draw_blocks(blocks, "image", "classes")
     corners = [
-        [tuple(map(float, c.split(","))) for c in b["points"].split()]
-        for b in drawing["blocks"]
+        [tuple(map(float, c.split(","))) for c in b.points.split()]
+        for b in drawing.blocks
     ]
     for upper, lower in itertools.pairwise(corners):
         assert upper[2][1] < lower[0][1]
         assert upper[2][0] > lower[2][0]
-    assert corners[-1][2][1] < drawing["height"]
+    assert corners[-1][2][1] < drawing.height
 
 
 def test_filters_share_one_scale_and_a_dead_one_is_grey():
@@ -240,9 +240,9 @@ def test_filters_of_other_channels_are_grey():
     assert (pixels[..., 0] == pixels[..., 2]).all()
 
 
-@pytest.mark.parametrize("start", KINDS)
+@pytest.mark.parametrize("start", REASON_KINDS)
 def test_reasons_of_the_scan_have_a_kind(start):
-    assert name_kind(f"{start} something") == KINDS[start]
+    assert name_kind(f"{start} something") == REASON_KINDS[start]
     assert name_kind("else") == "others"
 
 

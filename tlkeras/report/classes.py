@@ -1,5 +1,6 @@
 """Each class's figures, and which classes are taken for which."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.charts import chart_settings, new_chart, shorten
 from tlkeras.report.headline import wilson_interval
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 MAX_CLASS_ROWS = 60
 NUM_WORST = 30
@@ -15,7 +16,24 @@ MAX_MATRIX_CLASSES = 40
 NUM_PAIRS = 8
 
 
-def build_classes(files: RunFiles) -> dict[str, Any]:
+@dataclasses.dataclass(frozen=True)
+class ConfusedPair:
+    """A class that was taken for another.
+
+    Attributes:
+        truth: The class.
+        taken_for: The answer.
+        count: Images that it happened to.
+        share: They are of the class, 0..1.
+    """
+
+    truth: str
+    taken_for: str
+    count: int
+    share: float
+
+
+def build_classes(files: RunFiles) -> Content:
     """Returns a row a class; of many classes those that are found least."""
     rows = [
         {"name": name, **values}
@@ -43,7 +61,7 @@ def _recall_interval(values: dict[str, Any]) -> dict[str, float]:
     return {"low": low, "high": high}
 
 
-def build_confusion(files: RunFiles) -> dict[str, Any] | None:
+def build_confusion(files: RunFiles) -> Content | None:
     """Returns the confusion matrix, or only its pairs where it is large.
 
     None where images may carry several labels: there is no such matrix.
@@ -63,7 +81,7 @@ def build_confusion(files: RunFiles) -> dict[str, Any] | None:
 
 def _matrix_rows(
     counts: list[list[int]], class_names: list[str]
-) -> list[dict[str, Any]]:
+) -> list[Content]:
     """Returns the matrix with a shade for each cell; [] if it is large.
 
     The shade is the share of the row; of wrong answers its root, since a few
@@ -91,7 +109,7 @@ def _matrix_rows(
 
 def find_pairs(
     matrix: np.ndarray, class_names: list[str], limit: int = NUM_PAIRS
-) -> list[dict[str, Any]]:
+) -> list[ConfusedPair]:
     """Returns the pairs of classes that are confused most often.
 
     Args:
@@ -100,8 +118,7 @@ def find_pairs(
         limit: Pairs at most.
 
     Returns:
-        For each `truth`, `taken_for`, `count` and `share` of the true class,
-        most frequent first.
+        The most frequent first; none with a count of 0.
     """
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
@@ -111,12 +128,12 @@ def find_pairs(
     for truth, guess in zip(*np.unravel_index(flat, wrong.shape), strict=True):
         if wrong[truth, guess]:
             pairs.append(
-                {
-                    "truth": class_names[truth],
-                    "taken_for": class_names[guess],
-                    "count": int(wrong[truth, guess]),
-                    "share": float(wrong[truth, guess] / totals[truth]),
-                }
+                ConfusedPair(
+                    class_names[truth],
+                    class_names[guess],
+                    int(wrong[truth, guess]),
+                    float(wrong[truth, guess] / totals[truth]),
+                )
             )
     return pairs
 

@@ -17,14 +17,14 @@ from tlkeras.charts import (
     use_log_scale,
     use_whole_numbers,
 )
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 Rows = Sequence[dict[str, str]]
 LOG_FROM_RATIO = 50.0  # largest / smallest loss that a linear axis still shows
 HEALTHY_UPDATES = (1e-4, 1e-2)
 
 
-def build_curves(files: RunFiles) -> dict[str, Any] | None:
+def build_curves(files: RunFiles) -> Content | None:
     """Returns the charts of `history.csv`, or None where it has no rows."""
     rows = files.history
     if not rows:

@@ -14,7 +14,7 @@ from tlkeras.charts import (
     new_chart,
     to_svg,
 )
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 MAX_TSNE_POINTS = 2000
 MIN_POINTS = 5
@@ -48,7 +48,7 @@ class Embedding:
         return [str(names[i]) for i in order[:MAX_NAMED_CLASSES]]
 
 
-def build_embedding(files: RunFiles) -> dict[str, Any] | None:
+def build_embedding(files: RunFiles) -> Content | None:
     """Returns the picture of the codes; None for runs that left none."""
     path = files.directory / workdir.CODES
     if not path.exists():

@@ -2,19 +2,16 @@
 
 import shutil
 import struct
-from typing import Any
 
 from tlkeras import workdir
 from tlkeras.charts import to_png
 from tlkeras.report.classes import plot_confusion
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 FOLDER = "report"  # in tensorboard/; TensorBoard shows it as a run
 
 
-def write_event_images(
-    files: RunFiles, built: dict[str, dict[str, Any]]
-) -> None:
+def write_event_images(files: RunFiles, built: dict[str, Content]) -> None:
     """Writes confusion matrix, filters and codes as one event file.
 
     An earlier report's file is replaced.

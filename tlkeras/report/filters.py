@@ -2,19 +2,18 @@
 
 import io
 import math
-from typing import Any
 
 import numpy as np
 
 from tlkeras import workdir
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 from tlkeras.report.thumbnails import png_uri
 
 MAX_FILTERS = 96
 TARGET_TILE = 42  # pixels a side, at least
 
 
-def build_filters(files: RunFiles) -> dict[str, Any] | None:
+def build_filters(files: RunFiles) -> Content | None:
     """Returns the pictures; None for runs that left no filters."""
     path = files.directory / workdir.FILTERS
     if not path.exists():

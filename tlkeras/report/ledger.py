@@ -1,16 +1,15 @@
 """The data that a run stands on: counts, and what was left out."""
 
 from collections import Counter
-from typing import Any
 
 from tlkeras.report.headline import quantile_words
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 MAX_LISTED_FILES = 100
 MAX_CLASS_ROWS = 60
 NUM_SMALLEST = 20
 # What a reason of the scan begins with -> how the summary calls it.
-KINDS = {
+REASON_KINDS = {
     "duplicate of": "duplicates of another file",
     "identical bytes under": "the same bytes under two labels",
     "not a JPEG": "no images",
@@ -20,7 +19,7 @@ KINDS = {
 }
 
 
-def build_ledger(files: RunFiles) -> dict[str, Any]:
+def build_ledger(files: RunFiles) -> Content:
     """Returns counts by class and split, and the files left out."""
     ledger = files.ledger
     counts = ledger["class_counts"]
@@ -52,13 +51,13 @@ def build_ledger(files: RunFiles) -> dict[str, Any]:
         "listed": left_out[:MAX_LISTED_FILES],
         "moved": ledger["moved"],
         "num_with_orientation": ledger["num_with_orientation"],
-        "num_duplicates": kinds[KINDS["duplicate of"]],
+        "num_duplicates": kinds[REASON_KINDS["duplicate of"]],
     }
 
 
 def name_kind(reason: str) -> str:
     """Returns the kind of a reason why a file was left out."""
-    for start, kind in KINDS.items():
+    for start, kind in REASON_KINDS.items():
         if reason.startswith(start):
             return kind
     return "others"

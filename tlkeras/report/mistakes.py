@@ -1,15 +1,52 @@
 """The wrong answers that the model was most sure of, with their images."""
 
-from typing import Any
+import dataclasses
 
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 from tlkeras.report.thumbnails import make_thumbnail
 
 NUM_MISTAKES = 18
 IMAGES_A_PAIR = 4
+NUM_PAIRS = 6
 
 
-def build_mistakes(files: RunFiles) -> dict[str, Any] | None:
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """An answer that is wrong.
+
+    Attributes:
+        path: Of the image.
+        label: Its labels, joined by `|`.
+        predicted: The answer.
+        probability: Of the answer, 0..1.
+        image: Data URI; "" if it was not looked for, or is gone.
+    """
+
+    path: str
+    label: str
+    predicted: str
+    probability: float
+    image: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Confusion:
+    """A class that was taken for another.
+
+    Attributes:
+        truth: The class.
+        taken_for: The answer.
+        count: Images that it happened to.
+        images: The surest of them.
+    """
+
+    truth: str
+    taken_for: str
+    count: int
+    images: tuple[Mistake, ...]
+
+
+def build_mistakes(files: RunFiles) -> Content | None:
     """Returns the most confident mistakes, and images of confused pairs.
 
     None for older runs, which wrote no predictions.
@@ -19,7 +56,7 @@ def build_mistakes(files: RunFiles) -> dict[str, Any] | None:
     wrong = find_mistakes(files.answers)
     pairs = [] if files.multi_label else _pairs(wrong)
     shown = [_with_image(row) for row in wrong[:NUM_MISTAKES]]
-    pictures = shown + [row for pair in pairs for row in pair["images"]]
+    pictures = shown + [row for pair in pairs for row in pair.images]
     return {
         "split": files.shown_split,
         "multi_label": files.multi_label,
@@ -27,13 +64,13 @@ def build_mistakes(files: RunFiles) -> dict[str, Any] | None:
         "num_answers": len(files.answers),
         "mistakes": shown,
         "pairs": pairs,
-        "num_missing": sum(not picture["image"] for picture in pictures),
+        "num_missing": sum(not picture.image for picture in pictures),
         "num_pictures": len(pictures),
     }
 
 
-def find_mistakes(answers: list[dict[str, str]]) -> list[dict[str, Any]]:
-    """Returns the answers that are wrong, the surest first.
+def find_mistakes(answers: list[dict[str, str]]) -> list[Mistake]:
+    """Returns the answers that are wrong, the surest first, without images.
 
     Where images may carry several labels, an answer is wrong if the label with
     the highest score is none of them.
@@ -42,31 +79,39 @@ def find_mistakes(answers: list[dict[str, str]]) -> list[dict[str, Any]]:
         answers: Rows of `predictions_SPLIT.csv`.
     """
     wrong = [
-        {**row, "probability": float(row["probability"])}
+        Mistake(
+            row["path"],
+            row["label"],
+            row["predicted"],
+            float(row["probability"]),
+        )
         for row in answers
+        # A single label may itself hold the mark that joins several.
         if row["predicted"] != row["label"]
         and row["predicted"] not in row["label"].split("|")
     ]
-    return sorted(wrong, key=lambda row: -row["probability"])
+    return sorted(wrong, key=lambda mistake: -mistake.probability)
 
 
-def _pairs(wrong: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _pairs(wrong: list[Mistake]) -> list[Confusion]:
     """Returns the most frequent confusions, each with its surest images."""
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in wrong:
-        groups.setdefault((row["label"], row["predicted"]), []).append(row)
-    frequent = sorted(groups.items(), key=lambda item: -len(item[1]))[:6]
+    groups: dict[tuple[str, str], list[Mistake]] = {}
+    for mistake in wrong:
+        pair = (mistake.label, mistake.predicted)
+        groups.setdefault(pair, []).append(mistake)
+    frequent = sorted(groups.items(), key=lambda item: -len(item[1]))
     return [
-        {
-            "truth": truth,
-            "taken_for": guess,
-            "count": len(rows),
-            "images": [_with_image(row) for row in rows[:IMAGES_A_PAIR]],
-        }
-        for (truth, guess), rows in frequent
-        if len(rows) > 1
+        Confusion(
+            truth,
+            guess,
+            len(members),
+            tuple(_with_image(m) for m in members[:IMAGES_A_PAIR]),
+        )
+        for (truth, guess), members in frequent[:NUM_PAIRS]
+        if len(members) > 1
     ]
 
 
-def _with_image(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "image": make_thumbnail(row["path"])}
+def _with_image(mistake: Mistake) -> Mistake:
+    image = make_thumbnail(mistake.path)
+    return dataclasses.replace(mistake, image=image)

@@ -1,13 +1,11 @@
 """The learning-rate finder's range tests."""
 
-from typing import Any
-
 from tlkeras.charts import to_svg
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 from tlkeras.studies.lr_finder_plot import plot_range_test
 
 
-def build_rate_finder(files: RunFiles) -> dict[str, Any] | None:
+def build_rate_finder(files: RunFiles) -> Content | None:
     """Returns one chart a phase; None where no range test was made."""
     if not files.lr_finder:
         return None

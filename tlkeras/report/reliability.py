@@ -13,10 +13,10 @@ from tlkeras.charts import (
 )
 from tlkeras.evaluation.calibration import calibration_bins
 from tlkeras.report.headline import wilson_interval
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 
-def build_reliability(files: RunFiles) -> dict[str, Any] | None:
+def build_reliability(files: RunFiles) -> Content | None:
     """Returns the reliability diagram; None for runs without predictions."""
     if not files.answers:
         return None

@@ -13,6 +13,8 @@ from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.records import PhaseRecord, RunResult
 
 EVALUATED = ("validation", "test")
+# What a section shows: name in its template -> value.
+Content = dict[str, Any]
 
 
 @dataclasses.dataclass(frozen=True)

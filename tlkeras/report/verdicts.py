@@ -4,12 +4,12 @@ from collections import Counter
 from typing import Any
 
 from tlkeras.exporters.records import ExportRecord
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 VERDICTS = ("fail", "warn", "pass", "skip")
 
 
-def build_checks(files: RunFiles) -> dict[str, Any]:
+def build_checks(files: RunFiles) -> Content:
     """Returns the checks, the worst first, and how many of each verdict."""
     counts = Counter(check["verdict"] for check in files.checks)
     order = {verdict: i for i, verdict in enumerate(VERDICTS)}
@@ -32,7 +32,7 @@ def _plain(value: Any) -> Any:
     return ", ".join(f"{name} {number}" for name, number in value.items())
 
 
-def build_diagnosis(files: RunFiles) -> dict[str, Any] | None:
+def build_diagnosis(files: RunFiles) -> Content | None:
     """Returns the findings, warnings first; None for undiagnosed runs."""
     if files.diagnosis is None:
         return None
@@ -42,7 +42,7 @@ def build_diagnosis(files: RunFiles) -> dict[str, Any] | None:
     }
 
 
-def build_export(files: RunFiles) -> dict[str, Any] | None:
+def build_export(files: RunFiles) -> Content | None:
     """Returns what was exported; None where nothing was."""
     if not files.export:
         return None
