@@ -12,8 +12,8 @@ from tlkeras.optim.losses import LOSSES
 from tlkeras.studies import linear_probe
 from tlkeras.studies.cross_validation import cross_validate, stratified_folds
 from tlkeras.studies.linear_probe import (
-    COLUMNS,
     PROBE,
+    PROBE_COLUMNS,
     format_probe,
     run_linear_probe,
 )
@@ -74,7 +74,7 @@ def test_the_table_has_every_depth(probe_config, tmp_path):
     assert layers[-1] == "conv_pw_13_relu"
     assert len(layers) == 27
     for row in result["depths"]:
-        for column in COLUMNS:
+        for column in PROBE_COLUMNS:
             low, high = row[column]["interval"]
             assert 0 <= low <= row[column]["accuracy"] <= high <= 1
         assert row["milliseconds_per_step"] > 0
@@ -129,7 +129,7 @@ def test_the_same_config_gives_the_same_network(probe_config, tmp_path):
         run_linear_probe(probe_config, tmp_path / name) for name in "ab"
     )
     for a, b in zip(first["depths"], second["depths"], strict=True):
-        keys = [key for key in a if key in COLUMNS]
+        keys = [key for key in a if key in PROBE_COLUMNS]
         assert [a[key] for key in keys] == [b[key] for key in keys]
 
 

@@ -120,7 +120,15 @@ class Activations:
     def _run(
         self, rows: np.ndarray, views: np.ndarray
     ) -> Iterator[list[np.ndarray]]:
-        """Decodes and infers: each worker does both for its own few images."""
+        """Decodes and infers: each worker does both for its own few images.
+
+        Args:
+            rows: int64 [n] places in the split.
+            views: int64 [n].
+
+        Yields:
+            float32 [<= batch size, ...] for each frontier tensor, in order.
+        """
         engine = self.get_engine()
         size = engine.batch_size
         parts = [slice(i, i + size) for i in range(0, len(rows), size)]
@@ -134,8 +142,8 @@ class Activations:
         """Returns the frontier of some images, cached or computed now.
 
         Args:
-            rows: [n] places in the split.
-            views: [n] which view of each.
+            rows: int64 [n] places in the split.
+            views: int64 [n] which view of each.
 
         Returns:
             float32 [n, ...] for each frontier tensor.
@@ -150,16 +158,28 @@ class Activations:
         return _concatenate(list(self._run(rows, views)))
 
     def batches(self, batch_size: int) -> Iterator[list[np.ndarray]]:
-        """Yields the frontier of the whole split in order, view 0."""
+        """Yields the frontier of the whole split in order, view 0.
+
+        Args:
+            batch_size: Images at a time, at least 1.
+
+        Yields:
+            float32 [n <= batch_size, ...] for each frontier tensor.
+        """
         for start in range(0, len(self.digests), batch_size):
             stop = min(start + batch_size, len(self.digests))
             rows = np.arange(start, stop)
             yield self.rows(rows, np.zeros_like(rows))
 
     def all_rows(self) -> list[np.ndarray]:
-        """Returns the frontier of the whole split, view 0: [N, ...] each."""
+        """Returns the frontier of the whole split, view 0.
+
+        Returns:
+            float32 [N, ...] for each frontier tensor.
+        """
         return _concatenate(list(self.batches(256)))
 
 
 def _concatenate(parts: list[list[np.ndarray]]) -> list[np.ndarray]:
+    """Returns pieces [n, ...] of each frontier tensor as one [N, ...]."""
     return [np.concatenate(tensors) for tensors in zip(*parts, strict=True)]

@@ -26,7 +26,7 @@ from tlkeras import workdir
 from tlkeras.errors import InputError
 
 Key = tuple[str, int]  # (hash of an image's bytes, view)
-SHARD_BYTES = 32 * 1024**2
+SHARD_BYTES = 32 * 1024**2  # one is held in memory while it fills
 MAX_SHARD_ROWS = 256  # what a killed process loses at most
 STORAGE = {"float32": np.float32, "float16": np.float16}
 MAX_FLOAT16 = 65504.0
@@ -67,7 +67,13 @@ class Layout:
         return max(8, rows // 8 * 8)
 
     def pack(self, tensors: Sequence[np.ndarray]) -> np.ndarray:
-        """Returns tensors [n, ...] as rows [n, values] in the storage dtype.
+        """Returns tensors as rows in the storage dtype.
+
+        Args:
+            tensors: float32 [n, ...] each, of `shapes`.
+
+        Returns:
+            [n, values].
 
         Raises:
             InputError: If a number is too large for float16.
@@ -84,7 +90,14 @@ class Layout:
         return rows.astype(STORAGE[self.storage])
 
     def unpack(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Returns rows [n, values] as float32 tensors [n, ...]."""
+        """Returns rows as the tensors that were packed.
+
+        Args:
+            rows: [n, values] in the storage dtype.
+
+        Returns:
+            float32 [n, ...] each, of `shapes`.
+        """
         ends = list(itertools.accumulate(int(np.prod(s)) for s in self.shapes))
         starts = [0, *ends[:-1]]
         return [
@@ -172,10 +185,13 @@ class ActivationCache:
         return self.directory / f"{name}.npy"
 
     def read(self, keys: Sequence[Key]) -> list[np.ndarray]:
-        """Returns the frontier tensors of keys that are there, float32.
+        """Returns the frontier tensors of keys that are there.
+
+        Args:
+            keys: [n]; none of them `missing`.
 
         Returns:
-            One array [len(keys), ...] for each tensor.
+            float32 [n, ...] for each frontier tensor.
         """
         rows = np.empty(
             (len(keys), self.layout.values), STORAGE[self.layout.storage]
@@ -214,7 +230,7 @@ class ActivationCache:
 
         Args:
             keys: [n].
-            rows: [n, values], from `layout.pack`.
+            rows: [n, values] in the storage dtype, from `layout.pack`.
 
         Raises:
             OutOfSpaceError: If the disk is full; nothing half-written stays.
@@ -239,7 +255,12 @@ class ActivationCache:
 
 @dataclasses.dataclass(frozen=True)
 class Shard:
-    """A memory-mapped shard: rows [n, values], and the mapping itself."""
+    """A memory-mapped shard: rows [n, values], and the mapping itself.
+
+    Attributes:
+        rows: [n, values] in the storage dtype, read-only.
+        mapped: The file; `np.memmap` hides it, and with it `madvise`.
+    """
 
     rows: np.ndarray
     mapped: mmap.mmap

@@ -15,7 +15,7 @@ from tlkeras.models.depths import activation_input
 from tlkeras.models.graph import graph_nodes, layer_index, topological_layers
 from tlkeras.tables import lookup
 
-POOLINGS: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
+CODE_POOLINGS: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
     "average": lambda x: keras.layers.GlobalAveragePooling2D()(x),
     "max": lambda x: keras.layers.GlobalMaxPooling2D()(x),
     "flatten": lambda x: keras.layers.Flatten()(x),
@@ -35,7 +35,7 @@ def build_code_model(
     Args:
         classifier: Its backbone and input contract are shared.
         layers: Names of backbone layers; "" is the top.
-        pooling: Key of `POOLINGS`; what has no space is left as it is.
+        pooling: Key of `CODE_POOLINGS`; what has no space is left as it is.
         before_activation: Take what goes into each layer's nonlinearity.
 
     Returns:
@@ -45,7 +45,7 @@ def build_code_model(
     Raises:
         InputError: For an unknown layer or pooling.
     """
-    pool = lookup(POOLINGS, pooling, what="pooling")
+    pool = lookup(CODE_POOLINGS, pooling, what="pooling")
     backbone = classifier.backbone
     members = topological_layers(backbone)
     tensors = []
@@ -69,7 +69,14 @@ def build_code_model(
 
 
 def l2_normalize(codes: np.ndarray) -> np.ndarray:
-    """Scales each row of [N, d] to length 1; zero rows stay zero."""
+    """Scales each row to length 1; zero rows stay zero.
+
+    Args:
+        codes: float [N, d].
+
+    Returns:
+        [N, d], in the dtype of the codes.
+    """
     norms = np.linalg.norm(codes, axis=1, keepdims=True)
     return codes / np.maximum(norms, 1e-12)
 
@@ -78,8 +85,11 @@ def signed_power(codes: np.ndarray, power: float) -> np.ndarray:
     """Returns sign(x) |x|^power, which evens out large components.
 
     Args:
-        codes: Any shape.
+        codes: float, of any shape.
         power: In (0, 1]; 1 changes nothing, 0.5 is the signed root.
+
+    Returns:
+        Of the shape and dtype of the codes.
     """
     return np.sign(codes) * np.abs(codes) ** power
 

@@ -86,4 +86,5 @@ def reference_outputs(
 
 
 def _as_float32(values: Any) -> np.ndarray:
+    """Returns a tensor of the backend as a float32 array of its shape."""
     return np.asarray(keras.ops.convert_to_numpy(values), np.float32)

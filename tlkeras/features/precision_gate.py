@@ -11,7 +11,7 @@ import numpy as np
 
 from tlkeras.features.engines import relative_error
 
-MAX_RELATIVE_ERROR = 0.02
+MAX_CODE_ERROR = 0.02
 MIN_AGREEMENT = 0.99
 
 
@@ -36,14 +36,14 @@ class PrecisionReport:
     def passed(self) -> bool:
         """Whether the lower precision may be used."""
         return (
-            self.relative_error <= MAX_RELATIVE_ERROR
+            self.relative_error <= MAX_CODE_ERROR
             and self.agreement >= MIN_AGREEMENT
         )
 
     def __str__(self) -> str:
         return (
             f"relative L2 {self.relative_error:.4f} (limit "
-            f"{MAX_RELATIVE_ERROR}), smallest cosine {self.min_cosine:.4f}, "
+            f"{MAX_CODE_ERROR}), smallest cosine {self.min_cosine:.4f}, "
             f"a quick probe agrees on {self.agreement:.1%} (limit "
             f"{MIN_AGREEMENT:.0%}) of {self.num_images} images against Keras "
             "float32"
@@ -58,9 +58,9 @@ def compare_precision(
     """Compares the frontier in lower precision with Keras in float32.
 
     Args:
-        reference: [n, ...] for each frontier tensor.
-        values: The same in lower precision.
-        targets: [n, C] multi-hot.
+        reference: float32 [n, ...] for each frontier tensor.
+        values: float32 [n, ...] each, computed in lower precision.
+        targets: float32 [n, C] multi-hot.
     """
     exact, approximate = _pool(reference), _pool(values)
     norms = np.linalg.norm(exact, axis=1) * np.linalg.norm(approximate, axis=1)
@@ -74,7 +74,7 @@ def compare_precision(
 
 
 def _pool(tensors: list[np.ndarray]) -> np.ndarray:
-    """Averages over space: [n, ..., c] each -> [n, sum of c]."""
+    """Averages over space: [n, ..., c] each -> float64 [n, sum of c]."""
     return np.concatenate(
         [t.reshape(len(t), -1, t.shape[-1]).mean(1) for t in tensors], axis=1
     ).astype(np.float64)
@@ -83,7 +83,16 @@ def _pool(tensors: list[np.ndarray]) -> np.ndarray:
 def _probe_agreement(
     exact: np.ndarray, approximate: np.ndarray, targets: np.ndarray
 ) -> float:
-    """Fits a ridge probe on every other image and asks it about the rest."""
+    """Fits a ridge probe on every other image and asks it about the rest.
+
+    Args:
+        exact: float64 [n, d] reference codes.
+        approximate: float64 [n, d] codes in lower precision.
+        targets: float32 [n, C] multi-hot.
+
+    Returns:
+        Share of the rest that gets the same class from both, in 0..1.
+    """
     mean, scale = exact.mean(0), exact.std(0) + 1e-12
     exact, approximate = (exact - mean) / scale, (approximate - mean) / scale
     fit = np.arange(len(exact)) % 2 == 0

@@ -35,7 +35,7 @@ from tlkeras.training.reading import feature_settings, reader_factory
 PROBE = "probe.json"
 PROBE_PLOT = "probe.png"
 # Column -> (loss, whether the codes get dropout).
-COLUMNS = {
+PROBE_COLUMNS = {
     "softmax": (LOSSES["softmax"], False),
     "softmax+dropout": (LOSSES["softmax"], True),
     "svm": (LOSSES["squared_hinge"], False),
@@ -103,7 +103,7 @@ def run_linear_probe(
     depths = block_ends(classifier.backbone)
     codes = _codes_of_all(config, classifier, images, depths, console)
     costs = measure_steps(classifier, depths, console=console)
-    columns = MULTI_LABEL_COLUMNS if dataset.multi_label else COLUMNS
+    columns = MULTI_LABEL_COLUMNS if dataset.multi_label else PROBE_COLUMNS
     rows = []
     console.start("depths", len(depths))
     for number, (layer, values, cost) in enumerate(
@@ -146,6 +146,7 @@ def _codes_of_all(
     depths: list[str],
     console: Console,
 ) -> list[np.ndarray]:
+    """Returns the codes of each depth, float32 [N, d], in one pass."""
     pooling = config.model.pooling
     if pooling == "flatten":
         pooling = "average"
@@ -251,7 +252,7 @@ def _compare_transforms(
 ) -> dict[str, Any]:
     """Measures each transform of the codes at the best depth."""
     plain = [name for name in best.columns if "+" not in name]
-    losses = {**COLUMNS, **MULTI_LABEL_COLUMNS}
+    losses = {**PROBE_COLUMNS, **MULTI_LABEL_COLUMNS}
     table: dict[str, Any] = {}
     for name, transform in TRANSFORMS.items():
         table[name] = {}
@@ -279,7 +280,7 @@ def format_probe(result: dict[str, Any]) -> str:
     """Returns the table for people."""
     columns = [
         name
-        for name in {**COLUMNS, **MULTI_LABEL_COLUMNS}
+        for name in {**PROBE_COLUMNS, **MULTI_LABEL_COLUMNS}
         if name in result["depths"][0]
     ]
     width = max(len(row["layer"]) for row in result["depths"]) + 2
