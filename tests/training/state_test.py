@@ -1,9 +1,21 @@
+import json
+
 import keras
 import numpy as np
 import pytest
 
 from tlkeras.errors import InputError
-from tlkeras.training.progress import BestWeights, PhaseProgress, RunProgress
+from tlkeras.evaluation.records import (
+    GroupRow,
+    PhaseComparison,
+    PhaseDetails,
+)
+from tlkeras.training.progress import (
+    BestWeights,
+    PhaseOutcome,
+    PhaseProgress,
+    RunProgress,
+)
 from tlkeras.training.state import Checkpoints
 from tlkeras.workdir import STATE
 
@@ -89,3 +101,51 @@ def test_going_on_under_other_conditions_is_refused(checkpoints, model):
     other = Checkpoints(checkpoints.directory, {"data": "drawings"})
     with pytest.raises(InputError, match=r"data has changed .*photos is now"):
         other.load(model)
+
+
+def test_a_found_rate_belongs_to_its_phase():
+    progress = RunProgress().with_phase("a", PhaseProgress(learning_rate=0.1))
+    assert progress.of_phase("a").learning_rate == 0.1
+    assert progress.of_phase("b").learning_rate is None
+    record = json.loads(progress.to_json({}))
+    assert record["learning_rates"] == {"a": 0.1}
+    assert "learning_rate" not in record
+
+
+def test_the_record_keeps_its_keys_side_by_side():
+    """A run that an older version left unfinished is gone on with."""
+    record = json.loads(RunProgress().to_json({"data": "photos"}))
+    assert list(record) == [
+        "outcomes",
+        "has_begun",
+        "epoch",
+        "best",
+        "seconds",
+        "callbacks",
+        "first_steps",
+        "learning_rates",
+        "timings",
+        "total_seconds",
+        "conditions",
+    ]
+
+
+def test_an_outcome_comes_back_and_its_times_add_up():
+    outcome = PhaseOutcome(
+        phase="a",
+        best=best("a.npz"),
+        seconds=2.0,
+        stopped="",
+        trainable_parameters=3,
+        kept=True,
+        comparison=PhaseComparison("b", "accuracy", 0.1, (0.0, 0.2)),
+        details=PhaseDetails(layer_groups=(GroupRow("head"),)),
+    )
+    progress = at(epoch=3).with_outcome(outcome, {"seconds/features": 1.5})
+    progress = progress.with_outcome(outcome, {"seconds/features": 1.0})
+    assert progress.current == PhaseProgress()
+    assert progress.timings == {"seconds/features": 2.5, "seconds/a": 2.0}
+    again, conditions = RunProgress.from_json(progress.to_json({"x": "y"}))
+    assert again == progress
+    assert again.kept == outcome
+    assert conditions == {"x": "y"}

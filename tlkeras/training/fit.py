@@ -23,7 +23,8 @@ from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.fit_callbacks import FitCallbacks
 from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart, prove_stitched
-from tlkeras.training.lr_finder import with_learning_rate
+from tlkeras.training.learning_rates import AUTO
+from tlkeras.training.lr_finder import find_rate_once
 from tlkeras.training.phases import ResolvedPhase, format_groups
 from tlkeras.training.progress import BestWeights, PhaseOutcome, PhaseProgress
 
@@ -56,16 +57,12 @@ def run_fit_phase(
     run.release("train")
     steps = phase.steps_per_epoch(len(run.dataset.splits["train"]))
     freeze_phase(phase, run, adapt=not begun.has_begun)
-    is_finished = _is_finished(phase, begun)
-    frozen = None if is_finished else freeze_below(phase, run)
-    asked, phase = (
-        phase,
-        with_learning_rate(phase, run, frozen, begun.learning_rate),
-    )
-    if phase is not asked:
-        begun = dataclasses.replace(
-            begun, learning_rate=float(phase.learning_rate)
-        )
+    is_over = _is_finished(phase, begun)
+    frozen = None if is_over else freeze_below(phase, run)
+    if phase.learning_rate == AUTO:
+        rate = find_rate_once(phase, run, frozen, begun.learning_rate)
+        begun = dataclasses.replace(begun, learning_rate=rate)
+        phase = dataclasses.replace(phase, learning_rate=rate)
     optimizer, rows = build_optimizer(phase, run.classifier, steps)
     run.console.line(format_groups(rows))
     if begun.has_begun:
@@ -75,48 +72,34 @@ def run_fit_phase(
         commit(begun, optimizer)
     model = frozen.suffix if frozen else run.classifier.model
     compile_classifier(phase, run.classifier, model, optimizer)
-    callbacks = FitCallbacks(
-        phase, run, begun, lambda: run.validate(frozen), steps
-    )
-    progress = begun
 
-    def commit_epoch(epoch: int) -> None:
-        nonlocal progress
-        progress = dataclasses.replace(
-            progress,
-            epoch=epoch,
-            best=_choose_best(
-                phase, run, progress.best, callbacks.validated, epoch
-            ),
-            seconds=time.perf_counter() - started,
-            callbacks=callbacks.states,
+    def commit_epoch(progress: PhaseProgress) -> None:
+        seconds = time.perf_counter() - started
+        commit(dataclasses.replace(progress, seconds=seconds), optimizer)
+
+    ended, stopped = begun, ""
+    if not is_over:
+        ended, stopped = _run_epochs(
+            phase, run, begun, frozen, model, commit_epoch
         )
-        commit(progress, optimizer)
-
-    if not is_finished:
-        every = callbacks.then(commit_epoch)
-        _run_epochs(phase, run, begun.epoch, steps, every, frozen)
-    reason = callbacks.stopped
-    if reason:
-        run.console.line(f"{phase.name}: ended early, {reason}")
-    best = progress.best or _fall_back_to_start(phase, run, frozen)
-    if frozen and not reason:
+    if stopped:
+        run.console.line(f"{phase.name}: ended early, {stopped}")
+    best = ended.best or _fall_back_to_start(phase, run, frozen)
+    if frozen and not stopped:
         prove_stitched(phase.name, run.classifier, frozen, run.console)
+    trained = run.classifier.model.trainable_variables
     return PhaseResult(
         PhaseOutcome(
             phase=phase.name,
             best=best,
             seconds=time.perf_counter() - started,
-            stopped=reason,
-            trainable_parameters=sum(
-                math.prod(v.shape)
-                for v in run.classifier.model.trainable_variables
-            ),
+            stopped=stopped,
+            trainable_parameters=sum(math.prod(v.shape) for v in trained),
             details=PhaseDetails(layer_groups=rows),
         ),
-        frozen=frozen if frozen and frozen.is_exact and not reason else None,
+        frozen=frozen if frozen and frozen.is_exact and not stopped else None,
         # Slots of a diverged phase would poison the next one.
-        slots={} if reason else export_slots(optimizer),
+        slots={} if stopped else export_slots(optimizer),
     )
 
 
@@ -147,34 +130,63 @@ def _resume_optimizer(
 def _run_epochs(
     phase: ResolvedPhase,
     run: RunContext,
-    first_epoch: int,
-    steps: int,
-    callbacks: list[keras.callbacks.Callback],
+    begun: PhaseProgress,
     frozen: FrozenPart | None,
-) -> None:
-    """Lets Keras train from the last committed epoch to the last."""
-    train = run.dataset.splits["train"]
-    image_size = run.classifier.image_size
-    model = frozen.suffix if frozen else run.classifier.model
+    model: keras.Model,
+    commit: Callable[[PhaseProgress], None],
+) -> tuple[PhaseProgress, str]:
+    """Lets Keras train from the last committed epoch to the last.
+
+    Args:
+        phase: With a learning rate that is a number.
+        run: Its data.
+        begun: Where the phase stands.
+        frozen: Of the phase, or None.
+        model: Compiled: the suffix, or the whole classifier.
+        commit: Called after each epoch.
+
+    Returns:
+        Where the phase stands then, and why it ended early, or "".
+    """
+    train, image_size = run.dataset.splits["train"], run.classifier.image_size
+    steps = phase.steps_per_epoch(len(train))
+    callbacks = FitCallbacks(
+        phase, run, begun, lambda: run.validate(frozen), steps
+    )
+    ended = begun
+
+    def end_epoch(epoch: int) -> None:
+        nonlocal ended
+        ended = dataclasses.replace(
+            ended,
+            epoch=epoch,
+            best=_choose_best(
+                phase, run, ended.best, callbacks.validated, epoch
+            ),
+            callbacks=callbacks.states,
+        )
+        commit(ended)
+
     batches = phase_batches(
         phase,
         run.config,
         train,
         image_size,
         frozen,
-        first_epoch=first_epoch,
+        first_epoch=begun.epoch,
         num_epochs=phase.epochs,
     )
     with lent_batches(batches, train, image_size) as read:
         model.fit(
             read,
-            initial_epoch=first_epoch,
+            initial_epoch=begun.epoch,
             epochs=phase.epochs,
             steps_per_epoch=steps,
-            callbacks=callbacks,
+            callbacks=callbacks.then(end_epoch),
             shuffle=False,  # the batches are in their order already
             verbose=0,
         )
+    return ended, callbacks.stopped
 
 
 def _choose_best(

@@ -189,13 +189,13 @@ def _follow(
     return rates_at
 
 
-def with_learning_rate(
+def find_rate_once(
     phase: ResolvedPhase,
     run: RunContext,
     frozen: FrozenPart | None,
     known: float | None,
-) -> ResolvedPhase:
-    """Returns the phase with a number for its rate, finding one for `auto`.
+) -> float:
+    """Returns the learning rate of a phase that asks for `auto`.
 
     Args:
         phase: About to begin, or to go on.
@@ -203,14 +203,12 @@ def with_learning_rate(
         frozen: The phase's frozen part, or None.
         known: Rate that was found when a resumed phase began.
     """
-    if phase.learning_rate != AUTO:
-        return phase
-    if known is None:
-        found = find_learning_rates(phase, run, frozen)
-        write_learning_rates(found, run.directory)
-        known = found.learning_rate
-        run.console.line(
-            f"{phase.name}: learning rate {known:.2e} by the rule "
-            f"'{found.rule}', {len(found.rates)} steps in {found.seconds:.1f} s"
-        )
-    return dataclasses.replace(phase, learning_rate=known)
+    if known is not None:
+        return known
+    found = find_learning_rates(phase, run, frozen)
+    write_learning_rates(found, run.directory)
+    run.console.line(
+        f"{phase.name}: learning rate {found.learning_rate:.2e} by the rule "
+        f"'{found.rule}', {len(found.rates)} steps in {found.seconds:.1f} s"
+    )
+    return found.learning_rate
