@@ -56,6 +56,7 @@ setup(
         "pyyaml>=6",
         "rich>=13.7",
         "scikit-learn>=1.4",
+        "scipy>=1.11",
         "tensorboard>=2.18",
         "tensorflow>=2.21,<2.22",
         "tensorflow-datasets>=4.9.7",

@@ -14,7 +14,8 @@ from tlkeras.data.parallel import ordered_map
 from tlkeras.data.views import UNCHANGED
 from tlkeras.features.activations import Activations
 from tlkeras.features.cache import ActivationCache
-from tlkeras.features.engines import Engine, choose_engine
+from tlkeras.features.engine import Engine
+from tlkeras.features.engines import choose_engine
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.split import split_classifier

@@ -14,12 +14,13 @@ from benchmarks.harness import (
     mobilenet_weights,
 )
 from tlkeras.config import get_config
-from tlkeras.exporters.export import ExportSettings, export_run
+from tlkeras.exporters.export import export_run
+from tlkeras.exporters.formats import FORMATS
 from tlkeras.exporters.parity import size_on_disk
-from tlkeras.exporters.runners import load_runner
+from tlkeras.exporters.settings import ExportSettings
 from tlkeras.training.trainer import train_and_evaluate
 
-FORMATS = ("saved_model", "tflite", "onnx", "openvino")
+MEASURED = ("saved_model", "tflite", "onnx", "openvino")
 
 
 def run() -> Section:
@@ -30,7 +31,7 @@ def run() -> Section:
         record = export_run(
             run_directory,
             folder / "clothing",
-            ExportSettings(formats=FORMATS, max_drop=1.0),
+            ExportSettings(formats=MEASURED, max_drop=1.0),
         )
         paths = {
             name: folder / "clothing" / row["path"]
@@ -71,7 +72,7 @@ def measure(paths: dict[str, Path], plain: Path, record: dict) -> Section:
     }
     for name, path in paths.items():
         if name != "saved_model":
-            runner = load_runner(path)
+            runner = FORMATS[name].load(path)
             serve[name] = lambda runner=runner: runner.run([], image)
     seconds = interleave(serve, rounds=200)
     sizes = {

@@ -20,6 +20,7 @@ from tlkeras.evaluation.metrics import compare_paired, per_image_scores
 from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.inference import run_batches
+from tlkeras.optim.losses import LOSSES
 
 
 def antialiased(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
@@ -105,7 +106,7 @@ def probe(classifier, dataset, images):
         codes["train"],
         targets["train"],
         score,
-        loss="softmax",
+        loss=LOSSES["softmax"],
         log10_l2=(-1.0, 4.0),
         num_strengths=11,
     )

@@ -164,7 +164,8 @@ x = np.random.rand(4, 32, 32, 3).astype("float32") * 255
 before = classifier.logits_layer.get_weights()[0]
 classifier.model.train_on_batch(x, np.eye(2, dtype="float32")[[0, 1, 0, 1]])
 assert (classifier.logits_layer.get_weights()[0] != before).any()
-from tlkeras.features.engines import choose_engine, reference_outputs
+from tlkeras.features.engines import choose_engine
+from tlkeras.features.keras_engine import reference_outputs
 from tlkeras.features.recipe import graph_hash
 from tlkeras.models.split import split_classifier
 prefix = split_classifier(classifier, 40).prefix

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from tlkeras.config.defaults import get_config as get_config
     from tlkeras.data.load import load_dataset as load_dataset
     from tlkeras.evaluation.run import load_run as load_run
-    from tlkeras.exporters.export import ExportSettings as ExportSettings
     from tlkeras.exporters.export import export_run as export_run
+    from tlkeras.exporters.settings import ExportSettings as ExportSettings
     from tlkeras.models.classifier import build_classifier as build_classifier
     from tlkeras.models.classifier import freeze as freeze
+    from tlkeras.models.heads import HeadConfig as HeadConfig
     from tlkeras.report.page import write_report as write_report
     from tlkeras.training.trainer import (
         train_and_evaluate as train_and_evaluate,
@@ -30,11 +31,12 @@ _PUBLIC = {
     "load_dataset": "tlkeras.data.load",
     "build_classifier": "tlkeras.models.classifier",
     "freeze": "tlkeras.models.classifier",
+    "HeadConfig": "tlkeras.models.heads",
     "train_and_evaluate": "tlkeras.training.trainer",
     "load_run": "tlkeras.evaluation.run",
     "write_report": "tlkeras.report.page",
     "export_run": "tlkeras.exporters.export",
-    "ExportSettings": "tlkeras.exporters.export",
+    "ExportSettings": "tlkeras.exporters.settings",
 }
 
 _WITHOUT_FRAMEWORKS = ("get_config", "load_dataset")

@@ -10,6 +10,7 @@ from tlkeras.checks.split_leaks import check_class_counts, check_split_leaks
 from tlkeras.checks.suite import require_passed
 from tlkeras.data.dataset import Dataset, Ledger, Split
 from tlkeras.errors import GateError
+from tlkeras.optim.losses import LOSSES
 
 TARGETS = np.eye(10, dtype=np.float32)
 
@@ -33,7 +34,7 @@ def make_dataset(train, test, targets=None):
 )
 def test_the_initial_loss_is_that_of_knowing_nothing(scale, verdict):
     logits = np.random.default_rng(0).normal(0, 1, (10, 10)) * scale
-    result = check_initial_loss(TARGETS, logits, loss="softmax")
+    result = check_initial_loss(TARGETS, logits, loss=LOSSES["softmax"])
     assert result.verdict == verdict
     assert result.expected == pytest.approx(np.log(10), abs=1e-3)
 
@@ -49,7 +50,7 @@ def test_the_initial_loss_is_that_of_knowing_nothing(scale, verdict):
 )
 def test_the_expected_loss_is_that_of_the_phase(loss, settings, expected):
     result = check_initial_loss(
-        TARGETS, np.zeros((10, 10)), loss=loss, **settings
+        TARGETS, np.zeros((10, 10)), loss=LOSSES[loss], **settings
     )
     assert result.verdict == "pass"
     assert result.expected == pytest.approx(expected, abs=1e-3)
@@ -77,7 +78,7 @@ def test_an_absent_class_is_a_warning():
 
 def test_a_failed_check_stops_a_strict_run_only():
     logits = np.random.default_rng(0).normal(0, 1000, (10, 10))
-    results = [check_initial_loss(TARGETS, logits, loss="softmax")]
+    results = [check_initial_loss(TARGETS, logits, loss=LOSSES["softmax"])]
     require_passed(results, strict=False)
     with pytest.raises(GateError, match="check 'initial_loss' failed"):
         require_passed(results, strict=True)

@@ -29,6 +29,8 @@ from tlkeras.data.load import load_dataset
 from tlkeras.models import classifier as classifier_module
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.graph import batch_norm_layers, topological_layers
+from tlkeras.models.heads import HeadConfig
+from tlkeras.optim.losses import LOSSES
 
 CUT = "conv_dw_10"
 
@@ -162,7 +164,8 @@ def test_a_head_with_a_large_initial_scale_is_caught(photos, targets):
     classifier = build()
     logits = classifier.model.predict_on_batch(photos)
     kernel = classifier.logits_layer.kernel
-    assert check_initial_loss(targets, logits, loss="softmax").verdict == "pass"
+    loss = LOSSES["softmax"]
+    assert check_initial_loss(targets, logits, loss=loss).verdict == "pass"
     codes = classifier.code_model.predict_on_batch(photos)
     kernel.assign(
         np.random.default_rng(0).normal(
@@ -170,18 +173,20 @@ def test_a_head_with_a_large_initial_scale_is_caught(photos, targets):
         )
     )
     logits = classifier.model.predict_on_batch(photos)
-    result = check_initial_loss(targets, logits, loss="softmax")
+    result = check_initial_loss(targets, logits, loss=loss)
     assert result.verdict == "fail"
 
 
 def test_a_penalty_that_is_lost_is_caught():
-    classifier = build(head="mlp", hidden_units=(8,), head_l1=0.01, head_l2=0.1)
+    classifier = build(
+        head=HeadConfig("mlp", hidden_units=(8,), l1=0.01, l2=0.1)
+    )
     asked = {"l1": 0.01, "l2": 0.1}
     assert check_regularization(classifier, 1.0, **asked).verdict == "pass"
     assert classifier.logits_layer.kernel.regularizer is not None
     classifier.logits_layer.trainable = False
     assert check_regularization(classifier, 1.0, **asked).verdict == "fail"
-    plain = build(head="mlp", hidden_units=(8,))
+    plain = build(head=HeadConfig("mlp", hidden_units=(8,)))
     lost = check_regularization(plain, 1.0, **asked)
     assert lost.verdict == "fail"
     assert "that the config asks for" in lost.message
@@ -238,8 +243,8 @@ def test_a_detached_gradient_is_caught(photos, targets, monkeypatch):
     monkeypatch.setattr(
         classifier_module,
         "build_head",
-        lambda features, **settings: right(
-            keras.ops.stop_gradient(features), **settings
+        lambda features, head, **settings: right(
+            keras.ops.stop_gradient(features), head, **settings
         ),
     )
     classifier = build()

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from tlkeras.config import config_hash, default_workdir, get_config, validate
+from tlkeras.config.hashing import identity
 from tlkeras.config.run_directory import open_run_directory, read_config
 from tlkeras.config.validate import CHOICES, PHASE_CHOICES
 from tlkeras.errors import InputError
@@ -202,3 +203,17 @@ def test_the_same_directory_name_elsewhere_is_other_data(tmp_path):
     open_run_directory(
         run, changed("data.source", str(tmp_path / "moved/photos"))
     )
+
+
+def test_a_field_that_came_later_leaves_the_hash_of_older_runs(tmp_path):
+    config = changed("data.source", "photos")
+    assert "split_memory" not in identity(config)["data"]
+    open_run_directory(tmp_path, config)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    del stored["data"]["split_memory"]
+    (tmp_path / "config.json").write_text(json.dumps(stored))
+    assert read_config(tmp_path).data.split_memory is True
+    assert config_hash(read_config(tmp_path)) == stored["config_hash"]
+    open_run_directory(tmp_path, config)
+    config.data.split_memory = False
+    assert config_hash(config) != stored["config_hash"]

@@ -1,13 +1,15 @@
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
 from PIL import Image
 
-from tlkeras.data.dataset import SPLITS
+from tlkeras.data.dataset import SPLITS, Example
 from tlkeras.data.folder import list_folder, list_inputs
-from tlkeras.data.load import list_examples, load_dataset
+from tlkeras.data.load import load_dataset
 from tlkeras.data.manifest import list_manifest
+from tlkeras.data.sources import SOURCES, Source, list_examples
 from tlkeras.errors import InputError
 
 
@@ -163,3 +165,49 @@ def test_a_stranger_beside_split_folders_is_named(tmp_path, photo_folder):
     copy_some(photo_folder, tmp_path / "rejected")
     with pytest.raises(InputError, match="holds 'rejected' beside train"):
         list_folder(tmp_path)
+
+
+@pytest.fixture
+def listed_source(monkeypatch):
+    """A kind of source that is added by one row: `list:FILE`, paths in a file.
+
+    A file's class is the name of its folder.
+    """
+
+    def list_paths(name, options):
+        paths = Path(name.removeprefix("list:")).read_text().splitlines()
+        return [Example(path, (Path(path).parent.name,)) for path in paths]
+
+    row = Source("list:FILE", lambda name: name.startswith("list:"), list_paths)
+    monkeypatch.setitem(SOURCES, "list", row)
+
+
+@pytest.mark.usefixtures("listed_source")
+def test_a_kind_of_source_is_one_row(tmp_path, photo_folder, small_config):
+    paths = sorted(map(str, photo_folder.glob("*/*.jpg")))
+    (tmp_path / "photos.txt").write_text("\n".join(paths))
+    source = f"list:{tmp_path / 'photos.txt'}"
+    dataset = load_dataset(source)
+    expected = load_dataset(str(photo_folder))
+    assert dataset.fingerprint == expected.fingerprint
+    with pytest.raises(InputError, match="digits, letters, or list:FILE"):
+        list_examples("", tfds_data_dir="", tfds_splits=SPLITS)
+
+    from tlkeras.training.trainer import train_and_evaluate
+
+    small_config.data.source = source
+    small_config.phases.fine_tune.epochs = 0
+    small_config.report.enabled = False
+    result = train_and_evaluate(small_config, tmp_path / "run")
+    assert result["class_names"] == ["china", "flower"]
+    # Other kinds are listed as before.
+    assert load_dataset("digits", images_per_class=2).num_classes == 10
+
+
+def test_every_kind_of_source_is_in_the_sentence():
+    with pytest.raises(InputError) as refused:
+        list_examples("", tfds_data_dir="", tfds_splits=SPLITS)
+    assert str(refused.value) == (
+        "No data source is given; expected a folder, a .csv or .parquet "
+        "manifest, tfds:NAME, or one of digits, letters: pass --data=SOURCE."
+    )

@@ -151,25 +151,6 @@ def test_a_split_file_is_taken_over(tmp_path, photo_folder):
         load_dataset(str(photo_folder), split_file=str(tmp_path / "other.csv"))
 
 
-def test_a_rescued_file_is_remembered_between_runs(tmp_path, photo_folder):
-    for name in ("china", "flower"):
-        (tmp_path / name).mkdir()
-        for path in sorted((photo_folder / name).iterdir())[:3]:
-            shutil.copy(path, tmp_path / name)
-    first = load_dataset(str(tmp_path))
-    assert first.ledger.moved
-    for name in ("china", "flower"):
-        for path in sorted((photo_folder / name).iterdir())[3:]:
-            shutil.copy(path, tmp_path / name)
-    second = load_dataset(str(tmp_path))
-    where = {
-        path: split
-        for split, members in second.splits.items()
-        for path in members.paths
-    }
-    assert all(where[path] == split for path, split in first.ledger.moved)
-
-
 def test_new_images_are_divided_beside_a_split_file(tmp_path, photo_folder):
     half = tmp_path / "half"
     for name in ("china", "flower"):

@@ -12,6 +12,7 @@ from tlkeras.evaluation.metrics import (
     per_image_scores,
     top_k_accuracy,
 )
+from tlkeras.optim.losses import LOSSES
 
 NAMES = tuple("abcdefg")
 
@@ -33,7 +34,7 @@ def several():
 
 
 def measure(targets, logits, **changes):
-    settings = {"loss": "softmax", "multi_label": False, "class_names": NAMES}
+    settings = {"loss": LOSSES["softmax"], "class_names": NAMES}
     return compute_metrics(targets, logits, **{**settings, **changes})
 
 
@@ -64,7 +65,7 @@ def test_metrics_are_scikit_learns(single):
 
 def test_multi_label_metrics_are_scikit_learns(several):
     targets, logits = several
-    result = measure(targets, logits, loss="binary", multi_label=True)
+    result = measure(targets, logits, loss=LOSSES["binary"])
     assert result["mean_average_precision"] == pytest.approx(
         reference.average_precision_score(targets, logits, average="macro")
     )
@@ -79,7 +80,7 @@ def test_a_class_without_images_does_not_break_anything(single, several):
     targets, logits = several
     targets[:, 3] = 0
     assert np.isnan(average_precisions(targets, logits)[3])
-    result = measure(targets, logits, loss="binary", multi_label=True)
+    result = measure(targets, logits, loss=LOSSES["binary"])
     assert result["per_class"]["d"]["average_precision"] is None
     assert np.isfinite(result["mean_average_precision"])
 
@@ -127,7 +128,5 @@ def test_top_k_of_few_classes_is_one():
 def test_the_summary_is_part_of_the_metrics(single):
     targets, logits, _ = single
     result = measure(targets, logits)
-    summary = compute_summary(
-        targets, logits, loss="softmax", multi_label=False
-    )
+    summary = compute_summary(targets, logits, loss=LOSSES["softmax"])
     assert summary == {name: result[name] for name in summary}

@@ -1,4 +1,6 @@
-"""Small finished runs, each trained once for all tests."""
+"""Small finished runs, their exports and a server, once for all tests."""
+
+import threading
 
 import pytest
 
@@ -30,6 +32,16 @@ def train_run(tmp_path_factory, make_small_config):
     return train
 
 
+@pytest.fixture(autouse=True, scope="session")
+def few_latency_runs():
+    """Times 30 runs of a file instead of 200: the figure is not the point."""
+    from tlkeras.exporters import parity
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(parity, "LATENCY_RUNS", 30)
+        yield
+
+
 @pytest.fixture(scope="session")
 def finished(train_run):
     """A finished run of the photos of china and flower."""
@@ -48,9 +60,37 @@ def served(finished):
 @pytest.fixture(scope="session")
 def exported(finished, tmp_path_factory):
     """An export folder with version 1 of all default formats."""
-    from tlkeras.exporters.export import ExportSettings, export_run
+    from tlkeras.exporters.export import export_run
+    from tlkeras.exporters.settings import ExportSettings
 
     output = tmp_path_factory.mktemp("models") / "photos"
     # Eleven images: one that changes sides is a drop of 0.09.
     export_run(finished, output, ExportSettings(max_drop=0.3))
     return output
+
+
+@pytest.fixture(scope="session")
+def photos(photo_folder):
+    """Paths of five photos of both classes."""
+    return [str(path) for path in sorted(photo_folder.rglob("*.jpg"))[::16]]
+
+
+@pytest.fixture(scope="session")
+def versions(exported):
+    """The exported SavedModels, loaded."""
+    from tlkeras.exporters.rest import load_versions
+
+    return load_versions(exported)
+
+
+@pytest.fixture(scope="session")
+def rest_url(versions):
+    """Where a server answers REST JSON for the exported model."""
+    from tlkeras.exporters.rest import make_server
+
+    with make_server(versions, host="127.0.0.1", port=0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import binom
 
 from tlkeras.data.dataset import Split
-from tlkeras.exporters.export import judge, warn
+from tlkeras.exporters.gate import judge, warn
 from tlkeras.exporters.parity import (
     Reference,
     class_drops,
@@ -53,13 +53,13 @@ def test_an_equal_file_differs_in_nothing(gate):
     make, path, targets = gate
     scores = np.abs(targets - 0.1)
     row = measure(Recorded(scores), path, make(scores), num_samples=50)
-    assert row["accuracy"] == 1.0
-    assert row["drop"] == row["largest_probability_shift"] == 0.0
-    assert row["num_disagreements"] == 0
-    assert row["mcnemar_p"] == 1.0
-    assert row["num_bytes"] == len(b"image")
-    assert row["latency_p50_ms"] <= row["latency_p99_ms"]
-    assert row["operators"] == ["CONV_2D"]
+    assert row.accuracy == 1.0
+    assert row.drop == row.largest_probability_shift == 0.0
+    assert row.num_disagreements == 0
+    assert row.mcnemar_p == 1.0
+    assert row.num_bytes == len(b"image")
+    assert row.latency_p50_ms <= row.latency_p99_ms
+    assert row.operators == ["CONV_2D"]
     assert judge(row, 0.0) == warn(row, 0.01) == ""
 
 
@@ -69,12 +69,12 @@ def test_a_worse_file_is_refused_with_its_figures(gate):
     worse = right.copy()
     worse[:20:2] = 1 - worse[:20:2]  # ten of the twenty even ones
     row = measure(Recorded(worse), path, make(right), num_samples=200)
-    assert row["drop"] == pytest.approx(0.25)
-    low, high = row["drop_interval"]
+    assert row.drop == pytest.approx(0.25)
+    low, high = row.drop_interval
     assert 0 < low < 0.25 < high
-    assert row["num_disagreements"] == 10
-    assert (row["worst_class"], row["worst_class_drop"]) == ("even", 0.5)
-    assert row["largest_probability_shift"] == pytest.approx(0.8)
+    assert row.num_disagreements == 10
+    assert (row.worst_class, row.worst_class_drop) == ("even", 0.5)
+    assert row.largest_probability_shift == pytest.approx(0.8)
     assert "drops by 0.2500" in judge(row, 0.2)
     assert judge(row, 0.25) == ""
     assert "needs more images" in warn(row, 0.01)
@@ -84,7 +84,7 @@ def test_a_better_file_passes(gate):
     make, path, targets = gate
     right = np.abs(targets - 0.1)
     row = measure(Recorded(right), path, make(1 - right), num_samples=50)
-    assert row["drop"] == -1.0
+    assert row.drop == -1.0
     assert judge(row, 0.0) == ""
 
 
@@ -93,7 +93,7 @@ def test_scores_that_are_no_numbers_are_refused(gate):
     scores = np.full_like(targets, np.nan)
     row = measure(Recorded(scores), path, make(targets), num_samples=50)
     assert "not finite" in judge(row, 1.0)
-    json.dumps(row, allow_nan=False)
+    json.dumps(row.as_dict(), allow_nan=False)
 
 
 def test_mcnemar_is_the_exact_binomial_test():

@@ -9,7 +9,7 @@ import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
 from tlkeras.evaluation.run import load_run
-from tlkeras.exporters.warmup import BATCH_SIZES, FILE
+from tlkeras.exporters.warmup import WARMUP_BATCH_SIZES, WARMUP_FILE
 
 CLIENT = Path(__file__).with_name("c_api.py")
 
@@ -130,7 +130,7 @@ def test_saved_model_cli_runs_it(version, photos, expected, tmp_path):
 def test_warm_up_requests_parse_and_run(version, exported):
     signatures = tf.saved_model.load(str(version)).signatures
     sizes = []
-    for record in tf.data.TFRecordDataset(str(version / FILE)):
+    for record in tf.data.TFRecordDataset(str(version / WARMUP_FILE)):
         log = prediction_log_pb2.PredictionLog.FromString(record.numpy())
         request = log.predict_log.request
         assert request.model_spec.name == exported.name
@@ -140,4 +140,4 @@ def test_warm_up_requests_parse_and_run(version, exported):
         )
         assert len(answers["label"]) == len(images)
         sizes.append(len(images))
-    assert tuple(sizes) == BATCH_SIZES
+    assert tuple(sizes) == WARMUP_BATCH_SIZES

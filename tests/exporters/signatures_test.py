@@ -7,6 +7,7 @@ from PIL import Image
 from tlkeras.evaluation.run import load_run
 from tlkeras.exporters.inference import ServedModel
 from tlkeras.exporters.signatures import ClassifierModule
+from tlkeras.optim.losses import LOSSES
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +175,10 @@ def test_several_labels_are_sorted_and_padded():
     flat = keras.layers.Flatten()(images)
     logits = keras.layers.Dense(3, name="logits")
     served = ServedModel(
-        keras.Model(images, [flat, logits(flat)]), ("a", "b", "c"), "binary", 4
+        keras.Model(images, [flat, logits(flat)]),
+        ("a", "b", "c"),
+        LOSSES["binary"],
+        4,
     )
     kernel = np.zeros((48, 3), np.float32)
     kernel[[0, 3, 6], [0, 1, 2]] = 1.0

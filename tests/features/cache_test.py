@@ -12,7 +12,7 @@ import pytest
 from tlkeras.errors import InputError
 from tlkeras.features.activations import Activations
 from tlkeras.features.cache import ActivationCache, Layout, OutOfSpaceError
-from tlkeras.features.engines import Engine
+from tlkeras.features.engine import Engine
 
 SHAPES = ((4, 4, 3), (5,))
 

@@ -1,5 +1,6 @@
-"""A small frozen prefix and readers of real JPEGs."""
+"""A small frozen prefix, readers of real JPEGs and inexact engines."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -8,12 +9,20 @@ from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.load import load_dataset
 from tlkeras.data.reader import ViewReader
 from tlkeras.data.views import Views
+from tlkeras.features import engine_choice, engines
+from tlkeras.features.engine import Engine, EngineSpec
+from tlkeras.features.engines import ENGINES, engine_obstacle
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.features.keras_engine import build_keras
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.graph import topological_layers
 from tlkeras.models.split import split_classifier
 
 SIZE = (32, 32)
+
+needs_openvino = pytest.mark.skipif(
+    bool(engine_obstacle("openvino")), reason="OpenVINO is not installed"
+)
 
 
 class Lines(Console):
@@ -79,6 +88,71 @@ def make_prefix(photo_split, letters_classifier, tmp_path, monkeypatch):
 @pytest.fixture
 def augmented_views():
     return Views(Augmentation(), 3, seed=3)
+
+
+def round_to_bfloat16(values):
+    return keras.ops.cast(keras.ops.cast(values, "bfloat16"), "float32")
+
+
+def rounding_copy(prefix):
+    """Returns a network with weights and layers' outputs in bfloat16.
+
+    What a processor with bfloat16 does, on any processor.
+    """
+
+    def call(layer, *arguments, **keywords):
+        return keras.tree.map_structure(
+            round_to_bfloat16, layer(*arguments, **keywords)
+        )
+
+    copy = keras.models.clone_model(prefix, call_function=call, recursive=True)
+    weights = [np.array(round_to_bfloat16(w)) for w in prefix.get_weights()]
+    copy.set_weights(weights)
+    return copy
+
+
+def build_rounding(prefix, *, precision, **settings):
+    """Builds Keras' engine, with rounding where bfloat16 is asked for."""
+    network = prefix if precision == "float32" else rounding_copy(prefix)
+    exact = build_keras(network, precision="float32", **settings)
+    return Engine("rounding", precision, exact.batch_size, exact.run)
+
+
+def noisy_builder(noise, name="noisy"):
+    """Returns what builds engines with noise in bfloat16, none in float32.
+
+    Args:
+        noise: Standard deviation, as a share of each tensor's own.
+        name: Of the engine.
+    """
+
+    def build(prefix, *, precision, **settings):
+        exact = build_keras(prefix, precision="float32", **settings)
+        share = 0.0 if precision == "float32" else noise
+        rng = np.random.default_rng(0)
+
+        def run(images):
+            return [
+                x + share * x.std() * rng.standard_normal(x.shape, np.float32)
+                for x in exact.run(images)
+            ]
+
+        return Engine(name, precision, exact.batch_size, run)
+
+    return build
+
+
+@pytest.fixture
+def add_engine(monkeypatch):
+    """Adds a row to the table of engines, before the others."""
+
+    def add(name, build, *, precisions=("float32", "bfloat16"), **row):
+        spec = EngineSpec(build, precisions=lambda own: precisions, **row)
+        table = {name: spec, **ENGINES}
+        for module in (engines, engine_choice):
+            monkeypatch.setattr(module, "ENGINES", table)
+
+    return add
 
 
 def assert_equal_tensors(first, second):

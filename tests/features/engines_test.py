@@ -1,3 +1,6 @@
+import dataclasses
+import importlib.util
+import re
 import threading
 
 import keras
@@ -6,18 +9,11 @@ import pytest
 
 from tlkeras.errors import InputError
 from tlkeras.features import engines
-from tlkeras.features.engines import (
-    ENGINES,
-    choose_engine,
-    engine_obstacle,
-    reference_outputs,
-    relative_error,
-)
+from tlkeras.features.engines import ENGINES, choose_engine, relative_error
+from tlkeras.features.keras_engine import reference_outputs
 from tlkeras.features.precision_gate import compare_precision
 
-needs_openvino = pytest.mark.skipif(
-    bool(engine_obstacle("openvino")), reason="OpenVINO is not installed"
-)
+from .conftest import needs_openvino, noisy_builder
 
 
 @pytest.fixture
@@ -41,7 +37,7 @@ def network(letters_classifier):
     "name", ["keras", pytest.param("openvino", marks=needs_openvino)]
 )
 def test_engines_agree_with_keras(name, dtype, network, images):
-    engine = ENGINES[name](
+    engine = ENGINES[name].build(
         network, precision="float32", num_streams=2, dtype=dtype
     )
     part = images[: engine.batch_size - 3].astype(dtype)
@@ -69,7 +65,7 @@ def test_auto_leaves_an_inexact_engine_aside(network, images, monkeypatch):
 
 
 def test_auto_does_without_openvino(network, images, monkeypatch):
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     choice = choose_engine(network, images)
     assert choice.engine.name == "keras"
     assert "it is not installed" in choice.reason
@@ -78,14 +74,14 @@ def test_auto_does_without_openvino(network, images, monkeypatch):
 def test_an_engine_that_is_not_installed_is_refused(
     network, images, monkeypatch
 ):
-    monkeypatch.setattr(engines.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"pip install 'tlkeras\[openvino\]'"):
         choose_engine(network, images, engine="openvino")
 
 
 def test_openvino_refuses_a_precision_that_it_lacks(network):
     with pytest.raises(InputError, match="does not compute in float16"):
-        ENGINES["openvino"](
+        ENGINES["openvino"].build(
             network, dtype="uint8", precision="float16", num_streams=1
         )
 
@@ -105,6 +101,70 @@ def test_a_mixed_precision_network_stays_with_keras(images):
     choice = choose_engine(network, images, precision="bfloat16")
     assert choice.engine.name == "keras"
     assert "computes in bfloat16" in choice.reason
+
+
+@pytest.fixture
+def no_openvino(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+
+def test_a_new_row_is_chosen_if_it_is_exact(network, images, add_engine):
+    add_engine("exact", noisy_builder(0.0, "exact"))
+    choice = choose_engine(network, images)
+    assert choice.engine.name == "exact"
+    assert re.search("^the fastest; .* from Keras on 8 images", choice.reason)
+    assert choose_engine(network, images, engine="exact").engine.name == "exact"
+
+
+@pytest.mark.usefixtures("no_openvino")
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ({"obstacle": lambda: "it is broken"}, "is left aside: it is broken"),
+        ({"precisions": ("int8",)}, "does not compute in float32"),
+        ({"build": "inexact"}, "new is off by"),
+        ({"accelerator": "GPU:0"}, "left aside: an accelerator is there"),
+    ],
+    ids=["obstacle", "precisions", "inexact", "accelerator"],
+)
+def test_a_new_row_that_cannot_serve_is_left_aside(
+    network, images, add_engine, monkeypatch, row, reason
+):
+    """And Keras, which can, is taken."""
+
+    def inexact(prefix, *, precision, **settings):
+        # Noise, as if in a lower precision, under the name of float32.
+        built = noisy_builder(1.0, "new")(
+            prefix, precision="bfloat16", **settings
+        )
+        return dataclasses.replace(built, precision=precision)
+
+    row = dict(row)
+    build = inexact if row.pop("build", "") else noisy_builder(0.0, "new")
+    name = row.pop("accelerator", None)
+    monkeypatch.setattr("tlkeras.devices.accelerator_name", lambda: name)
+    add_engine("new", build, **row)
+    choice = choose_engine(network, images)
+    assert choice.engine.name == "keras"
+    assert reason in choice.reason
+
+
+@pytest.mark.usefixtures("no_openvino")
+def test_what_an_engine_computes_in_is_believed(network, images, add_engine):
+    """One that falls back to float32 is held against Keras as such."""
+
+    def build(prefix, *, precision, **settings):
+        return noisy_builder(0.0, "new")(
+            prefix, precision="float32", **settings
+        )
+
+    add_engine("new", build)
+    choice = choose_engine(network, images, precision="bfloat16")
+    assert choice.engine.precision == "float32"
+    assert "from Keras on 8 images" in choice.reason
+    assert choice.reason.endswith(
+        "bfloat16 is not used: this processor does not compute in it"
+    )
 
 
 def codes_and_targets(noise):
@@ -139,7 +199,7 @@ def test_the_first_inference_is_made_by_one_thread(
         return right(*arguments, **settings)
 
     monkeypatch.setattr(openvino.InferRequest, "infer", infer)
-    engine = ENGINES["openvino"](
+    engine = ENGINES["openvino"].build(
         network, precision="float32", num_streams=2, dtype="uint8"
     )
     assert calls == [threading.get_ident()]

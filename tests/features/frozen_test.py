@@ -3,20 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tlkeras import workdir
 from tlkeras.data.batches import row_batches, training_batches
 from tlkeras.data.dataset import Split
-from tlkeras.data.load import load_dataset
 from tlkeras.data.reader import ViewReader
 from tlkeras.data.views import Views, image_keys
 from tlkeras.errors import InputError
-from tlkeras.features.engines import engine_obstacle
 
 from .conftest import SIZE, Lines, assert_equal_tensors
-
-needs_openvino = pytest.mark.skipif(
-    bool(engine_obstacle("openvino")), reason="OpenVINO is not installed"
-)
 
 
 def rows_of(prefix, split, views=None, *, cached=True):
@@ -163,7 +156,7 @@ def test_what_is_cached_needs_no_more_room(
 ):
     free = 10**9
     monkeypatch.setattr(
-        "tlkeras.features.frozen.shutil.disk_usage",
+        "shutil.disk_usage",
         lambda path: type("Usage", (), {"free": free}),
     )
     prefix = make_prefix()
@@ -173,6 +166,31 @@ def test_what_is_cached_needs_no_more_room(
     assert prefix.obstacle(photo_split, prefix.views) == ""
     few = Split(photo_split.paths[:1], photo_split.targets[:1], ("0" * 32,))
     assert "pass the limit of 5.0 B" in prefix.obstacle(few, prefix.views)
+
+
+def test_asking_reserves_nothing_and_keeping_does(make_prefix, photo_split):
+    """Room for one split: whichever is kept first has it."""
+
+    def part(rows):
+        return Split(
+            photo_split.paths[rows],
+            photo_split.targets[rows],
+            photo_split.digests[rows],
+        )
+
+    half = len(photo_split) // 2
+    first, second = part(slice(half)), part(slice(half, 2 * half))
+    row_bytes = make_prefix().layout.row_bytes
+    prefix = make_prefix(max_cache_bytes=half * row_bytes)
+    views = prefix.views
+    for _ in range(2):
+        assert prefix.obstacle(first, views) == ""
+        assert prefix.obstacle(second, views) == ""
+    assert rows_of(prefix, first).cache is not None
+    assert "are in use" in prefix.obstacle(second, views)
+    assert rows_of(prefix, second).cache is None
+    # The same images, even as another object, need no more room.
+    assert prefix.obstacle(part(slice(half)), views) == ""
 
 
 def test_an_unwritable_cache_folder_is_refused(
@@ -199,60 +217,6 @@ def test_a_full_disk_is_one_sentence(make_prefix, photo_split, monkeypatch):
     (line,) = [text for text in console.lines if "given up" in text]
     assert "No space left" in line
     assert "free " in line
-
-
-@needs_openvino
-def test_bfloat16_is_used_only_if_it_passes(
-    make_prefix, photo_split, monkeypatch
-):
-    from tlkeras.features import precision_gate
-
-    verdicts = {}
-    for limit in (1.0, 0.0):
-        monkeypatch.setattr(precision_gate, "MAX_RELATIVE_ERROR", limit)
-        monkeypatch.setattr(precision_gate, "MIN_AGREEMENT", 1.0 - limit)
-        console = Lines()
-        prefix = make_prefix(console=console, precision="bfloat16", cache="off")
-        rows_of(prefix, photo_split, cached=False).all_rows()
-        verdicts[prefix.precision] = console.text
-    assert "bfloat16 is accepted: relative L2" in verdicts["bfloat16"]
-    assert "bfloat16 is refused: relative L2" in verdicts["float32"]
-
-
-def test_a_lower_precision_than_the_network_has_is_refused(make_prefix):
-    prefix = make_prefix(precision="bfloat16", engine="keras")
-    with pytest.raises(InputError, match="network's own float32"):
-        _ = prefix.precision
-
-
-@pytest.mark.assets
-@needs_openvino
-def test_the_gate_refuses_bfloat16_for_mobilenetv2_on_clothing(
-    assets, make_prefix, monkeypatch, tmp_path
-):
-    from tlkeras.models.classifier import build_classifier
-
-    dataset = load_dataset(str(assets / "datasets" / "clothing"))
-    name = "mobilenet_v2_weights_tf_dim_ordering_tf_kernels_1.0_224_no_top.h5"
-    classifier = build_classifier(
-        "MobileNetV2",
-        class_names=dataset.class_names,
-        weights=str(assets / "keras_home" / "models" / name),
-        image_size=160,
-    )
-    console = Lines()
-    train = dataset.splits["train"]
-    prefix = make_prefix(
-        classifier=classifier,
-        cut="top",
-        console=console,
-        train=train,
-        precision="bfloat16",
-    )
-    prefix.choice.read = ViewReader(train, (160, 160), prefix.plain)
-    assert prefix.precision == "float32"
-    assert "bfloat16 is refused" in console.text
-    assert workdir.cache_directory().exists()
 
 
 def test_tensors_of_a_wide_frontier_keep_their_places(make_prefix, photo_split):

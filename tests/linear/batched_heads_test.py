@@ -6,11 +6,11 @@ import keras
 import numpy as np
 import pytest
 
-from tlkeras.evaluation.metrics import compute_summary
+from tlkeras.evaluation.metrics import compute_summary, primary_metric
 from tlkeras.linear.batched_heads import dropout_uniforms, train_heads
 from tlkeras.linear.head_specs import HeadData, HeadPlan, HeadSettings
 from tlkeras.models.heads import kernel_penalty
-from tlkeras.optim.losses import LOSSES, expected_initial_loss
+from tlkeras.optim.losses import LOSSES
 from tlkeras.optim.optimizers import OptimizerSpec, build_optimizer
 from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
 
@@ -40,9 +40,7 @@ def make_data(codes, targets, loss="softmax", weights=None):
         codes,
         targets,
         weights,
-        lambda logits: compute_summary(
-            targets, logits, loss=loss, multi_label=False
-        ),
+        lambda logits: compute_summary(targets, logits, loss=LOSSES[loss]),
         codes,
     )
 
@@ -57,15 +55,14 @@ def train_all(settings, data, plan, **rest):
 
 def make_plan(batches, kernel, loss="softmax", optimizer="sgd", epoch=STEPS):
     return HeadPlan(
-        loss=loss,
+        loss=LOSSES[loss],
         optimizer=optimizer,
         batches=batches,
         steps_per_epoch=epoch,
         kernel=kernel,
         seed=7,
-        metric="top_1_accuracy",
+        metric=primary_metric(LOSSES[loss].multi_label),
         divergence_factor=3.0,
-        fresh_loss=expected_initial_loss(loss, CLASSES),
     )
 
 
@@ -89,7 +86,7 @@ def train_with_keras(problem, setting, rate, *, loss, optimizer, l1=0.0):
             name="head",
             variables=model.trainable_variables,
         ),
-        loss=LOSSES[loss](setting.label_smoothing),
+        loss=LOSSES[loss].build(setting.label_smoothing),
         jit_compile=False,
     )
     for step, rows in enumerate(batches):
@@ -240,7 +237,7 @@ def test_weights_of_images_count_as_in_keras(problem):
     dense.set_weights([kernel, np.zeros(CLASSES, np.float32)])
     model.compile(
         optimizer=keras.optimizers.SGD(1e-2, momentum=0.9, nesterov=True),
-        loss=LOSSES["softmax"](0.0),
+        loss=LOSSES["softmax"].build(0.0),
         jit_compile=False,
     )
     for rows in batches:

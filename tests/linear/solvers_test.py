@@ -1,13 +1,16 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
+from tlkeras.errors import InputError
 from tlkeras.linear.solvers import (
     SKLEARN,
     SOLVERS,
     fit_linear_classifier,
     standardize,
 )
-from tlkeras.optim.losses import compute_losses
+from tlkeras.optim.losses import LOSSES, compute_losses
 
 
 @pytest.fixture
@@ -34,9 +37,16 @@ def fit(problem, loss="softmax", **changes):
         codes[train],
         targets[train],
         score,
-        loss=loss,
+        loss=LOSSES[loss],
         **{**settings, **changes},
     )
+
+
+def test_scikit_learn_solves_every_loss_or_says_that_it_does_not(problem):
+    assert set(SKLEARN) == set(LOSSES)
+    own = dataclasses.replace(LOSSES["softmax"], name="own")
+    with pytest.raises(InputError, match="no solver for the loss 'own'"):
+        SOLVERS["sklearn"](*problem, [1.0], loss=own, weights=np.ones(300))
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -73,7 +83,7 @@ def test_two_classes_get_two_columns(problem, loss, solver):
         codes,
         targets,
         score,
-        loss=loss,
+        loss=LOSSES[loss],
         log10_l2=(0.0, 0.0),
         num_strengths=1,
         solver=solver,
@@ -82,8 +92,8 @@ def test_two_classes_get_two_columns(problem, loss, solver):
     assert result.score > 0.9
     if loss == "squared_hinge":  # each column is a margin of its own
         logits = codes @ result.kernel + result.bias
-        own = compute_losses(targets, logits, loss).mean()
-        halved = compute_losses(targets, logits / 2, loss).mean()
+        own = compute_losses(targets, logits, LOSSES[loss]).mean()
+        halved = compute_losses(targets, logits / 2, LOSSES[loss]).mean()
         assert own < halved
 
 
@@ -94,7 +104,7 @@ def test_constant_labels_get_a_constant_answer(solver):
     targets[:, 0] = 1
     kernel, bias = next(
         SOLVERS[solver](
-            codes, targets, [1.0], loss="binary", weights=np.ones(20)
+            codes, targets, [1.0], loss=LOSSES["binary"], weights=np.ones(20)
         )
     )
     assert bias[0] > 3
@@ -104,7 +114,7 @@ def test_constant_labels_get_a_constant_answer(solver):
 
 def objective(problem, kernel, bias, l2, loss, weights):
     codes, targets = problem
-    losses = compute_losses(targets, codes @ kernel + bias, loss)
+    losses = compute_losses(targets, codes @ kernel + bias, LOSSES[loss])
     return (weights * losses).sum() + l2 / 2 * np.square(kernel).sum()
 
 
@@ -120,7 +130,7 @@ def test_all_strengths_at_once_are_as_good_as_scikit_learn(loss, shape, shift):
     strengths = [1e3, 1e1, 1e-1]
     found = {
         solver: list(
-            solve(codes, targets, strengths, loss=loss, weights=weights)
+            solve(codes, targets, strengths, loss=LOSSES[loss], weights=weights)
         )
         for solver, solve in SOLVERS.items()
     }
@@ -158,7 +168,7 @@ def test_codes_that_do_not_vary_give_the_shares_of_the_classes(shape):
     targets = np.eye(2, dtype=np.float32)[np.arange(20) % 4 // 3]
     codes = np.full(shape, 2.0, np.float32)
     ((kernel, bias),) = SOLVERS["batched"](
-        codes, targets, [1.0], loss="softmax", weights=np.ones(20)
+        codes, targets, [1.0], loss=LOSSES["softmax"], weights=np.ones(20)
     )
     logits = codes @ kernel + bias
     assert np.isfinite(logits).all()
@@ -177,7 +187,7 @@ def test_faint_components_get_no_giant_coefficients():
     np.testing.assert_allclose(standard * scale + mean, codes, atol=1e-9)
     assert scale[0] > 0.05 * np.median(scale)
     ((kernel, _),) = SOLVERS["batched"](
-        standard, targets, [1.0], loss="softmax", weights=np.ones(200)
+        standard, targets, [1.0], loss=LOSSES["softmax"], weights=np.ones(200)
     )
     raw = np.abs(kernel / scale[:, None])
     assert raw.max() < 100 * np.median(raw)

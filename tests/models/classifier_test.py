@@ -1,16 +1,24 @@
+import dataclasses
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
+from tlkeras.config import get_config
 from tlkeras.errors import InputError
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.graph import batch_norm_layers, topological_layers
-from tlkeras.models.heads import HEADS
+from tlkeras.models.heads import (
+    HEAD_FIELDS,
+    HEADS,
+    HeadConfig,
+    split_model_section,
+)
 from tlkeras.models.inference import run_batches
 from tlkeras.models.layer_groups import group_layers
 from tlkeras.models.preprocessing import CONTRACTS, apply_contract, standardize
-from tlkeras.optim.losses import LOSSES, expected_initial_loss
 
 
 def build(**changes):
@@ -25,27 +33,40 @@ def build(**changes):
 
 @pytest.mark.parametrize("head", HEADS)
 def test_a_fresh_head_knows_nothing(head, batch):
-    classifier = build(head=head)
+    classifier = build(head=HeadConfig(kind=head))
     images, targets = batch
-    loss = LOSSES[classifier.head.loss](0.0)
+    loss = classifier.head.loss.build(0.0)
     value = float(loss(targets, classifier.model.predict_on_batch(images)))
-    expected = expected_initial_loss(classifier.head.loss, 3)
+    expected = classifier.head.loss.expected_at_zero(3)
     assert value == pytest.approx(expected, rel=0.05)
+
+
+def test_a_config_says_all_that_a_head_and_a_classifier_take():
+    section = get_config().model.to_dict()
+    head, rest = split_model_section(section)
+    fields = {field.name for field in dataclasses.fields(HeadConfig)}
+    assert set(HEAD_FIELDS.values()) == fields
+    assert head == HeadConfig()  # one default, said twice
+    given = {"class_names", "head", "mean", "std", "seed"}
+    asked = set(inspect.signature(build_classifier).parameters)
+    assert set(rest) == asked - given
 
 
 def test_a_glorot_head_is_available_and_an_unknown_one_is_not():
     kernel = build(
-        head_initializer="glorot_uniform"
+        head=HeadConfig(initializer="glorot_uniform")
     ).logits_layer.get_weights()[0]
     assert kernel.std() > 0.02
     with pytest.raises(InputError, match="Unknown head initializer"):
-        build(head_initializer="zeros")
+        build(head=HeadConfig(initializer="zeros"))
     with pytest.raises(InputError, match="Did you mean 'linear'"):
-        build(head="linaer")
+        build(head=HeadConfig(kind="linaer"))
 
 
 def test_an_mlp_head_has_its_adaptation_layers():
-    classifier = build(head="mlp", hidden_units=(16, 8), head_max_norm=2.0)
+    classifier = build(
+        head=HeadConfig("mlp", hidden_units=(16, 8), max_norm=2.0)
+    )
     names = [layer.name for layer in classifier.head_layers]
     assert "adaptation_1" in names
     assert "adaptation_2" in names
@@ -54,13 +75,15 @@ def test_an_mlp_head_has_its_adaptation_layers():
 
 @pytest.mark.parametrize("pooling", ["average", "max", "flatten"])
 def test_poolings_give_codes(pooling, batch):
-    classifier = build(pooling=pooling, features_from="conv_pw_5_relu")
+    classifier = build(
+        head=HeadConfig(pooling=pooling), features_from="conv_pw_5_relu"
+    )
     width = 4 * 4 * 64 if pooling == "flatten" else 64
     assert classifier.code_model.output_shape == (None, width)
 
 
 def test_penalties_enter_the_loss(batch):
-    plain, penalised = build(), build(head_l1=1.0, head_l2=1.0)
+    plain, penalised = build(), build(head=HeadConfig(l1=1.0, l2=1.0))
     kernel = penalised.logits_layer.get_weights()[0]
     assert not plain.model.losses
     expected = np.abs(kernel).sum() + 0.5 * np.square(kernel).sum()

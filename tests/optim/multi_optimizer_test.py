@@ -7,6 +7,7 @@ import pytest
 from tlkeras.callbacks.reduce_on_plateau import ReduceLROnPlateau
 from tlkeras.errors import InputError
 from tlkeras.models.classifier import build_classifier, freeze
+from tlkeras.models.heads import HeadConfig
 from tlkeras.models.layer_groups import group_layers
 from tlkeras.optim.multi_optimizer import (
     build_group_optimizer,
@@ -32,7 +33,7 @@ def build(trainable_from="stage4"):
         image_size=32,
         alpha=0.25,
         dropout=0.0,
-        head_initializer="glorot_uniform",
+        head=HeadConfig(initializer="glorot_uniform"),
     )
     freeze(classifier, trainable_from=trainable_from, batch_norm="frozen")
     return classifier

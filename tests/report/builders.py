@@ -10,6 +10,7 @@ from tlkeras.config.run_directory import ABOUT, FORMAT_VERSION
 from tlkeras.data.dataset import Split
 from tlkeras.devices import installed_versions
 from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.optim.losses import LOSSES
 from tlkeras.training.history import history_columns
 
 GROUPS = ("head", "lower", "upper")
@@ -73,7 +74,7 @@ def write_run(
             split,
             examples,
             lambda logits=logits: logits.astype(np.float32),
-            loss=loss,
+            loss=LOSSES[loss],
             class_names=class_names,
             bootstrap_samples=100,
             calibration_bins=10,

@@ -3,6 +3,7 @@
 import numpy as np
 
 from tlkeras import workdir
+from tlkeras.exporters.records import ExportRecord, ExportRow, Measurement
 
 
 def write_extras(directory):
@@ -85,25 +86,40 @@ def write_extras(directory):
             },
         },
     )
-    passed = {
-        "path": "1",
-        "refused": "",
-        "num_bytes": 2_000_000,
-        "accuracy": 0.9,
-        "drop": 0.001,
-        "drop_interval": [-0.01, 0.01],
-        "num_disagreements": 1,
-        "latency_p50_ms": 2.0,
-    }
-    refused = {"path": "", "refused": "<onnx> is not installed"}
-    workdir.write_json(
-        directory / workdir.EXPORT,
-        {
-            "version": 1,
-            "split": "validation",
-            "num_images": 60,
-            "keras_accuracy": 0.9,
-            "formats": {"saved_model": passed, "onnx": refused},
+    workdir.write_json(directory / workdir.EXPORT, make_export().as_dict())
+
+
+def make_export():
+    """An export of two formats, one of which could not be written."""
+    measured = Measurement(
+        num_bytes=2_000_000,
+        is_finite=True,
+        accuracy=0.9,
+        accuracy_interval=(0.8, 1.0),
+        drop=0.001,
+        drop_interval=(-0.01, 0.01),
+        num_disagreements=1,
+        mcnemar_p=1.0,
+        largest_probability_shift=0.1,
+        worst_class="china",
+        worst_class_drop=0.01,
+        latency_p50_ms=2.0,
+        latency_p99_ms=3.0,
+        note="",
+        operators=["Conv2D"],
+    )
+    return ExportRecord(
+        name="photos",
+        version=1,
+        run="runs/photos",
+        config_hash="0" * 8,
+        split="validation",
+        num_images=60,
+        max_drop=0.01,
+        keras_accuracy=0.9,
+        formats={
+            "saved_model": ExportRow("1", "", measured, "", 1.0),
+            "onnx": ExportRow("", "<onnx> is not installed", None, "", 0.1),
         },
     )
 

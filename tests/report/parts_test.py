@@ -246,8 +246,8 @@ def test_reasons_of_the_scan_have_a_kind(start):
 
 
 def test_every_reason_of_the_scan_is_known(tmp_path):
-    from tlkeras.data.load import list_examples
     from tlkeras.data.scan import scan
+    from tlkeras.data.sources import list_examples
 
     for name in ("a", "b"):
         (tmp_path / name).mkdir()

@@ -8,6 +8,7 @@ from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import find_cutoff, topological_layers, truncate
+from tlkeras.optim.losses import LOSSES
 from tlkeras.studies import linear_probe
 from tlkeras.studies.cross_validation import cross_validate, stratified_folds
 from tlkeras.studies.linear_probe import (
@@ -30,7 +31,7 @@ def problem():
 @pytest.mark.parametrize("dropout", [False, True])
 @pytest.mark.parametrize("loss", ["softmax", "squared_hinge", "binary"])
 def test_held_out_images_are_answered(problem, loss, dropout):
-    result = cross_validate(*problem, loss=loss, dropout=dropout)
+    result = cross_validate(*problem, loss=LOSSES[loss], dropout=dropout)
     assert result.accuracy > 0.75
     low, high = result.interval
     assert low <= result.accuracy <= high
@@ -43,7 +44,7 @@ def test_shuffled_labels_give_chance(problem):
     accuracy = np.mean(
         [
             cross_validate(
-                codes, rng.permutation(targets), loss="softmax"
+                codes, rng.permutation(targets), loss=LOSSES["softmax"]
             ).accuracy
             for _ in range(5)
         ]
@@ -116,7 +117,7 @@ def test_single_labels_among_several_are_scored_alike(problem):
     codes, targets = problem
     targets = targets.copy()
     targets[0] = 1
-    result = cross_validate(codes, targets, loss="binary")
+    result = cross_validate(codes, targets, loss=LOSSES["binary"])
     # A ranking precision with one label is 1, 1/2 or 1/3, never 0.
     assert result.scores.min() > 0
 
@@ -156,7 +157,7 @@ def test_several_labels_get_the_logistic_columns(problem):
     }
     codes, targets = problem
     both = np.maximum(targets, np.roll(targets, 1, axis=0))
-    assert cross_validate(codes, both, loss="binary").accuracy > 0.7
+    assert cross_validate(codes, both, loss=LOSSES["binary"]).accuracy > 0.7
 
 
 @pytest.mark.assets

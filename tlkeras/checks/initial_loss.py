@@ -3,7 +3,7 @@
 import numpy as np
 
 from tlkeras.checks.result import FAIL, PASS, WARN, CheckResult
-from tlkeras.optim.losses import mean_loss
+from tlkeras.optim.losses import Loss, mean_loss
 
 TOLERANCE = 0.25  # relative
 FAILURE = 3.0  # times the expected loss
@@ -13,19 +13,19 @@ def check_initial_loss(
     targets: np.ndarray,
     logits: np.ndarray,
     *,
-    loss: str,
+    loss: Loss,
     label_smoothing: float = 0.0,
     class_weights: np.ndarray | None = None,
 ) -> CheckResult:
     """Compares the loss of an untrained head with that of knowing nothing.
 
-    Knowing nothing means scores of zero: ln C for softmax, ln 2 for binary, 1
-    for the squared hinge, times the mean class weight of these images.
+    Knowing nothing means scores of zero: the loss's `expected_at_zero`, times
+    the mean class weight of these images.
 
     Args:
         targets: [N, C] of some training images.
         logits: [N, C] of the fresh model.
-        loss: Key of `optim.losses.LOSSES`.
+        loss: Row of `optim.losses.LOSSES`.
         label_smoothing: Of the phase.
         class_weights: [C], or None.
     """

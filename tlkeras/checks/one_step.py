@@ -13,7 +13,6 @@ from tlkeras.models.classifier import Classifier
 from tlkeras.models.graph import find_cutoff, topological_layers
 from tlkeras.models.layer_groups import HEAD, LayerGroup
 from tlkeras.models.snapshot import checksums, restored
-from tlkeras.optim.losses import LOSSES
 from tlkeras.optim.update_ratio import (
     HEALTHY_RATIO,
     RATIO_BOUNDS,
@@ -69,7 +68,7 @@ def take_step(
         before = checksums(model.weights)
         model.compile(
             optimizer=optimizer,
-            loss=LOSSES[classifier.head.loss](0.0),
+            loss=classifier.head.loss.build(0.0),
             run_eagerly=True,
             auto_scale_loss=False,
         )

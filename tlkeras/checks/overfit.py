@@ -14,7 +14,7 @@ import numpy as np
 from tlkeras.checks.result import FAIL, PASS, WARN, CheckResult
 from tlkeras.models.regularization import penalties_replaced, without_dropout
 from tlkeras.models.snapshot import restored
-from tlkeras.optim.losses import LOSSES
+from tlkeras.optim.losses import Loss
 
 NUM_IMAGES = 20
 MAX_EPOCHS = 200
@@ -55,7 +55,7 @@ def overfit(
     inputs: Any,
     targets: np.ndarray,
     *,
-    loss: str,
+    loss: Loss,
     expected: float,
     optimizer: keras.optimizers.Optimizer,
     rates: tuple[float | None, ...] = (None,),
@@ -67,7 +67,7 @@ def overfit(
         model: What trains: inputs -> logits.
         inputs: Of all images, [n, ...] or a tuple of such.
         targets: [n, C].
-        loss: Key of `optim.losses.LOSSES`.
+        loss: Row of `optim.losses.LOSSES`.
         expected: Loss of knowing nothing.
         optimizer: Used once.
         rates: Constant rates tried in turn; None leaves the optimizer's own.
@@ -87,8 +87,8 @@ def overfit(
     ):
         model.compile(
             optimizer=optimizer,
-            loss=LOSSES[loss](0.0),
-            metrics=[_accuracy(loss)],
+            loss=loss.build(0.0),
+            metrics=[loss.accuracy()],
             jit_compile=False,
             auto_scale_loss=False,
         )
@@ -112,22 +112,15 @@ def overfit(
     return min(attempts, key=lambda attempt: attempt.loss)
 
 
-def _accuracy(loss: str) -> keras.metrics.Metric:
-    """Returns the share of right labels; of right yes and no for binary."""
-    if loss == "binary":
-        return keras.metrics.BinaryAccuracy(threshold=0.0)
-    return keras.metrics.CategoricalAccuracy()
-
-
-def vanilla_rates(loss: str, num_classes: int) -> tuple[float, ...]:
+def vanilla_rates(loss: Loss, num_classes: int) -> tuple[float, ...]:
     """Returns constant rates to try in turn.
 
     Args:
-        loss: Key of `optim.losses.LOSSES`; those that are means over classes
+        loss: Row of `optim.losses.LOSSES`; those that are means over classes
             have gradients smaller by their number.
         num_classes: C.
     """
-    factor = 1 if loss == "softmax" else num_classes
+    factor = num_classes if loss.is_class_mean else 1
     return tuple(factor * rate for rate in VANILLA_RATES)
 
 

@@ -48,7 +48,8 @@ def main(arguments: list[str]) -> int:
 
     from tlkeras.config.run_directory import read_config
     from tlkeras.console import Console
-    from tlkeras.exporters.export import ExportSettings, export_run
+    from tlkeras.exporters.export import export_and_record
+    from tlkeras.exporters.settings import ExportSettings
     from tlkeras.report.text import format_export
 
     given = parsing.FLAGS
@@ -66,8 +67,8 @@ def main(arguments: list[str]) -> int:
         split=given.split,
         num_calibration_images=config.num_calibration_images,
     )
-    record = export_run(
-        directory, output, settings, console=Console(quiet=given.quiet)
+    record = export_and_record(
+        directory, output, settings, Console(quiet=given.quiet)
     )
     print(format_export(record, output))
-    return int(any(row["refused"] for row in record["formats"].values()))
+    return int(record.is_refused)

@@ -18,6 +18,9 @@ def data_section() -> ConfigDict:
     data.split = (0.7, 0.15, 0.15)
     data.split_seed = 0
     data.split_file = ""  # split.csv of another run, to share its splits
+    # What an earlier run on this machine moved because a class had no image in
+    # a split stays there; False = data and seed alone decide.
+    data.split_memory = True
     data.images_per_class = placeholder(int)  # few-shot training; None = all
     data.on_bad_image = "skip"  # skip | fail
     data.class_weighting = "none"  # none | balanced

@@ -15,7 +15,12 @@ from tlkeras.data.randaugment import randaugment
 
 
 def derive(seed: tf.Tensor, stream: int) -> tf.Tensor:
-    """Returns an independent seed, int64 [2], for one more random draw."""
+    """Returns an independent seed, int64 [2], for one more random draw.
+
+    Args:
+        seed: int64 [2].
+        stream: Number of the draw; or int64 scalar, of an image.
+    """
     return tf.random.experimental.stateless_fold_in(seed, stream)
 
 
@@ -33,7 +38,7 @@ def view_seed(seed: int, key: tf.Tensor, view: tf.Tensor) -> tf.Tensor:
 def uniform(
     seed: tf.Tensor, low: float | tf.Tensor, high: float | tf.Tensor
 ) -> tf.Tensor:
-    """Returns one float32 in [low, high)."""
+    """Returns one float32 in [low, high) for a seed int64 [2]."""
     return tf.random.stateless_uniform((), seed, low, high)
 
 
@@ -78,6 +83,15 @@ def random_crop(
 
     With `crop_area = (1, 1)` the part has `size` itself at a random place: the
     lecture's 224 x 224 crops, jittered, out of 256 x 256.
+
+    Args:
+        image: float32 [H, W, 3], at least as large as `size`.
+        seed: int64 [2].
+        size: (height, width) of the result, pixels.
+        spec: `crop_area` and `crop_aspect`.
+
+    Returns:
+        float32 [height, width, 3].
     """
     height, width, _ = image.shape
     if tuple(spec.crop_area) == (1.0, 1.0):
@@ -106,7 +120,19 @@ def random_crop(
 def random_erase(
     image: tf.Tensor, seed: tf.Tensor, probability: float
 ) -> tf.Tensor:
-    """Greys one rectangle of 2-33 % of the area (Zhong et al. 2017, sec. 3)."""
+    """Greys one rectangle of 2-33 % of the area.
+
+    Args:
+        image: float32 [H, W, 3] in 0..255.
+        seed: int64 [2].
+        probability: Of doing so, 0..1.
+
+    Returns:
+        float32 [H, W, 3] in 0..255.
+
+    Reference:
+        Zhong et al., Random Erasing Data Augmentation, 2017, section 3.
+    """
     height, width, _ = image.shape
     area = uniform(derive(seed, 1), 0.02, 0.33)
     aspect = tf.exp(uniform(derive(seed, 2), math.log(0.3), math.log(1 / 0.3)))
@@ -127,7 +153,16 @@ def box_mask(
     part_h: tf.Tensor,
     part_w: tf.Tensor,
 ) -> tf.Tensor:
-    """Returns bool [height, width, 1], true in a box of relative size."""
+    """Returns bool [height, width, 1], true in a box.
+
+    Args:
+        height: Of the image, pixels.
+        width: Of the image, pixels.
+        top: float32 scalar, upper edge as a share of the height.
+        left: float32 scalar, left edge as a share of the width.
+        part_h: float32 scalar, the box's share of the height.
+        part_w: float32 scalar, the box's share of the width.
+    """
     y = (tf.range(height, dtype=tf.float32)[:, None, None] + 0.5) / height
     x = (tf.range(width, dtype=tf.float32)[None, :, None] + 0.5) / width
     return (y >= top) & (y < top + part_h) & (x >= left) & (x < left + part_w)
@@ -162,6 +197,7 @@ def mix_batch(
 
 
 def _beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:
+    """Draws from Beta(alpha, alpha), as the share of two Gamma draws."""
     a, b = tf.unstack(tf.random.stateless_gamma((2,), seed, alpha))
     return a / tf.maximum(a + b, 1e-12)
 

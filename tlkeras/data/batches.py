@@ -18,7 +18,13 @@ Batch = tuple[np.ndarray, ...]
 
 
 def epoch_order(num_images: int, seed: int, epoch: int) -> np.ndarray:
-    """Returns the order of an epoch, int64 [num_images], a permutation."""
+    """Returns the order of an epoch, int64 [num_images], a permutation.
+
+    Args:
+        num_images: Of the split.
+        seed: Of the phase, from `epoch.stream_seed`.
+        epoch: Counted from 0.
+    """
     return tf.random.experimental.stateless_shuffle(
         tf.range(num_images, dtype=tf.int64),
         tf.constant([seed, epoch], tf.int64),
@@ -39,7 +45,7 @@ def row_batches(
         num_images: Of the split.
         batch_size: Images a batch; what does not fill a batch waits for the
             next epoch's order.
-        seed: Of the phase, from `schedule.stream_seed`.
+        seed: Of the phase, from `epoch.stream_seed`.
         first_epoch: Where to start, when resuming.
         num_epochs: Of the whole phase.
 
@@ -85,6 +91,7 @@ def training_batches(
         images = reader(rows, shown).astype(np.float32, copy=False)
         targets = reader.split.targets[rows]
         if augmentation and augmentation.mixes_images:
+            # [seed, epoch] is the key of an epoch's order.
             key = tf.constant([seed + 1, step], tf.int64)
             mixed = mix_batch(images, targets, key, augmentation)
             images, targets = (tensor.numpy() for tensor in mixed)

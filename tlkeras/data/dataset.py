@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from collections import Counter
-from typing import Any
 
 import numpy as np
 
@@ -48,6 +47,8 @@ class Ledger:
         num_with_orientation: Files whose EXIF orientation is not upright;
             orientation is applied nowhere (see `data/preprocess.py`).
         straddling: Of `left_out`, copies of a file of another split.
+        remembered: `(path, split)` of files that lie in another split than
+            without the memory of earlier runs (`data/split_memory.py`).
     """
 
     num_files: int = 0
@@ -55,10 +56,29 @@ class Ledger:
     moved: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     num_with_orientation: int = 0
     straddling: list[str] = dataclasses.field(default_factory=list)
+    remembered: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Returns the ledger as plain values for JSON."""
-        return dataclasses.asdict(self)
+    def as_dict(self) -> dict[str, object]:
+        """Returns the ledger as plain values for JSON.
+
+        `remembered` is there only where a memory changed something.
+        """
+        values = dataclasses.asdict(self)
+        if not self.remembered:
+            del values["remembered"]
+        return values
+
+    def describe_memory(self) -> str:
+        """Returns what the memory of earlier runs changed, or ""."""
+        if not self.remembered:
+            return ""
+        files = ", ".join(
+            f"{path} ({split})" for path, split in self.remembered
+        )
+        return (
+            "moved by the memory of an earlier run, not by this data and seed: "
+            f"{files}; --config.data.split_memory=False ignores it"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -27,7 +27,15 @@ def warp(
 
 
 def rotate(image: tf.Tensor, angle: tf.Tensor) -> tf.Tensor:
-    """Rotates about the centre, counter-clockwise, by an angle in radians."""
+    """Rotates about the centre, counter-clockwise.
+
+    Args:
+        image: float32 [H, W, 3].
+        angle: float32 scalar, radians.
+
+    Returns:
+        float32 [H, W, 3]; the border pixel repeats outside.
+    """
     height, width, _ = image.shape
     cos, sin = tf.cos(angle), tf.sin(angle)
     x, y = (width - 1) / 2, (height - 1) / 2

@@ -1,7 +1,8 @@
 """From the name of a source to a `Dataset`: list, scan, split."""
 
+import functools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,6 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.data import splits
-from tlkeras.data.builtin import BUILTINS, list_builtin
 from tlkeras.data.dataset import (
     SPLITS,
     Dataset,
@@ -17,41 +17,18 @@ from tlkeras.data.dataset import (
     count_labels,
     make_split,
 )
-from tlkeras.data.folder import list_folder
-from tlkeras.data.manifest import list_manifest
 from tlkeras.data.scan import scan
-from tlkeras.data.tfds_source import list_tfds
+from tlkeras.data.sources import list_examples
+from tlkeras.data.split_memory import (
+    find_changed,
+    memory_path,
+    recall_moves,
+    remember_moves,
+)
 from tlkeras.errors import InputError
 
-TFDS_PREFIX = "tfds:"
-MANIFEST_SUFFIXES = (".csv", ".parquet")
-
-
-def list_examples(
-    source: str, *, tfds_data_dir: str, tfds_splits: Sequence[str]
-) -> list[Example]:
-    """Lists a source of any kind: folder, manifest, TFDS or built-in.
-
-    Raises:
-        InputError: If the source is missing, empty or malformed.
-    """
-    if not source:
-        raise InputError(
-            "No data source is given; expected a folder, a .csv or .parquet "
-            f"manifest, tfds:NAME, or one of {', '.join(BUILTINS)}: pass "
-            "--data=SOURCE."
-        )
-    if source in BUILTINS:
-        return list_builtin(source)
-    if source.startswith(TFDS_PREFIX):
-        return list_tfds(
-            source.removeprefix(TFDS_PREFIX),
-            data_dir=tfds_data_dir,
-            split_names=tfds_splits,
-        )
-    if Path(source).suffix.lower() in MANIFEST_SUFFIXES:
-        return list_manifest(Path(source))
-    return list_folder(Path(source))
+# `splits.assign_splits` with all but the files and what binds them given.
+Assign = Callable[..., tuple[list[Example], list[Example]]]
 
 
 def load_dataset(
@@ -60,6 +37,7 @@ def load_dataset(
     split: Sequence[float] = (0.7, 0.15, 0.15),
     split_seed: int = 0,
     split_file: str = "",
+    split_memory: bool = True,
     images_per_class: int | None = None,
     on_bad_image: str = "skip",
     tfds_data_dir: str = "",
@@ -74,6 +52,9 @@ def load_dataset(
         split_seed: Seed of that division and of few-shot subsets.
         split_file: `split.csv` whose division is taken over; images that it
             does not name are divided as without it.
+        split_memory: Whether files that an earlier run on the same source
+            moved stay there, and what this one moves is kept for later ones;
+            a split file does without.
         images_per_class: Training images to keep of each class; None = all.
         on_bad_image: `skip` or `fail`.
         tfds_data_dir: Where TFDS keeps its data; "" = its own default.
@@ -99,28 +80,22 @@ def load_dataset(
         on_bad_image=on_bad_image,
         num_workers=num_workers or os.cpu_count() or 1,
     )
-    stated = {example.split for example in found}
-    memory = splits.remembered_moves_path(source, split_seed, split)
-    decided: dict[str, str] = {}
-    moved_before: dict[str, str] = {}
-    if split_file:
-        decided = _read_decided(Path(split_file))
-        found = [
-            replace(e, split=decided.get(e.digest, e.split)) for e in found
-        ]
-    else:
-        moved_before = splits.read_split_file(memory, moved_only=True)
-    placed, moved = splits.assign_splits(
-        found,
-        stated=stated,
-        decided=decided.keys(),
+    assign = functools.partial(
+        splits.assign_splits,
+        stated={example.split for example in found},
+        decided=frozenset(),
         fractions=split,
         seed=split_seed,
-        moved_before=moved_before,
+        moved_before={},
     )
+    if split_file:
+        placed, moved = _follow_file(found, Path(split_file), assign)
+    elif split_memory:
+        memory = memory_path(source, split_seed, split)
+        placed, moved, ledger.remembered = _follow_memory(found, memory, assign)
+    else:
+        placed, moved = assign(found)
     ledger.moved = [(e.path, e.split or "") for e in moved]
-    if moved and not split_file:
-        splits.remember_moves(memory, moved)
     splits.require_trainable(placed, source)
     if images_per_class is not None:
         placed = splits.take_few(
@@ -139,6 +114,36 @@ def load_dataset(
         },
         ledger=ledger,
     )
+
+
+def _follow_file(
+    found: list[Example], split_file: Path, assign: Assign
+) -> tuple[list[Example], list[Example]]:
+    """Divides as a split file says; returns all examples, and those moved."""
+    if not split_file.is_file():
+        raise InputError(
+            f"The split file '{split_file}' does not exist; expected the "
+            "split.csv of a run: check --config.data.split_file."
+        )
+    decided = splits.read_split_file(split_file, moved_only=False)
+    placed = [replace(e, split=decided.get(e.digest, e.split)) for e in found]
+    return assign(placed, decided=decided.keys())
+
+
+def _follow_memory(
+    found: list[Example], memory: Path, assign: Assign
+) -> tuple[list[Example], list[Example], list[tuple[str, str]]]:
+    """Divides as earlier runs did, and adds to their memory.
+
+    Returns:
+        All examples, those moved, and what the memory changed.
+    """
+    before = recall_moves(memory)
+    placed, moved = assign(found, moved_before=before)
+    changed = find_changed(placed, assign(found)[0]) if before else []
+    if moved:
+        remember_moves(memory, moved)
+    return placed, moved, changed
 
 
 def load_configured(
@@ -163,22 +168,13 @@ def load_configured(
         split=data.split,
         split_seed=data.split_seed,
         split_file=split_file,
+        split_memory=data.split_memory,
         images_per_class=data.images_per_class,
         on_bad_image=data.on_bad_image,
         tfds_data_dir=data.tfds_data_dir,
         tfds_splits=data.tfds_splits,
         num_workers=config.runtime.num_workers,
     )
-
-
-def _read_decided(path: Path) -> dict[str, str]:
-    """Reads where a split file puts each digest."""
-    if not path.is_file():
-        raise InputError(
-            f"The split file '{path}' does not exist; expected the split.csv "
-            "of a run: check --config.data.split_file."
-        )
-    return splits.read_split_file(path, moved_only=False)
 
 
 def write_run_split(path: Path, dataset: Dataset) -> None:

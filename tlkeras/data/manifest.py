@@ -1,15 +1,16 @@
 """A CSV or Parquet table of `path,label[,split]`."""
 
 from pathlib import Path
-from typing import Any
 
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder import SPLIT_FOLDERS
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
 
-COLUMNS = ("path", "label", "split")
+MANIFEST_COLUMNS = ("path", "label", "split")
 LABEL_SEPARATOR = "|"
+
+Cell = str | float | None  # None where a table holds nothing
 
 
 def list_manifest(manifest: Path) -> list[Example]:
@@ -56,7 +57,7 @@ def list_manifest(manifest: Path) -> list[Example]:
     return examples
 
 
-def _text(value: Any) -> str:
+def _text(value: Cell) -> str:
     """Returns a cell as text; whole numbers without a fraction."""
     if value is None:
         return ""
@@ -64,7 +65,7 @@ def _text(value: Any) -> str:
     return str(int(value) if is_whole else value).strip()
 
 
-def _split(row: dict[str, Any], number: int, manifest: Path) -> str | None:
+def _split(row: dict[str, Cell], number: int, manifest: Path) -> str | None:
     name = _text(row.get("split")).lower()
     if name and name not in SPLIT_FOLDERS:
         raise InputError(
@@ -74,7 +75,7 @@ def _split(row: dict[str, Any], number: int, manifest: Path) -> str | None:
     return SPLIT_FOLDERS.get(name)
 
 
-def _read_rows(manifest: Path) -> list[dict[str, Any]]:
+def _read_rows(manifest: Path) -> list[dict[str, Cell]]:
     if not manifest.is_file():
         raise InputError(
             f"The manifest '{manifest}' does not exist; expected a .csv or "
@@ -92,10 +93,12 @@ def _read_rows(manifest: Path) -> list[dict[str, Any]]:
             f"The manifest '{manifest}' cannot be read ({error}); expected a "
             "table with the columns path,label[,split]."
         ) from None
-    unknown = [name for name in table.columns if name not in COLUMNS]
-    missing = [name for name in COLUMNS[:2] if name not in table.columns]
+    unknown = [name for name in table.columns if name not in MANIFEST_COLUMNS]
+    missing = [
+        name for name in MANIFEST_COLUMNS[:2] if name not in table.columns
+    ]
     if unknown or missing:
-        hint = suggest(unknown[0], COLUMNS) if unknown else ""
+        hint = suggest(unknown[0], MANIFEST_COLUMNS) if unknown else ""
         problem = (
             f"has the unknown column '{unknown[0]}'"
             if unknown

@@ -17,7 +17,7 @@ from tlkeras.data.dataset import Split
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-SIDE = 32  # pixels; smaller pictures are too alike to tell copies apart
+HASH_SIDE = 32  # pixels; smaller pictures are too alike to tell copies apart
 # Measured on photos, cell crops, drawings and digits: copies at JPEG quality
 # 30, half or 1.6 times the size differ by 0-14 of 64 bits. Different pictures
 # of one class come as near, but their thumbnails reach a correlation of .97
@@ -28,13 +28,13 @@ MAX_DIFFERENCE = 0.1  # mean absolute, of the thumbnail's standard deviation
 MAX_PAIRS = 10**9  # hashes compared for two splits; about a second
 NEAREST = 3  # pictures that may be the same as one
 MAX_VERIFIED = 500  # pairs of files read, the nearest first; 2 s
-FLAT = 2.0  # grey levels; a picture with less contrast shows nothing
+FLAT_CONTRAST = 2.0  # grey levels; a picture with less contrast shows nothing
 
 
 def _cosines() -> np.ndarray:
     """Returns the lowest 8 rows of the discrete cosine transform, [8, 32]."""
-    frequency, place = np.ogrid[:8, :SIDE]
-    return np.cos(np.pi * (2 * place + 1) * frequency / (2 * SIDE))
+    frequency, place = np.ogrid[:8, :HASH_SIDE]
+    return np.cos(np.pi * (2 * place + 1) * frequency / (2 * HASH_SIDE))
 
 
 _COSINES = _cosines().astype(np.float32)
@@ -53,10 +53,10 @@ def perceptual_hash(image: "Image") -> int | None:
         Zauner, Implementation and Benchmarking of Perceptual Image Hash
         Functions, 2010, section 3.2.1.
     """
-    if min(image.size) < SIDE:
+    if min(image.size) < HASH_SIDE:
         return None
     grey = np.asarray(_shrink(image.convert("L")), np.float32)
-    if grey.std() < FLAT:
+    if grey.std() < FLAT_CONTRAST:
         return None
     low = (_COSINES @ grey @ _COSINES.T).ravel()
     low[0] = 0.0  # brightness says nothing about the picture
@@ -66,7 +66,7 @@ def perceptual_hash(image: "Image") -> int | None:
 def _shrink(image: "Image") -> "Image":
     from PIL import Image
 
-    return image.resize((SIDE, SIDE), Image.Resampling.BOX)
+    return image.resize((HASH_SIDE, HASH_SIDE), Image.Resampling.BOX)
 
 
 def is_same_picture(first: str, second: str) -> bool:
@@ -76,7 +76,7 @@ def is_same_picture(first: str, second: str) -> bool:
     except OSError:
         return False
     contrast = min(a.std(), b.std())
-    if contrast < FLAT:
+    if contrast < FLAT_CONTRAST:
         return False
     difference = np.abs(a - b).mean() / contrast
     correlation = np.corrcoef(a, b)[0, 1]
@@ -88,7 +88,8 @@ def _thumbnail(path: str) -> np.ndarray:
     from PIL import Image
 
     with Image.open(Path(path)) as image:
-        image.draft("RGB", (4 * SIDE, 4 * SIDE))  # JPEG: at a fraction
+        # JPEG: decoded at a fraction of its size.
+        image.draft("RGB", (4 * HASH_SIDE, 4 * HASH_SIDE))
         return np.asarray(_shrink(image.convert("RGB")), np.float32).ravel()
 
 

@@ -14,8 +14,6 @@ from tlkeras.data.dataset import Split
 from tlkeras.data.preprocess import decode_image
 from tlkeras.errors import InputError
 
-Batch = tuple[tf.Tensor, ...]
-
 
 def _options() -> tf.data.Options:
     options = tf.data.Options()
@@ -26,7 +24,12 @@ def _options() -> tf.data.Options:
 
 
 def read_image(path: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
-    """Reads one file as uint8 [height, width, 3]."""
+    """Reads one file as uint8 [height, width, 3].
+
+    Args:
+        path: Scalar string.
+        size: (height, width), pixels.
+    """
     return decode_image(tf.io.read_file(path), *size)
 
 
@@ -34,6 +37,11 @@ def decode_split(
     split: Split, size: tuple[int, int], *, num_workers: int
 ) -> np.ndarray:
     """Decodes all images of a split into memory.
+
+    Args:
+        split: Of N images.
+        size: (height, width), pixels.
+        num_workers: Parallel decodes.
 
     Returns:
         uint8 [N, height, width, 3].

@@ -43,6 +43,11 @@ def decode_image(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
 def decode_pixels(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
     """Decodes one image at the smallest size that covers the target.
 
+    Args:
+        content: Scalar string, the bytes of an image.
+        height: Of the target, pixels.
+        width: Of the target, pixels.
+
     Returns:
         uint8 [h, w, 3], RGB, before the resize.
     """

@@ -3,6 +3,9 @@
 The set is the paper's without the ones that change what a class means for
 photographs of things (invert, shear are kept mild); colour operations act on
 0..255 floats.
+
+Every operation takes and gives float32 [H, W, 3]; its level is a scalar in
+[-1, 1].
 """
 
 import math
@@ -15,7 +18,7 @@ from tlkeras.data.geometry import rotate, warp
 MAX_MAGNITUDE = 30.0
 GREY_WEIGHTS = (0.299, 0.587, 0.114)
 
-# An operation takes (image float32 [H, W, 3], level in [-1, 1]).
+# (image, level) -> image
 Operation = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
 

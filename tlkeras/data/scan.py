@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tlkeras.data.dataset import Example, Ledger, LeftOut
-from tlkeras.data.perceptual_hash import SIDE, perceptual_hash
+from tlkeras.data.perceptual_hash import HASH_SIDE, perceptual_hash
 from tlkeras.errors import InputError
 
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
 EXIF_ORIENTATION = 274
 
@@ -52,7 +52,7 @@ def inspect_bytes(content: bytes) -> FileReport:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            image = Image.open(io.BytesIO(content), formats=FORMATS)
+            image = Image.open(io.BytesIO(content), formats=IMAGE_FORMATS)
             size = image.size
             is_rotated = image.getexif().get(EXIF_ORIENTATION, 1) != 1
             if image.format == "BMP" and image.mode in ("1", "P"):
@@ -60,7 +60,7 @@ def inspect_bytes(content: bytes) -> FileReport:
             if image.format == "WEBP" and getattr(image, "is_animated", False):
                 return FileReport(digest, "animated WebP; save one frame")
             if image.format == "JPEG":
-                width, height = (max(side // 8, SIDE) for side in size)
+                width, height = (max(side // 8, HASH_SIDE) for side in size)
                 image.draft(None, (width, height))
             image.load()
             look = perceptual_hash(image)

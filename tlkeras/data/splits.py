@@ -5,7 +5,6 @@ others are added, and identical bytes never straddle a split.
 """
 
 import hashlib
-import re
 from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import replace
@@ -27,6 +26,7 @@ def unit_interval(seed: int | str, digest: str) -> float:
     """
     text = f"{seed}:{digest}".encode()
     integer = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
+    # 53 bits are what a float64 holds exactly: all 64 could round to 1.
     return (integer >> 11) / 2**53
 
 
@@ -120,6 +120,7 @@ def _rescue(
         for label in example.labels:
             by_class[label].append(example)
     for name, members in by_class.items():
+        # In this order a class of few images gets them: train, then judge.
         for split in ("train", "validation", "test"):
             if split not in bounds or (name, split) in present:
                 continue
@@ -195,34 +196,9 @@ def require_trainable(examples: Sequence[Example], source: str) -> None:
         )
 
 
-def remembered_moves_path(
-    source: str, seed: int, fractions: Sequence[float]
-) -> Path:
-    """Returns where the moves of a source folder are kept between runs."""
-    place = Path(source)
-    key = digest_text(f"{place.resolve()}:{seed}:{tuple(fractions)}")
-    name = re.sub(r"\W+", "_", place.name)
-    return workdir.cache_directory() / "splits" / f"{name}-{key}.csv"
-
-
 def digest_text(text: str) -> str:
     """Returns 12 hex digits for a text, for file names."""
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
-
-
-def remember_moves(path: Path, moved: Sequence[Example]) -> None:
-    """Adds moves to those that earlier runs made for the same source."""
-    known = read_split_file(path, moved_only=True)
-    known.update((e.digest, e.split or "") for e in moved)
-    workdir.make_directory(path.parent, what="cache folder")
-    workdir.write_table(
-        path,
-        SPLIT_COLUMNS,
-        (
-            {"digest": digest, "split": split, "moved": 1}
-            for digest, split in known.items()
-        ),
-    )
 
 
 def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:

@@ -7,9 +7,13 @@ as any catalogue data set, without a network.
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import tensorflow_datasets as tfds
 
 from tlkeras.data import builtin
+
+# Of one example: `image`, uint8 [H, W, 1], and `label`, its class name.
+Features = dict[str, np.ndarray | str]
 
 
 class _DrawingsBuilder(  # type: ignore[call-arg]
@@ -33,10 +37,12 @@ class _DrawingsBuilder(  # type: ignore[call-arg]
             supervised_keys=("image", "label"),
         )
 
-    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
+    def _split_generators(
+        self, dl_manager: Any
+    ) -> dict[str, Iterator[tuple[int, Features]]]:
         return {"train": self._generate_examples()}
 
-    def _generate_examples(self) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _generate_examples(self) -> Iterator[tuple[int, Features]]:
         drawings = builtin.BUILTINS[self.builtin_name]()
         for number, (image, label) in enumerate(drawings):
             yield number, {"image": image[..., None], "label": label}

@@ -56,7 +56,16 @@ class Views:
         return (self.offsets(keys) + epoch) % self.num_views
 
     def offsets(self, keys: np.ndarray) -> np.ndarray:
-        """Returns the view of each image in epoch 0 before the modulus."""
+        """Returns the view of each image in epoch 0 before the modulus.
+
+        Args:
+            keys: int64 [N], from `image_keys`.
+
+        Returns:
+            int64 [N], in 0 .. 65535.
+        """
+        # 2^32 over the golden ratio (Knuth's multiplicative hash); bits 16..31
+        # of the product are the best mixed of the low 32.
         mixed = (keys ^ np.int64(self.seed)) * np.int64(0x9E3779B1)
         return (mixed >> np.int64(16)) & np.int64(0xFFFF)
 

@@ -11,7 +11,8 @@ from tlkeras import workdir
 from tlkeras.evaluation.diagnosis import diagnose
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.evaluation.phase_history import Finding, PhaseHistory
-from tlkeras.optim.losses import expected_initial_loss
+from tlkeras.optim.losses import LOSSES
+from tlkeras.tables import lookup
 
 FLAT = 1e-6  # standard deviation over images of a dead code
 
@@ -50,6 +51,7 @@ def read_histories(
     """
     rows = workdir.read_table(directory / workdir.HISTORY)
     metric = primary_metric(result["multi_label"])
+    loss = lookup(LOSSES, result["loss"], what="loss")
     counts = workdir.read_json(directory / workdir.LEDGER)["class_counts"]
     shares = np.array(list(counts["validation"].values()), float)
     shares /= result["val/num_examples"]
@@ -59,9 +61,7 @@ def read_histories(
             config,
             outcome,
             metric=metric,
-            knowing_nothing=expected_initial_loss(
-                result["loss"], len(result["class_names"])
-            ),
+            knowing_nothing=loss.expected_at_zero(len(result["class_names"])),
             chance=float(
                 shares.mean() if result["multi_label"] else shares.max()
             ),

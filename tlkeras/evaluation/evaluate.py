@@ -10,7 +10,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.data.dataset import Split
 from tlkeras.evaluation.metrics import compute_metrics, per_image_scores
-from tlkeras.optim.losses import compute_probabilities
+from tlkeras.optim.losses import Loss, compute_probabilities
 
 PREDICTION_COLUMNS = ["path", "label", "predicted", "probability", "score"]
 
@@ -21,7 +21,7 @@ def evaluate_split(
     examples: Split,
     compute_logits: Callable[[], np.ndarray],
     *,
-    loss: str,
+    loss: Loss,
     class_names: Sequence[str],
     bootstrap_samples: int,
     calibration_bins: int,
@@ -37,7 +37,7 @@ def evaluate_split(
         split: train | validation | test.
         examples: The split's.
         compute_logits: Gives [N, C]; called once, after the look is counted.
-        loss: Key of `optim.losses.LOSSES`.
+        loss: Row of `optim.losses.LOSSES`.
         class_names: [C].
         bootstrap_samples: For the interval.
         calibration_bins: For the calibration error.
@@ -54,7 +54,6 @@ def evaluate_split(
         targets,
         logits,
         loss=loss,
-        multi_label=loss == "binary",
         class_names=class_names,
         bootstrap_samples=bootstrap_samples,
         calibration_bins=calibration_bins,
@@ -69,12 +68,12 @@ def evaluate_split(
 
 
 def _prediction_rows(
-    split: Split, logits: np.ndarray, loss: str, class_names: Sequence[str]
+    split: Split, logits: np.ndarray, loss: Loss, class_names: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Yields one row an image: its labels, the answer, its score."""
     probabilities = compute_probabilities(logits, loss)
     scores = per_image_scores(
-        split.targets, logits, multi_label=loss == "binary"
+        split.targets, logits, multi_label=loss.multi_label
     )
     for row, path in enumerate(split.paths):
         best = int(logits[row].argmax())

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from tlkeras.evaluation.calibration import expected_calibration_error
-from tlkeras.optim.losses import compute_losses, compute_probabilities
+from tlkeras.optim.losses import Loss, compute_losses, compute_probabilities
 
 TOP_1 = "top_1_accuracy"
 MEAN_AP = "mean_average_precision"
+LABEL_THRESHOLD = 0.5  # of a label, where images may carry several
 
 
 def primary_metric(multi_label: bool) -> str:
@@ -128,17 +129,17 @@ def compare_paired(
 
 
 def compute_summary(
-    targets: np.ndarray, logits: np.ndarray, *, loss: str, multi_label: bool
+    targets: np.ndarray, logits: np.ndarray, *, loss: Loss
 ) -> dict[str, float]:
     """Returns the loss and the primary metric, the numbers of each epoch.
 
     Args:
         targets: [N, C] multi-hot.
         logits: [N, C].
-        loss: Key of `optim.losses.LOSSES`.
-        multi_label: Whether mAP replaces top-1.
+        loss: Row of `optim.losses.LOSSES`; mAP replaces top-1 where it is for
+            several labels.
     """
-    if multi_label:
+    if loss.multi_label:
         value = float(np.nanmean(average_precisions(targets, logits)))
     else:
         value = float(
@@ -146,7 +147,7 @@ def compute_summary(
         )
     return {
         "loss": float(compute_losses(targets, logits, loss).mean()),
-        primary_metric(multi_label): value,
+        primary_metric(loss.multi_label): value,
     }
 
 
@@ -154,8 +155,7 @@ def compute_metrics(
     targets: np.ndarray,
     logits: np.ndarray,
     *,
-    loss: str,
-    multi_label: bool,
+    loss: Loss,
     class_names: Sequence[str],
     bootstrap_samples: int = 1000,
     calibration_bins: int = 15,
@@ -165,8 +165,7 @@ def compute_metrics(
     Args:
         targets: [N, C] multi-hot.
         logits: [N, C].
-        loss: Key of `optim.losses.LOSSES`.
-        multi_label: Whether images may have several labels.
+        loss: Row of `optim.losses.LOSSES`.
         class_names: [C].
         bootstrap_samples: Resamples for the interval.
         calibration_bins: Of the expected calibration error.
@@ -183,13 +182,14 @@ def compute_metrics(
     )
 
     scores = compute_probabilities(logits, loss)
-    predicted = scores >= 0.5 if multi_label else _one_hot(logits)
+    multi_label = loss.multi_label
+    predicted = scores >= LABEL_THRESHOLD if multi_label else _one_hot(logits)
     precision, recall, f1, support = precision_recall_fscore_support(
         targets > 0, predicted, average=None, zero_division=0
     )
     result: dict[str, Any] = {
         "num_examples": len(targets),
-        **compute_summary(targets, logits, loss=loss, multi_label=multi_label),
+        **compute_summary(targets, logits, loss=loss),
         "macro_f1": float(f1.mean()),
     }
     result["per_class"] = {
@@ -224,7 +224,13 @@ def compute_metrics(
 
 
 def top_k_accuracy(targets: np.ndarray, logits: np.ndarray, k: int) -> float:
-    """Returns how often the true class is among the k highest logits."""
+    """Returns how often the true class is among the k highest logits.
+
+    Args:
+        targets: [N, C] one-hot.
+        logits: [N, C].
+        k: At least 1; of fewer classes, all.
+    """
     k = min(k, logits.shape[1])
     top = np.argpartition(-logits, k - 1, axis=-1)[:, :k]
     return float(np.take_along_axis(targets, top, -1).max(-1).mean())

@@ -11,7 +11,7 @@ LEARNT_LOSS = 0.1  # of knowing nothing; below, a loss is in a few images
 
 
 def finite(values: np.ndarray) -> np.ndarray:
-    """Returns the values that are numbers."""
+    """Returns those of the values [E] that are numbers."""
     return values[np.isfinite(values)]
 
 

@@ -20,7 +20,8 @@ from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.models.inference import run_batches
-from tlkeras.optim.losses import compute_probabilities
+from tlkeras.optim.losses import LOSSES, Loss, compute_probabilities
+from tlkeras.tables import lookup
 
 PREDICT_BATCH = 32
 
@@ -66,6 +67,11 @@ class Run:
         return tuple(self.result["class_names"])
 
     @property
+    def loss(self) -> Loss:
+        """That it was trained with."""
+        return lookup(LOSSES, self.result["loss"], what="loss")
+
+    @property
     def image_size(self) -> int:
         """Side of the square input, pixels."""
         return int(self.result["image_size"])
@@ -103,7 +109,7 @@ class Run:
                 self._read(path, images[row]) for row, path in enumerate(chunk)
             ]
             logits = run_batches(self.model, [images])
-            scores = compute_probabilities(logits, self.result["loss"])
+            scores = compute_probabilities(logits, self.loss)
             for row, (path, problem) in enumerate(
                 zip(chunk, problems, strict=True)
             ):
@@ -181,7 +187,7 @@ class Run:
             split,
             examples,
             lambda: self.compute_logits(examples),
-            loss=self.result["loss"],
+            loss=self.loss,
             class_names=self.class_names,
             bootstrap_samples=self.config.evaluation.bootstrap_samples,
             calibration_bins=self.config.evaluation.calibration_bins,

@@ -8,12 +8,24 @@ from pathlib import Path
 from tlkeras.errors import InputError
 from tlkeras.exporters.interchange import write_onnx, write_openvino
 from tlkeras.exporters.job import Job
+from tlkeras.exporters.runners import (
+    OnnxRunner,
+    OpenvinoRunner,
+    Runner,
+    SavedModelRunner,
+    TfliteRunner,
+)
 from tlkeras.exporters.saved_model import write_saved_model
-from tlkeras.exporters.tflite import KINDS, USUAL_KINDS, convert_to_tflite
+from tlkeras.exporters.tflite import (
+    TFLITE_KINDS,
+    USUAL_KINDS,
+    convert_to_tflite,
+)
 from tlkeras.tables import lookup
 
 SAVED_MODEL = "saved_model"
 TFLITE = "tflite"  # as a format, short for the usual kinds
+SERVED = ""  # as a folder, the export folder itself
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,18 +33,37 @@ class Format:
     """One kind of file.
 
     Attributes:
-        path: Below the staging folder; its folder is that of the versions, and
-            the SavedModel's own folder is the version.
+        folder: Of its versions: OUTPUT/FOLDER/VERSION holds the file. `SERVED`
+            for what servers poll for: OUTPUT/VERSION is the file itself.
+        filename: Of the file or directory that is written.
         write: Writes it.
+        load: Loads it as production would.
         needs: Packages beyond tlkeras' own; the extra of the format's name
             installs them.
         instead: Format that is tried where this one is refused, or "".
     """
 
-    path: str
+    folder: str
+    filename: str
     write: Callable[[Job, Path], None]
+    load: Callable[[Path], Runner]
     needs: tuple[str, ...] = ()
     instead: str = ""
+
+    @property
+    def is_served(self) -> bool:
+        """Whether servers poll for it."""
+        return self.folder == SERVED
+
+    def staged(self, staging: Path) -> Path:
+        """Returns where it is written, in the staging folder."""
+        return staging / self.folder / self.filename
+
+    def published(self, version: int) -> str:
+        """Returns its place below the export folder."""
+        if self.is_served:
+            return str(version)
+        return f"{self.folder}/{version}/{self.filename}"
 
 
 def _write_saved_model(job: Job, path: Path) -> None:
@@ -45,34 +76,39 @@ def _write_saved_model(job: Job, path: Path) -> None:
     )
 
 
-def _tflite_writer(kind: str) -> Callable[[Job, Path], None]:
+def _tflite_format(kind: str) -> Format:
     def write(job: Job, path: Path) -> None:
         content = convert_to_tflite(
             job.served, kind, job.calibration_images, name=job.name
         )
         path.write_bytes(content)
 
-    return write
+    return Format(
+        TFLITE,
+        f"{kind}.tflite",
+        write,
+        TfliteRunner,
+        instead="int16x8" if kind == "int8" else "",
+    )
 
 
 FORMATS = {
-    SAVED_MODEL: Format(SAVED_MODEL, _write_saved_model),
-    **{
-        kind: Format(
-            f"{TFLITE}/{kind}.tflite",
-            _tflite_writer(kind),
-            instead="int16x8" if kind == "int8" else "",
-        )
-        for kind in KINDS
-    },
+    SAVED_MODEL: Format(
+        SERVED, SAVED_MODEL, _write_saved_model, SavedModelRunner
+    ),
+    **{kind: _tflite_format(kind) for kind in TFLITE_KINDS},
     "onnx": Format(
-        "onnx/model.onnx",
+        "onnx",
+        "model.onnx",
         lambda job, path: write_onnx(job.served, path),
+        OnnxRunner,
         needs=("onnx", "onnxruntime", "tf2onnx"),
     ),
     "openvino": Format(
-        "openvino/model.xml",
+        "openvino",
+        "model.xml",
         lambda job, path: write_openvino(job.served, path),
+        OpenvinoRunner,
         needs=("openvino",),
     ),
 }

@@ -2,11 +2,14 @@
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 
+from tlkeras.errors import InputError
 from tlkeras.evaluation.run import Run
+from tlkeras.optim.losses import Loss
 
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
 
@@ -19,19 +22,19 @@ class ServedModel:
         model: float32 [N, S, S, 3] in 0..255 -> [codes [N, d], logits [N, C]],
             both float32.
         class_names: [C].
-        loss: Key of `optim.losses.LOSSES`; decides how logits become scores.
+        loss: Decides how logits become scores.
         image_size: S, pixels.
     """
 
     model: keras.Model
     class_names: tuple[str, ...]
-    loss: str
+    loss: Loss
     image_size: int
 
     @property
     def multi_label(self) -> bool:
         """Whether an image may carry several labels."""
-        return self.loss == "binary"
+        return self.loss.multi_label
 
     @property
     def num_bytes(self) -> int:
@@ -40,20 +43,39 @@ class ServedModel:
 
 
 def build_served_model(run: Run) -> ServedModel:
-    """Builds the model to export, float32 whatever the training policy was."""
+    """Builds the model to export, float32 whatever the training policy was.
+
+    Raises:
+        InputError: If a class name does not fit on a line of labels.txt.
+    """
+    check_class_names(run.class_names)
     model = to_float32(run.model)
     codes = model.get_layer("logits").input
     served = keras.Model(model.inputs, [codes, model.outputs[0]], name="served")
-    return ServedModel(
-        served, run.class_names, run.result["loss"], run.image_size
-    )
+    return ServedModel(served, run.class_names, run.loss, run.image_size)
+
+
+def check_class_names(names: Sequence[str]) -> None:
+    """Refuses class names that take more than one line of labels.txt.
+
+    Raises:
+        InputError: Naming the first one.
+    """
+    for name in names:
+        if "\n" in name or "\r" in name:
+            raise InputError(
+                f"The class {name!r} holds a line break; expected names of one "
+                "line, as labels.txt has them: rename the class and train "
+                "again."
+            )
 
 
 def build_score_model(served: ServedModel) -> keras.Model:
     """Returns images [N, S, S, 3] -> scores [N, C] in 0..1."""
-    activation = "sigmoid" if served.multi_label else "softmax"
     _, logits = served.model.outputs
-    scores = keras.layers.Activation(activation, dtype="float32")(logits)
+    scores = keras.layers.Activation(served.loss.activation, dtype="float32")(
+        logits
+    )
     return keras.Model(served.model.inputs, scores, name="scores")
 
 

@@ -1,7 +1,6 @@
 """What an export works on, and how it describes itself."""
 
 import dataclasses
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from tlkeras.devices import installed_versions
 from tlkeras.evaluation.run import Run
 from tlkeras.exporters.inference import ServedModel
 from tlkeras.exporters.parity import Reference
+from tlkeras.exporters.records import ModelInfo
 from tlkeras.optim.losses import compute_probabilities
 
 
@@ -60,30 +60,30 @@ class Job:
             multi_label=self.served.multi_label,
         )
 
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> ModelInfo:
         """Returns what `model_info.json` says of the model."""
         size = self.served.image_size
-        return {
-            "name": self.name,
-            "version": self.version,
-            "classes": list(self.served.class_names),
-            "multi_label": self.served.multi_label,
-            "image_size": size,
-            "input_contract": {
+        return ModelInfo(
+            name=self.name,
+            version=self.version,
+            classes=list(self.served.class_names),
+            multi_label=self.served.multi_label,
+            image_size=size,
+            input_contract={
                 "image_bytes": "one encoded JPEG, PNG, GIF, BMP or WebP each; "
                 "decoded, resized without keeping the aspect ratio and "
                 "normalised in the graph; EXIF orientation is not applied",
                 "image": f"RGB, 0..255, {size} x {size} pixels; normalised in "
                 "the graph",
             },
-            "backbone": self.run.config.model.backbone,
-            "config_hash": self.run.config_hash,
-            "libraries": installed_versions(),
-            "metrics": {
+            backbone=self.run.config.model.backbone,
+            config_hash=self.run.config_hash,
+            libraries=installed_versions(),
+            metrics={
                 split: self.run.read_metrics(split)
                 for split in ("validation", "test")
             },
-        }
+        )
 
 
 def _reader(split: Split, served: ServedModel) -> ViewReader:

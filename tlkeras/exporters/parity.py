@@ -4,22 +4,23 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from tlkeras.data.dataset import Split
 from tlkeras.evaluation.metrics import (
+    LABEL_THRESHOLD,
     bootstrap_interval,
     compare_paired,
     per_image_scores,
 )
+from tlkeras.exporters.records import Measurement
 from tlkeras.exporters.runners import Runner
-from tlkeras.exporters.signatures import THRESHOLD
+from tlkeras.exporters.versions import parts_of
 
-BATCH = 32
-LATENCY_RUNS = 200
-LATENCY_SECONDS = 5.0  # of slow networks fewer runs
+GATE_BATCH_SIZE = 32
+LATENCY_RUNS = 200  # so that p99 is not the slowest run alone
+LATENCY_SECONDS = 5.0  # of slow networks fewer runs, but 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,8 +41,20 @@ class Reference:
     class_names: Sequence[str]
     multi_label: bool
 
+    @property
+    def accuracy(self) -> float:
+        """What the Keras model reaches, 0..1."""
+        return float(self.per_image(self.scores).mean())
+
     def batch(self, rows: np.ndarray) -> tuple[list[bytes], np.ndarray]:
-        """Returns the encoded and the decoded images of some rows."""
+        """Returns the encoded and the decoded images of some rows.
+
+        Args:
+            rows: int [n], each in 0 .. N - 1.
+
+        Returns:
+            [n] files' bytes, and uint8 [n, S, S, 3].
+        """
         paths = [self.split.paths[row] for row in rows]
         return [Path(path).read_bytes() for path in paths], self.read(rows)
 
@@ -54,7 +67,7 @@ class Reference:
 
 def measure(
     runner: Runner, path: Path, reference: Reference, *, num_samples: int
-) -> dict[str, Any]:
+) -> Measurement:
     """Compares a written file with the Keras model.
 
     Args:
@@ -62,15 +75,6 @@ def measure(
         path: Of the file or directory.
         reference: Images and what Keras says.
         num_samples: Bootstrap resamples of the intervals.
-
-    Returns:
-        `num_bytes`; `is_finite`; `accuracy` and its 95 %
-        `accuracy_interval` (top-1, or the ranking average precision of an
-        image where it may carry several labels); `drop` against Keras and its
-        paired `drop_interval`; `num_disagreements` in labels with
-        `mcnemar_p`, None with several labels; `largest_probability_shift`;
-        `worst_class` with `worst_class_drop`;
-        `latency_p50_ms` and `latency_p99_ms` at batch 1; `note`; `operators`.
     """
     scores = run_all(runner, reference)
     is_finite = bool(np.isfinite(scores).all())
@@ -82,36 +86,32 @@ def measure(
     drops = class_drops(old - new, reference.split.targets)
     worst = int(np.nanargmax(drops))
     p50, p99 = measure_latency(runner, reference)
-    return {
-        "num_bytes": size_on_disk(path),
-        "is_finite": is_finite,
-        "accuracy": float(new.mean()),
-        "accuracy_interval": bootstrap_interval(new, num_samples=num_samples),
-        "drop": 0.0 - paired.difference,
-        "drop_interval": (0.0 - high, 0.0 - low),
-        "num_disagreements": int(
-            (
-                _answers(scores, reference.multi_label)
-                != _answers(reference.scores, reference.multi_label)
-            )
-            .any(-1)
-            .sum()
-        ),
-        "mcnemar_p": (
+    disagree = _answers(scores, reference.multi_label) != _answers(
+        reference.scores, reference.multi_label
+    )
+    return Measurement(
+        num_bytes=size_on_disk(path),
+        is_finite=is_finite,
+        accuracy=float(new.mean()),
+        accuracy_interval=bootstrap_interval(new, num_samples=num_samples),
+        drop=0.0 - paired.difference,  # not -0.0
+        drop_interval=(0.0 - high, 0.0 - low),
+        num_disagreements=int(disagree.any(-1).sum()),
+        mcnemar_p=(
             None
             if reference.multi_label
             else mcnemar_p(paired.num_better, paired.num_worse)
         ),
-        "largest_probability_shift": float(
+        largest_probability_shift=float(
             np.abs(scores - reference.scores).max()
         ),
-        "worst_class": reference.class_names[worst],
-        "worst_class_drop": float(drops[worst]),
-        "latency_p50_ms": p50,
-        "latency_p99_ms": p99,
-        "note": runner.note,
-        "operators": runner.operators(),
-    }
+        worst_class=reference.class_names[worst],
+        worst_class_drop=float(drops[worst]),
+        latency_p50_ms=p50,
+        latency_p99_ms=p99,
+        note=runner.note,
+        operators=runner.operators(),
+    )
 
 
 def run_all(runner: Runner, reference: Reference) -> np.ndarray:
@@ -119,8 +119,8 @@ def run_all(runner: Runner, reference: Reference) -> np.ndarray:
     rows = np.arange(len(reference.split))
     return np.concatenate(
         [
-            runner.run(*reference.batch(rows[start : start + BATCH]))
-            for start in range(0, len(rows), BATCH)
+            runner.run(*reference.batch(rows[start : start + GATE_BATCH_SIZE]))
+            for start in range(0, len(rows), GATE_BATCH_SIZE)
         ]
     )
 
@@ -169,15 +169,13 @@ def mcnemar_p(num_better: int, num_worse: int) -> float:
 
 
 def size_on_disk(path: Path) -> int:
-    """Returns the bytes of a file with its parts, or of a whole directory.
-
-    The parts of a file have its stem: OpenVINO's .xml has its weights in .bin.
-    """
-    parts = path.parent.glob(f"{path.stem}.*")
-    files = path.rglob("*") if path.is_dir() else parts
+    """Returns the bytes of a file with its parts, or of a whole directory."""
+    files = path.rglob("*") if path.is_dir() else parts_of(path)
     return sum(file.stat().st_size for file in files if file.is_file())
 
 
 def _answers(scores: np.ndarray, multi_label: bool) -> np.ndarray:
     """Returns the labels that are given: [N, C] bool, or [N, 1] classes."""
-    return scores >= THRESHOLD if multi_label else scores.argmax(-1)[:, None]
+    return (
+        scores >= LABEL_THRESHOLD if multi_label else scores.argmax(-1)[:, None]
+    )

@@ -24,6 +24,8 @@ REQUEST = re.compile(
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
     r"(?P<rest>/metadata|:\w+)?"
 )
+Json = dict[str, Any]  # an object of a request or an answer
+
 MAX_REQUEST_BYTES = 256 * 1024**2
 
 
@@ -94,9 +96,7 @@ def load_versions(directory: str | Path) -> ServedVersions:
     return ServedVersions(name, models)
 
 
-def answer(
-    served: ServedVersions, method: str, path: str, body: bytes
-) -> dict[str, Any]:
+def answer(served: ServedVersions, method: str, path: str, body: bytes) -> Json:
     """Answers one request.
 
     Args:
@@ -141,7 +141,7 @@ def answer(
     }
 
 
-def describe(name: str, number: int, model: Any) -> dict[str, Any]:
+def describe(name: str, number: int, model: Any) -> Json:
     """Returns what the metadata path says of the signatures."""
     signatures = {
         key: {
@@ -161,7 +161,7 @@ def describe(name: str, number: int, model: Any) -> dict[str, Any]:
     }
 
 
-def _specs(specs: dict[str, Any]) -> dict[str, Any]:
+def _specs(specs: dict[str, tf.TensorSpec]) -> dict[str, Json]:
     return {
         name: {
             "dtype": f"DT_{spec.dtype.name.replace('32', '').upper()}",
@@ -176,7 +176,7 @@ def _specs(specs: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def predict(model: Any, body: bytes) -> dict[str, Any]:
+def predict(model: Any, body: bytes) -> Json:
     """Answers a prediction request in row or column format.
 
     Raises:
@@ -246,7 +246,7 @@ def _decode(value: Any) -> Any:
     return value
 
 
-def _format(outputs: dict[str, np.ndarray], by_row: bool) -> dict[str, Any]:
+def _format(outputs: dict[str, np.ndarray], by_row: bool) -> Json:
     """Returns outputs as JSON; a single output goes without its name."""
     columns = {key: _listed(value) for key, value in outputs.items()}
     only = next(iter(columns.values())) if len(columns) == 1 else None
@@ -291,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
         except RequestError as error:
             self._send(error.code, {"error": str(error)})
 
-    def _send(self, code: int, value: dict[str, Any]) -> None:
+    def _send(self, code: int, value: Json) -> None:
         content = json.dumps(value).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")

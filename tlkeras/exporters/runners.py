@@ -1,7 +1,6 @@
 """Running written files as production runs them: encoded images -> scores."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -172,16 +171,3 @@ class OpenvinoRunner:
     def operators(self) -> list[str]:
         """Of the graph."""
         return sorted({op.get_type_name() for op in self._model.get_ops()})
-
-
-RUNNERS: dict[str, Callable[[Path], Runner]] = {
-    "": SavedModelRunner,
-    ".tflite": TfliteRunner,
-    ".onnx": OnnxRunner,
-    ".xml": OpenvinoRunner,
-}
-
-
-def load_runner(path: Path) -> Runner:
-    """Loads a written file by its suffix; a directory is a SavedModel."""
-    return RUNNERS[path.suffix](path)

@@ -1,5 +1,6 @@
 """A version directory in TF Serving's layout."""
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ import tensorflow as tf
 
 from tlkeras import workdir
 from tlkeras.exporters.inference import ServedModel
+from tlkeras.exporters.records import ModelInfo
 from tlkeras.exporters.signatures import ClassifierModule
 from tlkeras.exporters.warmup import write_warmup
 
-LABELS = Path("assets") / "labels.txt"
+LABELS_PATH = Path("assets") / "labels.txt"
 MODEL_INFO = "model_info.json"
 
 
@@ -21,7 +23,7 @@ def write_saved_model(
     *,
     name: str,
     held_out: Sequence[str],
-    info: dict[str, Any],
+    info: ModelInfo,
 ) -> None:
     """Writes a SavedModel with its labels, warm-up requests and description.
 
@@ -48,14 +50,14 @@ def write_saved_model(
     except tf.errors.OpError as error:  # a full disk, a limit on file sizes
         raise OSError(error.message) from None
     # TensorFlow makes assets/ only for files that the graph reads.
-    (directory / LABELS).parent.mkdir(exist_ok=True)
+    (directory / LABELS_PATH).parent.mkdir(exist_ok=True)
     workdir.write_text(
-        directory / LABELS, "".join(f"{n}\n" for n in served.class_names)
+        directory / LABELS_PATH, "".join(f"{n}\n" for n in served.class_names)
     )
     workdir.write_json(
         directory / MODEL_INFO,
         {
-            **info,
+            **dataclasses.asdict(info),
             "weights_are_constants": module.is_frozen,
             "signatures": {
                 key: {

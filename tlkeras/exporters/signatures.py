@@ -9,13 +9,13 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from tlkeras.data.preprocess import decode_image
+from tlkeras.evaluation.metrics import LABEL_THRESHOLD
 from tlkeras.exporters.inference import ServedModel
 from tlkeras.frozen_graph import freeze_graph
 
 # A GraphDef holds at most 2 GB; larger networks keep their variables.
 MAX_CONSTANT_BYTES = 1_500_000_000
 DEFAULT_SIGNATURE = "serving_default"
-THRESHOLD = 0.5  # of a label, where images may carry several
 
 Outputs = dict[str, tf.Tensor]
 
@@ -42,6 +42,7 @@ class ClassifierModule(tf.Module):
         super().__init__(name="classifier")
         self._size = served.image_size
         self._multi_label = served.multi_label
+        self._to_scores = getattr(tf.nn, served.loss.activation)
         self._class_names = tf.constant(served.class_names)
         self.is_frozen = served.num_bytes <= max_constant_bytes
         self._infer: Callable[[tf.Tensor], list[tf.Tensor]]
@@ -97,9 +98,7 @@ class ClassifierModule(tf.Module):
         """
         _, logits = self._infer(image)
         names = tf.repeat(self._class_names[None], tf.shape(logits)[0], axis=0)
-        probabilities = (tf.sigmoid if self._multi_label else tf.nn.softmax)(
-            logits
-        )
+        probabilities = self._to_scores(logits)
         answers = {"probabilities": probabilities, "classes": names}
         if self._multi_label:
             order = tf.argsort(probabilities, direction="DESCENDING")
@@ -107,7 +106,7 @@ class ClassifierModule(tf.Module):
             labels = tf.gather(names, order, batch_dims=1)
             return {
                 **answers,
-                "labels": tf.where(scores >= THRESHOLD, labels, ""),
+                "labels": tf.where(scores >= LABEL_THRESHOLD, labels, ""),
                 "scores": scores,
             }
         best = tf.argmax(logits, axis=-1)

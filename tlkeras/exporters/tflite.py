@@ -10,7 +10,7 @@ from tlkeras.exporters.tflite_metadata import add_metadata
 from tlkeras.frozen_graph import freeze_graph
 from tlkeras.startup import silenced_stderr
 
-KINDS = {
+TFLITE_KINDS = {
     "float32": "float32 weights and arithmetic",
     "float16": "weights stored as float16, half the size",
     "dynamic": "weights stored as int8, activations quantised as they come",
@@ -19,7 +19,6 @@ KINDS = {
 }
 # What `tflite` stands for; int16x8 takes int8's place where that is refused.
 USUAL_KINDS = ("float32", "float16", "dynamic", "int8")
-
 
 # Kinds whose activations are quantised with ranges that are measured before.
 _OPS = tf.lite.OpsSet
@@ -42,7 +41,7 @@ def convert_to_tflite(
 
     Args:
         served: What to convert.
-        kind: Key of `KINDS`.
+        kind: Key of `TFLITE_KINDS`.
         read_calibration: Gives uint8 [K, S, S, 3], images of the training
             split; the ranges of all activations are derived from them.
         name: Of the model, for its metadata.
@@ -77,7 +76,7 @@ def convert_to_tflite(
     return add_metadata(
         content,
         name=name,
-        description=f"Image classifier, {KINDS[kind]}.",
+        description=f"Image classifier, {TFLITE_KINDS[kind]}.",
         class_names=served.class_names,
     )
 

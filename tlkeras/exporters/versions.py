@@ -11,7 +11,7 @@ Serving, which polls OUTPUT for numbers, never sees half a version.
 
 import contextlib
 import fcntl
-import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +19,23 @@ from pathlib import Path
 from tlkeras import workdir
 from tlkeras.errors import InputError
 
-RECORD = workdir.EXPORT
 QUARANTINE = "quarantine"
 STAGING = ".staging"
+MODEL_NAME = re.compile(r"[A-Za-z0-9._-]+")
+
+
+def check_name(name: str) -> None:
+    """Refuses names of models that addresses and servers cannot take.
+
+    Raises:
+        InputError: If it has other characters, or is a version's number.
+    """
+    if not MODEL_NAME.fullmatch(name) or name.isdecimal():
+        raise InputError(
+            f"'{name}' cannot be a model's name; expected letters, digits, "
+            "'.', '_' and '-', and not digits only: choose another --output, "
+            "whose last folder is the name."
+        )
 
 
 @contextlib.contextmanager
@@ -83,11 +97,10 @@ def choose_version(output: Path, version: int | None) -> int:
     return version
 
 
-def flush(folder: Path) -> None:
-    """Makes sure that a folder's files are on the disk, before it is moved."""
-    for path in [folder, *folder.rglob("*")]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+def parts_of(path: Path) -> list[Path]:
+    """Returns a written file with its parts, or a directory; those that exist.
+
+    The parts of a file have its stem: OpenVINO's .xml has its weights in .bin.
+    """
+    files = set(path.parent.glob(f"{path.stem}.*"))
+    return sorted(files | ({path} if path.exists() else set()))

@@ -12,10 +12,10 @@ from tensorflow_serving.apis import (
 
 from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
 
-FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 # Each allowed batch size of export/batching.config is compiled once.
-BATCH_SIZES = (1, 2, 4, 8, 16, 32)
-NUM_IMAGES = 4  # of the smallest files, taken in turns
+WARMUP_BATCH_SIZES = (1, 2, 4, 8, 16, 32)
+NUM_WARMUP_IMAGES = 4  # of the smallest files, taken in turns
 
 
 def write_warmup(directory: Path, name: str, paths: Sequence[str]) -> None:
@@ -27,10 +27,12 @@ def write_warmup(directory: Path, name: str, paths: Sequence[str]) -> None:
         paths: [>= 1] real image files.
     """
     smallest = sorted(paths, key=lambda path: Path(path).stat().st_size)
-    contents = [Path(path).read_bytes() for path in smallest[:NUM_IMAGES]]
-    (directory / FILE).parent.mkdir()
-    with tf.io.TFRecordWriter(str(directory / FILE)) as writer:
-        for size in BATCH_SIZES:
+    contents = [
+        Path(path).read_bytes() for path in smallest[:NUM_WARMUP_IMAGES]
+    ]
+    (directory / WARMUP_FILE).parent.mkdir()
+    with tf.io.TFRecordWriter(str(directory / WARMUP_FILE)) as writer:
+        for size in WARMUP_BATCH_SIZES:
             images = [contents[row % len(contents)] for row in range(size)]
             request = predict_pb2.PredictRequest(
                 model_spec=model_pb2.ModelSpec(

@@ -7,7 +7,7 @@ import numpy as np
 
 from tlkeras.data.parallel import ordered_map
 from tlkeras.features.cache import ActivationCache, Key, OutOfSpaceError
-from tlkeras.features.engines import Engine
+from tlkeras.features.engine import Engine
 
 # (rows of a split [n], views [n]) -> images [n, S, S, 3] in 0..255; called by
 # several threads.

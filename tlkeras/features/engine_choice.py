@@ -13,12 +13,9 @@ from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.errors import InputError
 from tlkeras.features.activations import ReadImages
-from tlkeras.features.engines import (
-    Engine,
-    choose_engine,
-    engine_obstacle,
-    reference_outputs,
-)
+from tlkeras.features.engine import Engine
+from tlkeras.features.engines import ENGINES, choose_engine, engine_obstacle
+from tlkeras.features.keras_engine import reference_outputs
 from tlkeras.features.precision_gate import PrecisionReport, compare_precision
 from tlkeras.features.recipe import graph_hash
 
@@ -32,7 +29,7 @@ class Decision:
 
     Attributes:
         engine: Key of `engines.ENGINES`.
-        precision: What it computes in.
+        precision: What it really computes in; names the stores.
         reason: For people, with the figures of the checks.
     """
 
@@ -116,6 +113,10 @@ class CheckedEngine:
         )
         return decision
 
+    @property
+    def _own_precision(self) -> str:
+        return str(self.prefix.outputs[0].dtype)
+
     def _question(self) -> str:
         """Returns a hash of what the decision depends on."""
         parts = [
@@ -125,26 +126,31 @@ class CheckedEngine:
             str(self.dtype),
             str(devices.accelerator_name()),
             sorted(devices.installed_versions().items()),
+            list(ENGINES),
         ]
         if self.wanted_precision == "bfloat16":
             parts.append(self.train.digests)
+        if "bfloat16" in (self.wanted_precision, self._own_precision):
+            # The cache folder may be shared with another kind of processor.
+            # Not for float32, which all of them have: asking takes a second.
+            parts.append(
+                [
+                    sorted(spec.capabilities())
+                    for spec in ENGINES.values()
+                    if not spec.obstacle()
+                ]
+            )
         return hashlib.blake2b(
             json.dumps(parts).encode(), digest_size=12
         ).hexdigest()
 
     def _decide(self) -> Decision:
-        own = self.prefix.outputs[0].dtype
+        own = self._own_precision
         wanted = self.wanted_precision
         if wanted in ("auto", own):
             reason = self._compile(self.wanted_engine, own)
         elif wanted == "bfloat16" and own == "float32":
-            reason = self._compile(self.wanted_engine, wanted)
-            report = self._compare()
-            if report.passed:
-                reason = f"{reason}; bfloat16 is accepted: {report}"
-            else:
-                reason = self._compile(self.wanted_engine, own)
-                reason = f"{reason}; bfloat16 is refused: {report}"
+            reason = self._decide_bfloat16()
         else:
             raise InputError(
                 f"features.precision={wanted} does not fit a network that "
@@ -153,6 +159,18 @@ class CheckedEngine:
             )
         assert self._compiled is not None
         return Decision(self._compiled.name, self._compiled.precision, reason)
+
+    def _decide_bfloat16(self) -> str:
+        """Compiles in bfloat16 if it can and may be used; returns why."""
+        reason = self._compile(self.wanted_engine, "bfloat16")
+        assert self._compiled is not None
+        if self._compiled.precision != "bfloat16":
+            return reason  # it says that the processor has none
+        report = self._compare()
+        if report.passed:
+            return f"{reason}; bfloat16 is accepted: {report}"
+        reason = self._compile(self.wanted_engine, self._own_precision)
+        return f"{reason}; bfloat16 is refused: {report}"
 
     def _compile(self, engine: str, precision: str) -> str:
         """Compiles the prefix and returns why with this engine."""

@@ -1,7 +1,6 @@
 """A frozen prefix at work: engine, precision gate and cache in one place."""
 
 import dataclasses
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,9 +17,10 @@ from tlkeras.features.activations import (
     ReadImages,
     wanted_keys,
 )
+from tlkeras.features.budget import CacheBudget, place_of
 from tlkeras.features.cache import ActivationCache, Layout, OutOfSpaceError
+from tlkeras.features.engine import Engine
 from tlkeras.features.engine_choice import CheckedEngine
-from tlkeras.features.engines import Engine
 from tlkeras.features.recipe import recipe_hash
 
 
@@ -78,8 +78,7 @@ class FrozenPrefix:
         self.console = console
         self._is_disk_full = False
         self._caches: dict[str, ActivationCache] = {}
-        # Bytes by (id of the split, number of views).
-        self._granted: dict[tuple[int, int], int] = {}
+        self.budget = CacheBudget(settings.max_cache_bytes)
         self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
         shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
         self.layout = Layout(tuple(shapes), settings.storage)
@@ -120,23 +119,18 @@ class FrozenPrefix:
             return "features.cache is off"
         if self._is_disk_full:
             return "the disk of the cache is full"
+        others = self.budget.others(place_of(split, views))
+        limit = self.budget.limit(workdir.cache_directory())
+        row = self.layout.row_bytes
         num_rows = len(split) * views.count
-        place = (id(split), views.count)
-        others = sum(v for key, v in self._granted.items() if key != place)
-        limit = self.settings.max_cache_bytes
-        if limit is None:
-            others = 0  # They are on the disk already, and not free.
-            free = shutil.disk_usage(_existing(workdir.cache_directory())).free
-            limit = free // 2
-            if num_rows * self.layout.row_bytes > limit:
-                keys = wanted_keys(split.digests, views.count)
-                num_rows = len(self._cache(views).missing(keys))
-        needed = num_rows * self.layout.row_bytes
+        if self.budget.max_bytes is None and num_rows * row > limit:
+            keys = wanted_keys(split.digests, views.count)
+            num_rows = len(self._cache(views).missing(keys))
+        needed = num_rows * row
         if others + needed <= limit:
-            self._granted[place] = needed
             return ""
         text = (
-            f"{num_rows} x {_size(self.layout.row_bytes)} = {_size(needed)} of "
+            f"{num_rows} x {_size(row)} = {_size(needed)} of "
             f"activations pass the limit of {_size(limit)}"
             + (f", of which {_size(others)} are in use" if others else "")
         )
@@ -171,10 +165,13 @@ class FrozenPrefix:
             num_workers=self.settings.num_workers,
         )
         if not live and not self.obstacle(split, views):
+            needed = len(split) * views.count * self.layout.row_bytes
+            self.budget = self.budget.reserve(place_of(split, views), needed)
             self._fill(result, views, what)
         return result
 
     def _fill(self, result: Activations, views: Views, what: str) -> None:
+        workdir.make_directory(self._root, what="cache folder")
         result.cache = self._cache(views)
         num_views = views.count
         total = num_views * len(result.digests)
@@ -206,10 +203,11 @@ class FrozenPrefix:
             f"{total - computed} cached, {size}"
         )
 
+    @property
+    def _root(self) -> Path:
+        return workdir.cache_directory() / "activations"
+
     def _cache(self, views: Views) -> ActivationCache:
-        root = workdir.make_directory(
-            workdir.cache_directory() / "activations", what="cache folder"
-        )
         decision = self.choice.decision
         name = recipe_hash(
             self.choice.graph,
@@ -219,13 +217,8 @@ class FrozenPrefix:
             views=views,
         )
         if name not in self._caches:
-            self._caches[name] = ActivationCache(root / name, self.layout)
+            self._caches[name] = ActivationCache(self._root / name, self.layout)
         return self._caches[name]
-
-
-def _existing(path: Path) -> Path:
-    """Returns the folder, or the nearest one above it that exists."""
-    return path if path.exists() else _existing(path.parent)
 
 
 def _size(num_bytes: int) -> str:

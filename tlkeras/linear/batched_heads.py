@@ -17,7 +17,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from tlkeras.linear.head_losses import HEAD_LOSSES, smooth_targets
 from tlkeras.linear.head_specs import (
     HeadData,
     HeadPlan,
@@ -25,11 +24,14 @@ from tlkeras.linear.head_specs import (
     TrainedHead,
 )
 from tlkeras.linear.head_steps import STEPS
+from tlkeras.optim.divergence import Divergence
+from tlkeras.optim.losses import Loss
+from tlkeras.ranking import WORST, rank_key
 from tlkeras.tables import lookup
 
 # Numbers in a matrix of heads; more heads are trained in turns.
 MAX_VALUES = 2**23
-VALIDATION_SLACK = 10.0  # as callbacks.divergence_guard
+BROKEN = {"loss": math.nan}  # metrics of logits that are not finite
 
 
 def train_heads(
@@ -80,7 +82,7 @@ def train_heads(
 def dropout_uniforms(
     seed: int, step: int, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Returns the numbers in 0..1 that decide dropout in a step.
+    """Returns numbers in 0..1 that decide dropout in a step, float32 `shape`.
 
     A code stays in a head where its number is at least the head's rate: heads
     with other rates, or alone, see the same numbers.
@@ -103,7 +105,10 @@ class _HeadBatch:
     ) -> None:
         self.data, self.plan = data, plan
         self.num_classes = plan.kernel.shape[1]
-        self.loss = lookup(HEAD_LOSSES, plan.loss, what="loss")
+        self.divergence = Divergence(
+            plan.divergence_factor,
+            plan.loss.expected_at_zero(self.num_classes),
+        )
         self.settings = list(settings)
         count = len(self.settings)
         self.kernel = np.tile(plan.kernel.astype(np.float32), (1, count))
@@ -175,7 +180,7 @@ class _HeadBatch:
         targets = smooth_targets(
             self.data.targets[rows], self.smoothing, self.plan.loss
         )
-        losses, slopes = self.loss(
+        losses, slopes = self.plan.loss.value_and_slope(
             logits.reshape(len(rows), count, -1), targets
         )
         if self.data.weights is not None:
@@ -229,17 +234,25 @@ class _HeadBatch:
     def _quit(self, means: np.ndarray, number: int, place: int) -> np.ndarray:
         """Ends heads whose loss broke; returns the places of the others."""
         if number == 0:
-            self.initial = np.maximum(means, self.plan.fresh_loss)
-            self.initial[~np.isfinite(means)] = self.plan.fresh_loss
-        bounds = self.plan.divergence_factor * self.initial
+            first = map(self.divergence.initial_loss, means)
+            self.initial = np.array(list(first))
+        # Most steps end no head: words are made only where one is needed.
+        if (means <= self.divergence.bound(self.initial)).all():
+            return np.arange(len(means))
         reasons = [
-            _describe_break(loss, bound, self.plan.divergence_factor, place)
-            for loss, bound in zip(means, bounds, strict=True)
+            self._describe_break(loss, initial, place)
+            for loss, initial in zip(means, self.initial, strict=True)
         ]
         for head, loss, reason in zip(self.alive, means, reasons, strict=True):
             if reason and math.isfinite(loss):  # the end of its curve
                 self.heads[head].history.append({"train/loss": float(loss)})
         return self._end(reasons)
+
+    def _describe_break(self, loss: float, initial: float, place: int) -> str:
+        reason = self.divergence.describe(loss, initial=initial)
+        if reason and not math.isfinite(loss):
+            return f"{reason} at step {place + 1} of the epoch"
+        return reason
 
     def _end(self, reasons: Sequence[str]) -> np.ndarray:
         """Takes heads with a reason out; returns the places of the others."""
@@ -282,12 +295,13 @@ class _HeadBatch:
         train_loss: float,
     ) -> str:
         """Adds an epoch to a head's history; returns why it is over, or ""."""
-        limit = VALIDATION_SLACK * self.plan.divergence_factor
-        if not np.isfinite(logits).all():
-            return "the validation loss became nan"
-        metrics = self.data.summarize(logits)
-        if metrics["loss"] > limit * self.initial[place]:
-            return f"the validation loss became {metrics['loss']:.3g}"
+        is_finite = np.isfinite(logits).all()
+        metrics = self.data.summarize(logits) if is_finite else BROKEN
+        reason = self.divergence.describe_validation(
+            metrics["loss"], initial=self.initial[place]
+        )
+        if reason:
+            return reason
         row = {"train/loss": train_loss}
         row |= {f"val/{name}": value for name, value in metrics.items()}
         best = _score(head.history, head.epoch, self.plan.metric)
@@ -305,20 +319,25 @@ class _HeadBatch:
 def _score(
     history: list[dict[str, float]], epoch: int, metric: str
 ) -> tuple[float, float]:
+    """Returns what an epoch, counted from 1, ranks by; 0 is none."""
     if not epoch:
-        return (-math.inf, -math.inf)
+        return WORST
     row = history[epoch - 1]
-    return row[f"val/{metric}"], -row["val/loss"]
+    return rank_key(row[f"val/{metric}"], row["val/loss"])
 
 
-def _describe_break(
-    loss: float, bound: float, factor: float, place: int
-) -> str:
-    if not math.isfinite(loss):
-        return f"the loss became {loss} at step {place + 1} of the epoch"
-    if loss > bound:
-        return (
-            f"the loss {loss:.3g} passed {factor:g}x the initial loss "
-            f"{bound / factor:.3g}"
-        )
-    return ""
+def smooth_targets(
+    targets: np.ndarray, smoothing: np.ndarray, loss: Loss
+) -> np.ndarray:
+    """Returns targets [B, T, C], or [B, 1, C] where no head smooths.
+
+    Args:
+        targets: [B, C] multi-hot.
+        smoothing: [T] in 0..1, of each head.
+        loss: Row of `optim.losses.LOSSES`.
+    """
+    wanted = targets[:, None, :]
+    if loss.smooth_target is None or not smoothing.any():
+        return wanted
+    share = smoothing[None, :, None]
+    return wanted * (1 - share) + share * loss.smooth_target(targets.shape[1])

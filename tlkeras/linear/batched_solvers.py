@@ -3,59 +3,20 @@
 minimise  sum_i loss(W^T x_i + b, y_i) + lambda / 2 ||W||^2   for each lambda.
 
 The codes are rotated to their principal axes, where a fixed bound of the
-Hessian, h S^2 + lambda with singular values S, is diagonal (Boehning 1992 for
-softmax, h = 1/2). Steps scaled by it never increase the loss; Nesterov's
+Hessian, h S^2 + lambda with singular values S, is diagonal (h is the loss's
+`curvature`). Steps scaled by it never increase the loss; Nesterov's
 momentum with a restart wherever it points uphill (O'Donoghue and Candes 2015)
 makes them quick. All strengths share each product.
 """
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from tlkeras.tables import lookup
+from tlkeras.optim.losses import Loss
 
 MAX_ITERATIONS = 400  # weak strengths stop here; validation chooses
 TOLERANCE = 1e-4  # of the gradient's norm, relative to that at zero
-
-
-@dataclasses.dataclass(frozen=True)
-class SmoothLoss:
-    """A loss of logits [N, K, C] and targets [N, 1, C].
-
-    Attributes:
-        gradient: By the logits, summed over images: [N, K, C].
-        curvature: Upper bound h of its second derivative.
-    """
-
-    gradient: Callable[[np.ndarray, np.ndarray], np.ndarray]
-    curvature: float
-
-
-def _softmax_gradient(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    logits = logits - logits.max(-1, keepdims=True)
-    np.exp(logits, out=logits)
-    logits /= logits.sum(-1, keepdims=True)
-    return logits - targets
-
-
-def _squared_hinge_gradient(
-    logits: np.ndarray, targets: np.ndarray
-) -> np.ndarray:
-    signs = 2 * targets - 1
-    return -2 * signs * np.maximum(1 - signs * logits, 0)
-
-
-def _binary_gradient(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-np.clip(logits, -60, 60))) - targets
-
-
-LOSSES = {
-    "softmax": SmoothLoss(_softmax_gradient, 0.5),
-    "squared_hinge": SmoothLoss(_squared_hinge_gradient, 2.0),
-    "binary": SmoothLoss(_binary_gradient, 0.25),
-}
 
 
 def solve_path(
@@ -63,7 +24,7 @@ def solve_path(
     targets: np.ndarray,
     strengths: Sequence[float],
     *,
-    loss: str,
+    loss: Loss,
     weights: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fits one classifier for each strength, all in the same products.
@@ -72,13 +33,12 @@ def solve_path(
         codes: float [N, d]; the strengths weigh its components alike.
         targets: [N, C] multi-hot.
         strengths: K values of lambda > 0.
-        loss: Key of `LOSSES`.
+        loss: Row of `optim.losses.LOSSES`.
         weights: [N] of the images' losses.
 
     Returns:
         Kernels float32 [K, d, C] and biases float32 [K, C].
     """
-    spec = lookup(LOSSES, loss, what="loss")
     # About their mean, where kernel and bias do not pull at each other; the
     # bias is not penalised, so that it can take the shift back.
     mean = codes.mean(0, dtype=np.float64).astype(np.float32)
@@ -87,7 +47,7 @@ def solve_path(
     shape = (rotated.shape[1], len(strengths), num_classes)
     penalty = np.array(strengths, np.float32)[None, :, None]
     squares = np.square(rotated).sum(0)[:, None, None]
-    bound = np.float32(spec.curvature * weights.max())
+    bound = np.float32(loss.curvature * weights.max())
     step = 1 / (bound * squares + penalty)
     bias_step = 1 / (bound * len(codes))
     each = weights.astype(np.float32)[:, None, None]
@@ -99,7 +59,7 @@ def solve_path(
         logits = (rotated @ kernel.reshape(len(kernel), -1)).reshape(
             -1, *shape[1:]
         )
-        slope = each * spec.gradient(logits + bias, wanted)
+        slope = each * loss.slope(logits + bias, wanted)
         slope_k = (rotated.T @ slope.reshape(len(slope), -1)).reshape(shape)
         return slope_k + penalty * kernel, slope.sum(0)
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tlkeras.optim.losses import Loss
+
 
 @dataclasses.dataclass(frozen=True)
 class HeadSettings:
@@ -53,7 +55,7 @@ class HeadPlan:
     """What all heads of a computation share.
 
     Attributes:
-        loss: Key of `HEAD_LOSSES`.
+        loss: Row of `optim.losses.LOSSES`.
         optimizer: Key of `STEPS`.
         batches: Rows of the codes, int [B], for each step.
         steps_per_epoch: Steps after which validation is measured.
@@ -61,10 +63,9 @@ class HeadPlan:
         seed: Of dropout.
         metric: Name of the validation metric that chooses the epoch.
         divergence_factor: A head ends above so many times its initial loss.
-        fresh_loss: Loss of a head that knows nothing.
     """
 
-    loss: str
+    loss: Loss
     optimizer: str
     batches: Sequence[np.ndarray]
     steps_per_epoch: int
@@ -72,7 +73,6 @@ class HeadPlan:
     seed: int
     metric: str
     divergence_factor: float
-    fresh_loss: float
 
 
 @dataclasses.dataclass

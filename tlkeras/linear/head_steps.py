@@ -24,7 +24,7 @@ class SgdStep:
         self.bias_velocity = np.zeros(shape[1], np.float32)
 
     def keep(self, columns: np.ndarray) -> None:
-        """Drops the slots of the other columns."""
+        """Drops the slots of the other columns; `columns` is bool [K]."""
         self.kernel_velocity = self.kernel_velocity[:, columns]
         self.bias_velocity = self.bias_velocity[columns]
 
@@ -39,7 +39,7 @@ class SgdStep:
         momentum: np.ndarray,
         decay: np.ndarray,
     ) -> None:
-        """Moves kernel and bias in place; overwrites the slopes."""
+        """Moves kernel [d, K] and bias [K] in place; overwrites the slopes."""
         apply_decay(kernel, rate, decay)
         for weight, velocity, slope in (
             (kernel, self.kernel_velocity, kernel_slope),
@@ -68,7 +68,7 @@ class AdamStep:
         ]
 
     def keep(self, columns: np.ndarray) -> None:
-        """Drops the slots of the other columns."""
+        """Drops the slots of the other columns; `columns` is bool [K]."""
         self.slots = [
             (mean[..., columns], square[..., columns])
             for mean, square in self.slots
@@ -85,7 +85,7 @@ class AdamStep:
         momentum: np.ndarray,
         decay: np.ndarray,
     ) -> None:
-        """Moves kernel and bias in place; overwrites the slopes."""
+        """Moves kernel [d, K] and bias [K] in place; overwrites the slopes."""
         apply_decay(kernel, rate, decay)
         self.count += 1
         correction = np.sqrt(1 - float(BETA_2) ** self.count)
@@ -112,7 +112,13 @@ class AdamStep:
 def apply_decay(
     kernel: np.ndarray, rate: np.ndarray, decay: np.ndarray
 ) -> None:
-    """Weight decay apart from the slope, w <- w - lr decay w; no biases."""
+    """Weight decay apart from the slope, w <- w - lr decay w; no biases.
+
+    Args:
+        kernel: [d, K], changed in place.
+        rate: [K].
+        decay: [K].
+    """
     if decay.any():
         kernel *= 1 - rate * decay
 

@@ -8,21 +8,28 @@ coefficients afterwards.
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 
+from tlkeras.errors import InputError
 from tlkeras.linear.batched_solvers import solve_path
+from tlkeras.optim.losses import Loss
 from tlkeras.tables import lookup
 
 MAX_ITERATIONS = 200
+
+# Kernel [d, C] and bias [C] for each strength, in order.
+Solutions = Iterator[tuple[np.ndarray, np.ndarray]]
+# What a fit is chosen by: larger is better.
+Score = TypeVar("Score", float, tuple[float, float])
 
 # Of the root mean square deviation over components; see docs/measurements.md.
 MIN_RELATIVE_SCALE = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearFit:
+class LinearFit(Generic[Score]):
     """A linear classifier on raw codes: logits = codes @ kernel + bias.
 
     Attributes:
@@ -37,8 +44,8 @@ class LinearFit:
     kernel: np.ndarray
     bias: np.ndarray
     l2: float
-    score: float
-    tried: tuple[tuple[float, float], ...]
+    score: Score
+    tried: tuple[tuple[float, Score], ...]
 
 
 def solve_softmax(
@@ -46,10 +53,19 @@ def solve_softmax(
     targets: np.ndarray,
     strengths: Sequence[float],
     weights: np.ndarray,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Solutions:
     """Multinomial logistic regression with lambda / 2 ||W||^2.
 
     Each strength starts from the solution of the one before.
+
+    Args:
+        codes: float64 [N, d], standardised.
+        targets: [N, C] one-hot.
+        strengths: Values of lambda > 0.
+        weights: [N] of the images' losses.
+
+    Yields:
+        Kernel [d, C] and bias [C] for each strength.
     """
     for model in _logistic_path(codes, targets.argmax(-1), strengths, weights):
         yield _columns(model, targets.shape[1], 0.5)
@@ -60,8 +76,11 @@ def solve_squared_hinge(
     targets: np.ndarray,
     strengths: Sequence[float],
     weights: np.ndarray,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """One-vs-rest linear SVM with squared hinge loss."""
+) -> Solutions:
+    """One-vs-rest linear SVM with squared hinge loss.
+
+    Args and yields as of `solve_softmax`.
+    """
     from sklearn.svm import LinearSVC
 
     for l2 in strengths:
@@ -75,8 +94,11 @@ def solve_binary(
     targets: np.ndarray,
     strengths: Sequence[float],
     weights: np.ndarray,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Independent logistic regressions, one for each class."""
+) -> Solutions:
+    """Independent logistic regressions, one for each class.
+
+    Args and yields as of `solve_softmax`; targets are multi-hot.
+    """
     paths = [
         None
         if target.all() or not target.any()
@@ -112,7 +134,9 @@ def _logistic_path(
         yield model
 
 
-SKLEARN = {
+# (standardised codes, targets, strengths, weights) -> what a solver yields, by
+# the name of the loss; one that scikit-learn does not know has no row.
+SKLEARN: dict[str, Callable[..., Solutions]] = {
     "softmax": solve_softmax,
     "squared_hinge": solve_squared_hinge,
     "binary": solve_binary,
@@ -124,10 +148,15 @@ def _solve_with_sklearn(
     targets: np.ndarray,
     strengths: Sequence[float],
     *,
-    loss: str,
+    loss: Loss,
     weights: np.ndarray,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    solve = lookup(SKLEARN, loss, what="loss")
+) -> Solutions:
+    if loss.name not in SKLEARN:
+        raise InputError(
+            f"scikit-learn has no solver for the loss '{loss.name}'; expected "
+            f"one of {', '.join(SKLEARN)}: set solver=batched in the phase."
+        )
+    solve = SKLEARN[loss.name]
     return solve(codes.astype(np.float64), targets, strengths, weights)
 
 
@@ -136,9 +165,9 @@ def _solve_batched(
     targets: np.ndarray,
     strengths: Sequence[float],
     *,
-    loss: str,
+    loss: Loss,
     weights: np.ndarray,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+) -> Solutions:
     return zip(
         *solve_path(codes, targets, strengths, loss=loss, weights=weights),
         strict=True,
@@ -147,7 +176,7 @@ def _solve_batched(
 
 # (standardised codes, targets, strengths, loss=, weights=) -> (kernel [d, C],
 # bias [C]) for each strength.
-SOLVERS: dict[str, Callable[..., Iterator[tuple[np.ndarray, np.ndarray]]]] = {
+SOLVERS: dict[str, Callable[..., Solutions]] = {
     "batched": _solve_batched,
     "sklearn": _solve_with_sklearn,
 }
@@ -199,21 +228,22 @@ def standardize(
 def fit_linear_classifier(
     train_codes: np.ndarray,
     train_targets: np.ndarray,
-    score: Callable[[np.ndarray, np.ndarray], float],
+    score: Callable[[np.ndarray, np.ndarray], Score],
     *,
-    loss: str,
+    loss: Loss,
     log10_l2: tuple[float, float],
     num_strengths: int,
     class_weights: np.ndarray | None = None,
     solver: str = "batched",
-) -> LinearFit:
+) -> LinearFit[Score]:
     """Fits a classifier for several strengths and keeps the best.
 
     Args:
         train_codes: float [N, d].
         train_targets: [N, C] multi-hot.
-        score: (kernel [d, C], bias [C]) -> validation score, higher is better.
-        loss: softmax | squared_hinge | binary.
+        score: (kernel [d, C], bias [C]) -> validation score, higher is better:
+            a number, or a key of `tlkeras.ranking`.
+        loss: Row of `optim.losses.LOSSES`.
         log10_l2: Range of strengths, in powers of ten.
         num_strengths: How many, evenly spaced in log space.
         class_weights: [C], or None.
@@ -227,8 +257,8 @@ def fit_linear_classifier(
     weights = np.ones(len(train_targets))
     if class_weights is not None:
         weights = train_targets @ class_weights
-    best: tuple[float, float, np.ndarray, np.ndarray] | None = None
-    tried = []
+    best: LinearFit[Score] | None = None
+    tried: list[tuple[float, Score]] = []
     strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
     solutions = solve(
         standardized, train_targets, strengths, loss=loss, weights=weights
@@ -238,14 +268,13 @@ def fit_linear_classifier(
         bias = bias - mean @ kernel
         value = score(kernel, bias)
         tried.append((l2, value))
-        if best is None or value > best[0]:
-            best = (value, l2, kernel, bias)
+        if best is None or value > best.score:
+            best = LinearFit(
+                kernel.astype(np.float32),
+                bias.astype(np.float32),
+                l2,
+                value,
+                (),
+            )
     assert best is not None
-    value, l2, kernel, bias = best
-    return LinearFit(
-        kernel.astype(np.float32),
-        bias.astype(np.float32),
-        l2,
-        value,
-        tuple(tried),
-    )
+    return dataclasses.replace(best, tried=tuple(tried))

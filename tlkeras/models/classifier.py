@@ -14,7 +14,13 @@ from tlkeras.models.graph import (
     topological_layers,
     truncate,
 )
-from tlkeras.models.heads import HEADS, HeadSpec, build_head
+from tlkeras.models.heads import (
+    DEFAULT_HEAD,
+    HEADS,
+    HeadConfig,
+    HeadSpec,
+    build_head,
+)
 from tlkeras.models.preprocessing import apply_contract, standardize
 from tlkeras.models.weights import load_backbone_weights
 from tlkeras.tables import lookup
@@ -84,14 +90,7 @@ def build_classifier(
     image_size: int | None = None,
     alpha: float = 1.0,
     features_from: str = "",
-    pooling: str = "average",
-    head: str = "linear",
-    hidden_units: Sequence[int] = (256,),
-    dropout: float = 0.2,
-    head_initializer: str = "small_normal",
-    head_l1: float = 0.0,
-    head_l2: float = 0.0,
-    head_max_norm: float | None = None,
+    head: HeadConfig = DEFAULT_HEAD,
     mean: np.ndarray | None = None,
     std: np.ndarray | None = None,
     seed: int = 0,
@@ -105,14 +104,7 @@ def build_classifier(
         image_size: Side of the square input, pixels; None = the backbone's.
         alpha: Width multiplier, where the backbone has one.
         features_from: Layer or `stageN` that feeds the head; "" = the top.
-        pooling: average | max | flatten.
-        head: linear | mlp | svm | multi_label.
-        hidden_units: Widths of an mlp head's adaptation layers.
-        dropout: Rate in [0, 1) before the last layer.
-        head_initializer: glorot_uniform | he_normal | small_normal.
-        head_l1: L1 penalty on the head's kernels.
-        head_l2: L2 penalty lambda / 2 ||W||^2 on the head's kernels.
-        head_max_norm: Bound of each unit's weight norm, or None.
+        head: Its kind, pooling, dropout, penalties.
         mean: Training mean to subtract, RGB in 0..255, [3] or [S, S, 3].
         std: Like `mean`; division is off when None.
         seed: Of the head's initial weights and dropout.
@@ -132,7 +124,7 @@ def build_classifier(
     (None, 2)
     """
     spec = lookup(BACKBONES, backbone, what="backbone")
-    head_spec = lookup(HEADS, head, what="head")
+    head_spec = lookup(HEADS, head.kind, what="head")
     network = build_backbone(
         backbone,
         image_size=image_size,
@@ -149,15 +141,8 @@ def build_classifier(
         x = standardize(x, spec.contract, mean, std)
     logits = build_head(
         network(x),
-        kind=head,
+        head,
         num_classes=len(class_names),
-        pooling=pooling,
-        hidden_units=hidden_units,
-        dropout=dropout,
-        initializer=head_initializer,
-        l1=head_l1,
-        l2=head_l2,
-        max_norm=head_max_norm,
         seed=seed,
     )
     model = keras.Model(images, logits, name="classifier")

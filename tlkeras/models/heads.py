@@ -6,10 +6,13 @@ first softmax loss is ln C.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 
+from tlkeras.optim.losses import LOSSES, Loss
 from tlkeras.tables import lookup
 
 POOLINGS: dict[str, Callable[[], keras.layers.Layer]] = {
@@ -29,25 +32,99 @@ INITIALIZERS: dict[str, Callable[[int], keras.initializers.Initializer]] = {
 
 @dataclasses.dataclass(frozen=True)
 class HeadSpec:
-    """A kind of head.
+    """A kind of head; each row names what may be done with it.
 
     Attributes:
-        loss: Key of `optim.losses.LOSSES`.
+        loss: That it trains with.
         has_hidden: Whether adaptation layers come before the last layer.
         is_solvable: Whether `method="solve"` can fit it.
+        is_batchable: Whether `linear.batched_heads` trains it as Keras would.
     """
 
-    loss: str
-    has_hidden: bool = False
-    is_solvable: bool = True
+    loss: Loss
+    has_hidden: bool
+    is_solvable: bool
+    is_batchable: bool
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may carry several labels."""
+        return self.loss.multi_label
 
 
 HEADS = {
-    "linear": HeadSpec("softmax"),
-    "svm": HeadSpec("squared_hinge"),
-    "multi_label": HeadSpec("binary"),
-    "mlp": HeadSpec("softmax", has_hidden=True, is_solvable=False),
+    "linear": HeadSpec(
+        LOSSES["softmax"], has_hidden=False, is_solvable=True, is_batchable=True
+    ),
+    "svm": HeadSpec(
+        LOSSES["squared_hinge"],
+        has_hidden=False,
+        is_solvable=True,
+        is_batchable=True,
+    ),
+    "multi_label": HeadSpec(
+        LOSSES["binary"], has_hidden=False, is_solvable=True, is_batchable=True
+    ),
+    "mlp": HeadSpec(
+        LOSSES["softmax"],
+        has_hidden=True,
+        is_solvable=False,
+        is_batchable=False,
+    ),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class HeadConfig:
+    """The head that is wanted.
+
+    Attributes:
+        kind: Key of `HEADS`. `mlp` adds ReLU layers after Oquab et al. 2014.
+        pooling: Key of `POOLINGS`; how [N, h, w, c] becomes codes [N, d].
+        hidden_units: Widths of the adaptation layers of an `mlp`.
+        dropout: Rate in [0, 1) before the last layer and after each
+            adaptation layer.
+        initializer: Key of `INITIALIZERS`, for the last layer's kernel.
+        l1: Penalty on the kernels' absolute values.
+        l2: Penalty lambda / 2 ||W||^2.
+        max_norm: Upper bound of each unit's weight norm, or None.
+
+    Reference:
+        Oquab et al., Learning and Transferring Mid-Level Image
+        Representations, 2014, section 3.1.
+    """
+
+    kind: str = "linear"
+    pooling: str = "average"
+    hidden_units: Sequence[int] = (256,)
+    dropout: float = 0.2
+    initializer: str = "small_normal"
+    l1: float = 0.0
+    l2: float = 0.0
+    max_norm: float | None = None
+
+
+DEFAULT_HEAD = HeadConfig()
+# Field of a config's section `model` -> field of `HeadConfig`.
+HEAD_FIELDS = {
+    "head": "kind",
+    "pooling": "pooling",
+    "hidden_units": "hidden_units",
+    "dropout": "dropout",
+    "head_initializer": "initializer",
+    "head_l1": "l1",
+    "head_l2": "l2",
+    "head_max_norm": "max_norm",
+}
+
+
+def split_model_section(
+    model: Mapping[str, Any],
+) -> tuple[HeadConfig, dict[str, Any]]:
+    """Returns the head of a config's section `model`, and its other fields."""
+    head = {HEAD_FIELDS[name]: model[name] for name in HEAD_FIELDS}
+    rest = {k: v for k, v in model.items() if k not in HEAD_FIELDS}
+    return HeadConfig(**head), rest
 
 
 def kernel_penalty(l1: float, l2: float) -> keras.Regularizer | None:
@@ -59,51 +136,40 @@ def kernel_penalty(l1: float, l2: float) -> keras.Regularizer | None:
 
 def build_head(
     features: keras.KerasTensor,
+    head: HeadConfig,
     *,
-    kind: str,
     num_classes: int,
-    pooling: str = "average",
-    hidden_units: Sequence[int] = (256,),
-    dropout: float = 0.2,
-    initializer: str = "small_normal",
-    l1: float = 0.0,
-    l2: float = 0.0,
-    max_norm: float | None = None,
     seed: int = 0,
 ) -> keras.KerasTensor:
     """Builds pooling, adaptation layers, dropout and the last layer.
 
     Args:
         features: Symbolic [N, h, w, c] or [N, c].
-        kind: Key of `HEADS`. `mlp` adds ReLU layers after Oquab et al. 2014.
+        head: Which, and how it is regularised.
         num_classes: C.
-        pooling: Key of `POOLINGS`; how [N, h, w, c] becomes codes [N, d].
-        hidden_units: Widths of the adaptation layers of an `mlp`.
-        dropout: Rate before the last layer and after each adaptation layer.
-        initializer: Key of `INITIALIZERS`, for the last layer's kernel.
-        l1: Penalty on the kernels' absolute values.
-        l2: Penalty lambda / 2 ||W||^2.
-        max_norm: Upper bound of each unit's weight norm, or None.
         seed: Of initial values and dropout.
 
     Returns:
         Symbolic float32 logits [N, C].
 
-    Reference:
-        Oquab et al., Learning and Transferring Mid-Level Image
-        Representations, 2014, section 3.1.
+    Raises:
+        InputError: For an unknown name.
     """
-    spec = lookup(HEADS, kind, what="head")
+    spec = lookup(HEADS, head.kind, what="head")
+    dropout = head.dropout
+    penalty = functools.partial(kernel_penalty, head.l1, head.l2)
     x = features
     if len(x.shape) == 4:
-        x = lookup(POOLINGS, pooling, what="pooling")()(x)
-    constraint = keras.constraints.MaxNorm(max_norm) if max_norm else None
-    for number, units in enumerate(hidden_units if spec.has_hidden else (), 1):
+        x = lookup(POOLINGS, head.pooling, what="pooling")()(x)
+    bound = head.max_norm
+    constraint = keras.constraints.MaxNorm(bound) if bound else None
+    hidden_units = head.hidden_units if spec.has_hidden else ()
+    for number, units in enumerate(hidden_units, 1):
         x = keras.layers.Dense(
             units,
             activation="relu",
             kernel_initializer=INITIALIZERS["he_normal"](seed + number),
-            kernel_regularizer=kernel_penalty(l1, l2),
+            kernel_regularizer=penalty(),
             kernel_constraint=constraint,
             name=f"adaptation_{number}",
         )(x)
@@ -113,11 +179,11 @@ def build_head(
             )(x)
     if dropout and not spec.has_hidden:
         x = keras.layers.Dropout(dropout, seed=seed, name="dropout")(x)
-    make = lookup(INITIALIZERS, initializer, what="head initializer")
+    make = lookup(INITIALIZERS, head.initializer, what="head initializer")
     return keras.layers.Dense(
         num_classes,
         kernel_initializer=make(seed),
-        kernel_regularizer=kernel_penalty(l1, l2),
+        kernel_regularizer=penalty(),
         kernel_constraint=constraint,
         dtype="float32",
         name="logits",

@@ -18,7 +18,7 @@ NUM_PAIRS = 8
 def build_classes(files: RunFiles) -> dict[str, Any]:
     """Returns a row a class; of many classes those that are found least."""
     rows = [
-        {"name": name, **values, **_recall_interval(values)}
+        {"name": name, **values}
         for name, values in files.shown["per_class"].items()
     ]
     num_classes = len(rows)
@@ -29,7 +29,7 @@ def build_classes(files: RunFiles) -> dict[str, Any]:
         rows = rows[:NUM_WORST]
     return {
         "split": files.shown_split,
-        "rows": rows,
+        "rows": [{**row, **_recall_interval(row)} for row in rows],
         "num_classes": num_classes,
         "is_cut": is_cut,
         "has_precision_average": any("average_precision" in r for r in rows),

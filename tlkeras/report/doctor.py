@@ -5,7 +5,7 @@ import os
 import keras
 
 from tlkeras import devices, workdir
-from tlkeras.features.engines import engine_obstacle
+from tlkeras.features.engines import ENGINES, engine_obstacle
 from tlkeras.models.backbones import build_backbone, weight_cache
 from tlkeras.models.graph import (
     layer_stages,
@@ -29,8 +29,10 @@ def describe_machine() -> str:
         f"{'cpu cores':<18}{os.cpu_count()}",
         f"{'precision auto':<18}{policy}",
         f"{'xla':<18}{devices.should_compile_with_xla()}",
-        f"{'engine keras':<18}usable",
-        f"{'engine openvino':<18}{engine_obstacle('openvino') or 'usable'}",
+        *(
+            f"{f'engine {name}':<18}{engine_obstacle(name) or 'usable'}"
+            for name in sorted(ENGINES)
+        ),
         f"{'cache folder':<18}{workdir.cache_directory()}",
         f"{'weight cache':<18}{folder} ({len(cached)} files)",
     ]

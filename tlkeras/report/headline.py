@@ -1,6 +1,5 @@
 """The numbers that come first, with their intervals."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,8 +7,6 @@ import numpy as np
 
 from tlkeras.evaluation.metrics import bootstrap_interval
 from tlkeras.report.run_files import RunFiles
-
-Z_95 = 1.959964
 
 
 def build_headline(files: RunFiles) -> dict[str, Any]:
@@ -86,7 +83,7 @@ def wilson_interval(hits: float, count: int) -> tuple[float, float]:
     Unlike the bootstrap's it stays honest for a handful of images.
 
     Args:
-        hits: In 0..count.
+        hits: In 0..count; a whole number but for rounding.
         count: Images; (0, 1) for none.
 
     Reference:
@@ -98,15 +95,12 @@ def wilson_interval(hits: float, count: int) -> tuple[float, float]:
     >>> round(low, 2), high
     (0.57, 1.0)
     """
+    from scipy.stats import binomtest  # takes longer than the whole page
+
     if not count:
         return 0.0, 1.0
-    share, z2 = hits / count, Z_95**2
-    middle = share + z2 / (2 * count)
-    spread = Z_95 * math.sqrt(share * (1 - share) / count + z2 / (4 * count**2))
-    low, high = (
-        (middle + sign * spread) / (1 + z2 / count) for sign in (-1, 1)
-    )
-    return max(low, 0.0), min(high, 1.0)
+    interval = binomtest(round(hits), count).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def quantile_words(counts: Sequence[int]) -> str:

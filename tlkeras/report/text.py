@@ -10,6 +10,7 @@ from tlkeras import workdir
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.evaluation.run import Prediction
+from tlkeras.exporters.records import ExportRecord, Measurement
 
 
 def format_result(result: dict[str, Any], directory: Path) -> str:
@@ -50,47 +51,51 @@ def format_diagnosis(directory: Path) -> str:
     )
 
 
-def format_export(record: dict[str, Any], output: Path) -> str:
-    """Returns what `export.json` holds as a table, a line a file.
+def format_export(record: ExportRecord, output: Path) -> str:
+    """Returns what was exported as a table, a line a file.
 
     Args:
-        record: As `exporters.export.export_run` returns it.
+        record: Of the export.
         output: The export folder.
     """
     lines = [
-        f"{record['name']} version {record['version']}: {record['num_images']} "
-        f"{record['split']} images, Keras {record['keras_accuracy']:.4f}",
+        f"{record.name} version {record.version}: {record.num_images} "
+        f"{record.split} images, Keras {record.keras_accuracy:.4f}",
         f"{'format':<12}{'MB':>8}{'top-1':>8}  {'95 % interval':<18}"
         f"{'drop':>8}  {'95 % interval':<20}{'differ':>7}{'p':>7}"
         f"{'shift':>8}{'p50 ms':>9}{'p99 ms':>9}  worst class",
     ]
-    for name, row in record["formats"].items():
-        if "drop" in row:
-            low, high = row["accuracy_interval"]
-            least, most = row["drop_interval"]
-            p = row["mcnemar_p"]
-            p_value = "" if p is None else f"{p:.2f}"
-            lines.append(
-                f"{name:<12}{row['num_bytes'] / 1e6:>8.2f}"
-                f"{row['accuracy']:>8.4f}  [{low:.4f}, {high:.4f}]  "
-                f"{row['drop']:>+8.4f}  [{least:+.4f}, {most:+.4f}]  "
-                f"{row['num_disagreements']:>7}{p_value:>7}"
-                f"{row['largest_probability_shift']:>8.4f}"
-                f"{row['latency_p50_ms']:>9.2f}{row['latency_p99_ms']:>9.2f}"
-                f"  {row['worst_class']} {row['worst_class_drop']:+.4f}"
-            )
-    for name, row in record["formats"].items():
-        where = output / row["path"] if row["path"] else "nothing written"
-        verdict = f"refused, {row['refused']}" if row["refused"] else "passed"
+    lines += [
+        f"{name:<12}{_measurement_columns(row.measured)}"
+        for name, row in record.formats.items()
+        if row.measured
+    ]
+    for name, row in record.formats.items():
+        where = output / row.path if row.path else "nothing written"
+        verdict = f"refused, {row.refused}" if row.refused else "passed"
         lines.append(f"{name}: {verdict}: {where}")
-        remarks = (row.get("note"), row.get("warning"))
-        lines += [f"  {remark}" for remark in remarks if remark]
-    if "saved_model" in record["formats"]:
+        lines += [f"  {remark}" for remark in row.remarks]
+    if "saved_model" in record.formats:
         lines.append(
             "latency: one image, encoded for saved_model and decoded for the "
             "others"
         )
     return "\n".join(lines)
+
+
+def _measurement_columns(measured: Measurement) -> str:
+    low, high = measured.accuracy_interval
+    least, most = measured.drop_interval
+    p = "" if measured.mcnemar_p is None else f"{measured.mcnemar_p:.2f}"
+    return (
+        f"{measured.num_bytes / 1e6:>8.2f}"
+        f"{measured.accuracy:>8.4f}  [{low:.4f}, {high:.4f}]  "
+        f"{measured.drop:>+8.4f}  [{least:+.4f}, {most:+.4f}]  "
+        f"{measured.num_disagreements:>7}{p:>7}"
+        f"{measured.largest_probability_shift:>8.4f}"
+        f"{measured.latency_p50_ms:>9.2f}{measured.latency_p99_ms:>9.2f}"
+        f"  {measured.worst_class} {measured.worst_class_drop:+.4f}"
+    )
 
 
 def format_evaluation(split: str, metrics: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from tlkeras.exporters.records import ExportRecord
 from tlkeras.report.run_files import RunFiles
 
 VERDICTS = ("fail", "warn", "pass", "skip")
@@ -45,4 +46,5 @@ def build_export(files: RunFiles) -> dict[str, Any] | None:
     """Returns what was exported; None where nothing was."""
     if not files.export:
         return None
-    return {**files.export, "rows": files.export["formats"]}
+    record = ExportRecord.from_dict(files.export)
+    return {**vars(record), "rows": record.formats}

@@ -19,6 +19,7 @@ from tlkeras.evaluation.metrics import (
     per_image_scores,
 )
 from tlkeras.linear.solvers import fit_linear_classifier
+from tlkeras.optim.losses import LOSSES
 from tlkeras.training.trainer import train_and_evaluate
 
 
@@ -71,7 +72,7 @@ def measure_raw_pixels(
     def score(kernel: np.ndarray, bias: np.ndarray) -> float:
         logits = pixels["validation"] @ kernel + bias
         summary = compute_summary(
-            targets["validation"], logits, loss="softmax", multi_label=False
+            targets["validation"], logits, loss=LOSSES["softmax"]
         )
         return summary["top_1_accuracy"]
 
@@ -79,7 +80,7 @@ def measure_raw_pixels(
         pixels["train"],
         targets["train"],
         score,
-        loss="softmax",
+        loss=LOSSES["softmax"],
         log10_l2=(-2.0, 4.0),
         num_strengths=13,
     )

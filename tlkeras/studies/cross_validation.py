@@ -7,6 +7,7 @@ import numpy as np
 
 from tlkeras.evaluation.metrics import bootstrap_interval, per_image_scores
 from tlkeras.linear.solvers import SOLVERS, standardize
+from tlkeras.optim.losses import Loss
 
 DROPOUT_RATE = 0.5  # DeCAF, section 4.1
 DROPOUT_COPIES = 3
@@ -34,7 +35,7 @@ def cross_validate(
     codes: np.ndarray,
     targets: np.ndarray,
     *,
-    loss: str,
+    loss: Loss,
     log10_l2: tuple[float, float] = (0.0, 4.0),
     num_strengths: int = 5,
     num_folds: int = 3,
@@ -47,7 +48,7 @@ def cross_validate(
     Args:
         codes: float [N, d].
         targets: [N, C] multi-hot.
-        loss: softmax | squared_hinge | binary.
+        loss: Row of `optim.losses.LOSSES`.
         log10_l2: Range of strengths in powers of ten, on standardised codes.
         num_strengths: How many, evenly spaced in log space.
         num_folds: At least 2; folds are stratified by each image's first class.

@@ -26,6 +26,7 @@ from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import topological_layers
+from tlkeras.optim.losses import LOSSES
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate
 from tlkeras.studies.probe_cost import StepCost, measure_steps
 from tlkeras.training.frozen_part import feature_settings, reader_factory
@@ -35,14 +36,14 @@ PROBE = "probe.json"
 PROBE_PLOT = "probe.png"
 # Column -> (loss, whether the codes get dropout).
 COLUMNS = {
-    "softmax": ("softmax", False),
-    "softmax+dropout": ("softmax", True),
-    "svm": ("squared_hinge", False),
-    "svm+dropout": ("squared_hinge", True),
+    "softmax": (LOSSES["softmax"], False),
+    "softmax+dropout": (LOSSES["softmax"], True),
+    "svm": (LOSSES["squared_hinge"], False),
+    "svm+dropout": (LOSSES["squared_hinge"], True),
 }
 MULTI_LABEL_COLUMNS = {
-    "logistic": ("binary", False),
-    "logistic+dropout": ("binary", True),
+    "logistic": (LOSSES["binary"], False),
+    "logistic+dropout": (LOSSES["binary"], True),
 }
 SIGNIFICANT = 0.05
 

@@ -41,7 +41,7 @@ from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import freeze
 from tlkeras.models.graph import find_cutoff, topological_layers
 from tlkeras.models.split import choose_cut, split_classifier
-from tlkeras.optim.losses import expected_initial_loss, mean_loss
+from tlkeras.optim.losses import mean_loss
 from tlkeras.studies.cross_validation import cross_validate
 from tlkeras.training.assembly import build_optimizer
 from tlkeras.training.context import RunContext
@@ -243,8 +243,8 @@ def _check_overfit(
         inputs = _pixels(run, few)
     settings: dict[str, Any] = {
         "loss": classifier.head.loss,
-        "expected": expected_initial_loss(
-            classifier.head.loss, run.dataset.num_classes
+        "expected": classifier.head.loss.expected_at_zero(
+            run.dataset.num_classes
         ),
     }
     suite.run(

@@ -14,7 +14,6 @@ from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze
 from tlkeras.models.graph import find_cutoff
 from tlkeras.models.split import choose_cut
-from tlkeras.optim.losses import LOSSES
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import (
@@ -123,7 +122,7 @@ def compile_model(
     """Compiles what trains: the whole classifier or its suffix."""
     model.compile(
         optimizer=optimizer,
-        loss=LOSSES[run.classifier.head.loss](phase.label_smoothing),
+        loss=run.classifier.head.loss.build(phase.label_smoothing),
         metrics=[build_metric(TOP_1, run.dataset.num_classes, run.multi_label)],
         jit_compile=devices.should_compile_with_xla(),
     )

@@ -79,7 +79,7 @@ class RunContext:
     @property
     def multi_label(self) -> bool:
         """Whether images may carry several labels."""
-        return self.classifier.head.loss == "binary"
+        return self.classifier.head.multi_label
 
     @property
     def class_weights(self) -> np.ndarray | None:
@@ -112,10 +112,7 @@ class RunContext:
         """Returns a split's metrics and per-image scores [N] for its logits."""
         targets = self.dataset.splits[split].targets
         metrics = compute_summary(
-            targets,
-            logits,
-            loss=self.classifier.head.loss,
-            multi_label=self.multi_label,
+            targets, logits, loss=self.classifier.head.loss
         )
         return metrics, per_image_scores(
             targets, logits, multi_label=self.multi_label

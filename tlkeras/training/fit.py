@@ -17,13 +17,13 @@ from tlkeras.callbacks.update_ratios import UpdateRatios
 from tlkeras.callbacks.validation import Validation
 from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.data.parallel import lent
-from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.multi_optimizer import (
     export_slots,
     import_slots,
     inner_optimizers,
     set_first_step,
 )
+from tlkeras.ranking import rank_key
 from tlkeras.training.assembly import (
     build_optimizer,
     compile_model,
@@ -167,9 +167,7 @@ def _callbacks(
     """Returns the callbacks in the order in which an epoch's end runs them."""
     guard = DivergenceGuard(
         phase.divergence_factor,
-        expected_initial_loss(
-            run.classifier.head.loss, run.dataset.num_classes
-        ),
+        run.classifier.head.loss.expected_at_zero(run.dataset.num_classes),
     )
     validation = Validation(validate, guard)
     callbacks: list[keras.callbacks.Callback] = [
@@ -206,9 +204,8 @@ def _keep_best(
     epoch: int,
 ) -> None:
     """Writes the weights if validation was never better in this phase."""
-    new = (metrics[run.metric], -metrics["loss"])
     best = run.progress.best
-    if best and new <= (best.metrics[run.metric], -best.metrics["loss"]):
+    if best and _rank(metrics, run) <= _rank(best.metrics, run):
         return
     run.progress.best = BestWeights(
         file=run.checkpoints.save_weights(
@@ -218,6 +215,10 @@ def _keep_best(
         metrics=metrics,
         scores=scores.tolist(),
     )
+
+
+def _rank(metrics: dict[str, float], run: RunContext) -> tuple[float, float]:
+    return rank_key(metrics[run.metric], metrics["loss"])
 
 
 def _fall_back_to_start(

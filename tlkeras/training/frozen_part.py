@@ -242,10 +242,13 @@ def prove_stitched(phase: Phase, run: RunContext, frozen: FrozenPart) -> float:
     whole = run_batches(run.classifier.model, [images])
     scale = max(float(np.abs(whole).max()), 1e-6)
     error = float(np.abs(in_parts - whole).max()) / scale
-    precision = frozen.prefix.precision
-    if frozen.prefix.settings.storage == "float16":
-        precision = "float16" if precision == "float32" else precision
-    tolerance = STITCH_TOLERANCE[precision]
+    # The coarsest of what the network, the engine and the disk compute in.
+    own = frozen.parts.prefix.outputs[0].dtype
+    storage = frozen.prefix.settings.storage
+    tolerance = max(
+        STITCH_TOLERANCE[precision]
+        for precision in (own, frozen.prefix.precision, storage)
+    )
     if not error <= tolerance:
         raise GateError(
             f"The phase '{phase.name}' cannot be trusted: the whole model's "

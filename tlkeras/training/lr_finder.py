@@ -14,7 +14,7 @@ from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.errors import InputError
 from tlkeras.models.layer_groups import LayerGroup
 from tlkeras.models.snapshot import restored
-from tlkeras.optim.losses import expected_initial_loss
+from tlkeras.optim.divergence import Divergence
 from tlkeras.optim.lr_rules import (
     RULES,
     Region,
@@ -201,8 +201,9 @@ def _run_steps(
     )
     model = frozen.suffix if frozen else run.classifier.model
     # Three times almost nothing is no divergence.
-    fresh = expected_initial_loss(
-        run.classifier.head.loss, run.dataset.num_classes
+    divergence = Divergence(
+        QUIT_FACTOR,
+        run.classifier.head.loss.expected_at_zero(run.dataset.num_classes),
     )
     losses: list[float] = []
     with (
@@ -219,7 +220,9 @@ def _run_steps(
             losses.append(float(model.train_on_batch(*batch)[0]))
             if unmoved is None:
                 continue
-            bound = QUIT_FACTOR * max(unmoved[len(losses) - 1], fresh)
+            bound = divergence.bound(
+                divergence.initial_loss(float(unmoved[len(losses) - 1]))
+            )
             if not math.isfinite(losses[-1]):
                 reason = f"the loss became {losses[-1]} at rate {rate:.3g}"
                 losses[-1] = bound

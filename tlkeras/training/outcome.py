@@ -25,7 +25,7 @@ def write_result(run: RunContext) -> dict[str, Any]:
         "class_names": list(run.dataset.class_names),
         "multi_label": run.multi_label,
         "image_size": run.classifier.image_size,
-        "loss": run.classifier.head.loss,
+        "loss": run.classifier.head.loss.name,
         "num_parameters": run.classifier.model.count_params(),
         "trainable_parameters": kept.trainable_parameters,
     }

@@ -8,6 +8,7 @@ from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze
 from tlkeras.models.graph import topological_layers
+from tlkeras.ranking import rank_key
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import build_frozen_part, prove_stitched
 from tlkeras.training.phases import Phase
@@ -40,10 +41,10 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
     }
     seconds_features = time.perf_counter() - started
 
-    def score(kernel: np.ndarray, bias: np.ndarray) -> float:
+    def score(kernel: np.ndarray, bias: np.ndarray) -> tuple[float, float]:
         logits = codes["validation"] @ kernel + bias
         metrics, _ = run.summarize("validation", logits)
-        return metrics[run.metric] - 1e-6 * min(metrics["loss"], 100.0)
+        return rank_key(metrics[run.metric], metrics["loss"])
 
     fit = fit_linear_classifier(
         codes["train"],
@@ -93,5 +94,13 @@ def run_solve_phase(phase: Phase, run: RunContext) -> PhaseOutcome:
         trainable_parameters=fit.kernel.size + fit.bias.size,
         kept=False,
         comparison=None,
-        details={"l2": fit.l2, "tried": [list(pair) for pair in fit.tried]},
+        details={
+            "l2": fit.l2,
+            "tried": [[l2, _as_number(*rank)] for l2, rank in fit.tried],
+        },
     )
+
+
+def _as_number(metric: float, negative_loss: float) -> float:
+    """Returns a rank as `result.json` holds it: one number, ties told apart."""
+    return metric - 1e-6 * min(-negative_loss, 100.0)

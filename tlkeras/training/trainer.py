@@ -23,6 +23,7 @@ from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import compare_paired, primary_metric
 from tlkeras.models.backbones import BACKBONES, check_image_size
 from tlkeras.models.classifier import Classifier, build_classifier, freeze
+from tlkeras.models.heads import HEADS, split_model_section
 from tlkeras.tables import lookup
 from tlkeras.training.context import RunContext
 from tlkeras.training.first_checks import run_first_checks
@@ -131,6 +132,8 @@ def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
         console.line(f"  left out {left_out.path}: {left_out.reason}")
     for path, split in ledger.moved:
         console.line(f"  moved {path} to {split}: its class had none there")
+    if memory := ledger.describe_memory():
+        console.line(f"  {memory}")
     if ledger.num_with_orientation:
         console.line(
             f"  {ledger.num_with_orientation} files carry an EXIF orientation, "
@@ -193,7 +196,7 @@ def build_run(
         history=History(
             directory / workdir.HISTORY,
             history_columns(
-                primary_metric(classifier.head.loss == "binary"), list(names)
+                primary_metric(classifier.head.multi_label), list(names)
             ),
             directory / workdir.TENSORBOARD
             if config.runtime.tensorboard
@@ -214,7 +217,7 @@ def require_fitting_head(config: ConfigDict, dataset: Dataset) -> None:
     Raises:
         InputError: If images carry several labels and the head takes one.
     """
-    if dataset.multi_label and config.model.head != "multi_label":
+    if dataset.multi_label and not HEADS[config.model.head].multi_label:
         raise InputError(
             f"'{config.data.source}' gives some images several labels; "
             f"expected one each for model.head='{config.model.head}': set "
@@ -243,7 +246,7 @@ def build_from_config(
     config: ConfigDict, dataset: Dataset, num_workers: int
 ) -> Classifier:
     """Builds the classifier that a config describes."""
-    settings = config.model.to_dict()
+    head, settings = split_model_section(config.model.to_dict())
     spec = lookup(BACKBONES, settings["backbone"], what="backbone")
     mean, std = compute_training_mean(
         dataset.splits["train"],
@@ -255,6 +258,7 @@ def build_from_config(
     return build_classifier(
         settings.pop("backbone"),
         class_names=dataset.class_names,
+        head=head,
         mean=mean,
         std=std,
         seed=config.seed,

@@ -25,7 +25,6 @@ from tlkeras.data.views import Views
 from tlkeras.errors import InputError
 from tlkeras.models.classifier import freeze
 from tlkeras.models.heads import HEADS
-from tlkeras.optim.losses import LOSSES, expected_initial_loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.training.assembly import build_metric
 from tlkeras.training.frozen_part import feature_settings
@@ -158,7 +157,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
                 classifier.model.trainable_variables,
                 joint_clipnorm=phase.global_clipnorm,
             ),
-            loss=LOSSES[classifier.head.loss](phase.label_smoothing),
+            loss=classifier.head.loss.build(phase.label_smoothing),
             metrics=[self._metric(config)],
             jit_compile=devices.should_compile_with_xla(),
         )
@@ -169,7 +168,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
         return build_metric(
             "accuracy",
             self.dataset.num_classes,
-            HEADS[config.model.head].loss == "binary",
+            HEADS[config.model.head].multi_label,
         )
 
     def fit(
@@ -181,8 +180,8 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
     ) -> keras.callbacks.History:
         """Trains a model, on the config's data unless `search` got others."""
         config, phase = self._resolve(hp)
-        loss = expected_initial_loss(
-            HEADS[config.model.head].loss, self.dataset.num_classes
+        loss = HEADS[config.model.head].loss.expected_at_zero(
+            self.dataset.num_classes
         )
         guard = DivergenceGuard(phase.divergence_factor, loss)
         kwargs["callbacks"] = [*kwargs.pop("callbacks", []), guard]

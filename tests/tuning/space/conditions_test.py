@@ -282,7 +282,7 @@ def test_a_phase_that_is_left_out_is_named():
 def test_the_tables_agree_with_what_they_are_about():
     assert set(SOLVED_HEADS) == {n for n, h in HEADS.items() if h.is_solvable}
     assert set(SMOOTHED_HEADS) == {
-        n for n, head in HEADS.items() if head.loss != "squared_hinge"
+        n for n, head in HEADS.items() if head.loss.smooth_target
     }
     assert set(READERS) == set(schedule_section())
     for name, kinds in READERS.items():

@@ -8,6 +8,7 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.evaluation.metrics import PairedComparison
+from tlkeras.ranking import rank_key
 from tlkeras.tuning.trials.outcome import TrialOutcome
 
 
@@ -55,7 +56,7 @@ class Finalist:
     def rank(self) -> tuple[float, float]:
         """Higher is better; ties are broken by the loss."""
         loss = float(np.mean(self.losses)) if self.losses else np.inf
-        return self.mean, -loss
+        return rank_key(self.mean, loss)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns what the file holds."""

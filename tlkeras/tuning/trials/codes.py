@@ -18,6 +18,7 @@ from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import freeze
 from tlkeras.models.graph import topological_layers
 from tlkeras.models.split import split_classifier
+from tlkeras.optim.losses import Loss
 from tlkeras.training.frozen_part import feature_settings, reader_factory
 from tlkeras.training.trainer import build_from_config, set_up_model
 
@@ -43,14 +44,9 @@ class HeadCodes:
         """Returns float32 [N, C] of a split."""
         return self.dataset.splits[split].targets
 
-    def summarize(self, logits: np.ndarray, *, loss: str) -> dict[str, float]:
+    def summarize(self, logits: np.ndarray, *, loss: Loss) -> dict[str, float]:
         """Returns `loss` and the primary metric on validation."""
-        return compute_summary(
-            self.targets("validation"),
-            logits,
-            loss=loss,
-            multi_label=loss == "binary",
-        )
+        return compute_summary(self.targets("validation"), logits, loss=loss)
 
     @functools.cached_property
     def class_weights(self) -> np.ndarray:

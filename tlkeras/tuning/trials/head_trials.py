@@ -20,7 +20,6 @@ from tlkeras.linear.head_specs import (
 )
 from tlkeras.linear.head_steps import STEPS
 from tlkeras.models.heads import HEADS, INITIALIZERS, HeadSpec
-from tlkeras.optim.losses import expected_initial_loss
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import SCHEDULES, PhaseSchedule, ScheduleArgs
 from tlkeras.training.phases import Phase, read_phases
@@ -52,7 +51,7 @@ class HeadJob:
         """Whether the batched computation knows all that the head needs."""
         phase, model = self.phase, self.config.model
         return (
-            not self.head.has_hidden
+            self.head.is_batchable
             and self.optimizer.optimizer in STEPS
             and self.optimizer.clipnorm is None
             and phase.global_clipnorm is None
@@ -160,9 +159,8 @@ def _train_group(
         steps_per_epoch=steps,
         kernel=ops.convert_to_numpy(kernel),
         seed=stream_seed(first.config.seed, "head dropout"),
-        metric=primary_metric(first.head.loss == "binary"),
+        metric=primary_metric(first.head.multi_label),
         divergence_factor=first.phase.divergence_factor,
-        fresh_loss=expected_initial_loss(first.head.loss, num_classes),
     )
     settings = [_settings(job, len(batches)) for job in jobs]
     yield from train_heads(settings, data, plan, is_over=is_over)

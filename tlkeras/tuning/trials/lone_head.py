@@ -18,12 +18,12 @@ from tlkeras.callbacks.validation import Validation
 from tlkeras.data.parallel import lent
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.linear.head_specs import HeadData, TrainedHead
-from tlkeras.models.heads import HEADS, build_head
+from tlkeras.models.heads import HEADS, build_head, split_model_section
 from tlkeras.models.inference import run_batches
 from tlkeras.models.layer_groups import HEAD
-from tlkeras.optim.losses import LOSSES, expected_initial_loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.optim.optimizers import OptimizerSpec
+from tlkeras.ranking import rank_key
 from tlkeras.training.assembly import plateau_callbacks
 from tlkeras.training.phases import Phase, group_rate, group_spec
 
@@ -53,18 +53,12 @@ def build_lone_head(
         num_classes: C.
         metrics: That `fit` shows.
     """
-    model = config.model
+    head, _ = split_model_section(config.model.to_dict())
     codes = keras.Input((size,), name="codes")
     logits = build_head(
         codes,
-        kind=model.head,
+        head,
         num_classes=num_classes,
-        hidden_units=model.hidden_units,
-        dropout=model.dropout,
-        initializer=model.head_initializer,
-        l1=model.head_l1,
-        l2=model.head_l2,
-        max_norm=model.head_max_norm,
         seed=config.seed,
     )
     network = keras.Model(codes, logits, name="head")
@@ -76,7 +70,7 @@ def build_lone_head(
             variables,
             joint_clipnorm=phase.global_clipnorm,
         ),
-        loss=LOSSES[HEADS[model.head].loss](phase.label_smoothing),
+        loss=HEADS[head.kind].loss.build(phase.label_smoothing),
         metrics=list(metrics),
         jit_compile=devices.should_compile_with_xla(),
     )
@@ -110,7 +104,7 @@ class _Course(keras.callbacks.Callback):
         history.append(row)
 
         def score(one: dict[str, float]) -> tuple[float, float]:
-            return one[f"val/{self.metric}"], -one["val/loss"]
+            return rank_key(one[f"val/{self.metric}"], one["val/loss"])
 
         best = self.trained.epoch
         if not best or score(row) > score(history[best - 1]):
@@ -144,13 +138,13 @@ def train_lone_head(
         is_over: Asked after each epoch; True ends the head where it stands.
     """
     started = time.perf_counter()
-    loss = HEADS[config.model.head].loss
+    kind = HEADS[config.model.head]
     num_classes = data.targets.shape[1]
     network = build_lone_head(
         config, phase, spec, size=data.codes.shape[1], num_classes=num_classes
     )
     guard = DivergenceGuard(
-        phase.divergence_factor, expected_initial_loss(loss, num_classes)
+        phase.divergence_factor, kind.loss.expected_at_zero(num_classes)
     )
 
     def evaluate() -> tuple[dict[str, float], np.ndarray]:
@@ -161,7 +155,7 @@ def train_lone_head(
 
     validation = Validation(evaluate, guard)
     course = _Course(validation, guard, is_over)
-    course.metric = primary_metric(loss == "binary")
+    course.metric = primary_metric(kind.multi_label)
     course.trained = TrainedHead(*network.get_layer("logits").get_weights())
     with lent(_rows(data, batches)) as rows:
         network.fit(

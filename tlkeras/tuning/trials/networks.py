@@ -5,6 +5,7 @@ import fnmatch
 from ml_collections import ConfigDict
 
 from tlkeras.models.classifier import Classifier, build_classifier
+from tlkeras.models.heads import split_model_section
 from tlkeras.training.phases import read_phases
 from tlkeras.training.trainer import check_backbone, try_phases
 from tlkeras.tuning.plan import SearchPlan
@@ -48,7 +49,7 @@ def check_networks(plan: SearchPlan) -> None:
 
 
 def _build(config: ConfigDict) -> Classifier:
-    settings = config.model.to_dict()
+    head, settings = split_model_section(config.model.to_dict())
     return build_classifier(
-        settings.pop("backbone"), class_names=("a", "b"), **settings
+        settings.pop("backbone"), class_names=("a", "b"), head=head, **settings
     )

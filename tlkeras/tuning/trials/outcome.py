@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras import workdir
+from tlkeras.ranking import rank_key
 from tlkeras.tuning.space.hyperparameters import Values
 
 COMPLETED, DIVERGED, FAILED = "completed", "diverged", "failed"
@@ -85,14 +86,14 @@ def rank_trials(
     heads = {outcomes[index].values.get("model.head") for index in done}
     best = max((outcomes[i].val_accuracy or 0.0 for i in done), default=0.0)
 
-    def key(index: int) -> tuple[bool, float, float, int]:
-        accuracy = outcomes[index].val_accuracy or 0.0
+    def key(index: int) -> tuple[bool, float, float]:
         loss = (outcomes[index].val_loss or 0.0) if len(heads) == 1 else 0.0
+        accuracy, low_loss = rank_key(outcomes[index].val_accuracy or 0.0, loss)
         is_tied = best - accuracy <= (floor or 0.0)
-        order = (loss, -accuracy) if is_tied else (-accuracy, loss)
-        return (not is_tied, *order, index)
+        order = (low_loss, accuracy) if is_tied else (accuracy, low_loss)
+        return (is_tied, *order)
 
-    return sorted(done, key=key)
+    return sorted(done, key=key, reverse=True)  # of equals, the first stays so
 
 
 def write_outcome(

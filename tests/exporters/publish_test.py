@@ -1,0 +1,109 @@
+"""Versions are published whole or not at all."""
+
+import errno
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tensorflow as tf
+
+from tlkeras.exporters import publish, saved_model
+from tlkeras.exporters.export import export_run
+from tlkeras.exporters.settings import ExportSettings
+from tlkeras.exporters.versions import existing_versions
+
+FEW = ExportSettings(formats=("saved_model", "float32"), max_drop=0.0)
+
+KILLED = """
+import sys
+from tlkeras import ExportSettings, export_run
+settings = ExportSettings(formats=("saved_model", "float32"), max_drop=0.0)
+export_run(sys.argv[1], sys.argv[2], settings)
+"""
+
+
+def start_export(finished, output, **options):
+    return subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(finished), str(output)],
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_a_killed_export_leaves_no_half_version(finished, tmp_path):
+    output = tmp_path / "photos"
+    output.mkdir()
+    staging = output / ".staging"
+    for stop in ("saved_model", "saved_model/saved_model.pb", "tflite"):
+        process = start_export(finished, output)
+        while process.poll() is None and not (staging / stop).exists():
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        for version in output.glob("[0-9]*"):
+            assert (version / "model_info.json").exists(), stop
+            assert (version / "assets.extra").exists(), stop
+    killed = existing_versions(output)
+    record = export_run(finished, output, FEW)
+    assert record["version"] == max(killed, default=0) + 1
+    assert not staging.exists()
+
+
+def test_a_full_disk_gives_one_sentence_and_no_version(finished, tmp_path):
+    def limit_file_size():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    output = tmp_path / "photos"
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "tlkeras.cli.main",
+            "export",
+            f"--workdir={finished}",
+            f"--output={output}",
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=limit_file_size,
+    )
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 1, errors
+    (sentence,) = [x for x in errors.splitlines() if x.startswith("tlkeras:")]
+    assert "the system says" in sentence
+    assert "File too large" in sentence
+    assert existing_versions(output) == set()
+    assert sorted(os.listdir(output)) == [".lock"]
+
+
+def test_warm_up_requests_on_a_full_disk(tmp_path, finished, monkeypatch):
+    """TensorFlow's writer raises an error of its own."""
+
+    def full(*_):
+        raise tf.errors.OutOfRangeError(None, None, "File too large")
+
+    monkeypatch.setattr(saved_model, "write_warmup", full)
+    with pytest.raises(OSError, match="File too large"):
+        export_run(finished, tmp_path / "m", FEW)
+    assert existing_versions(tmp_path / "m") == set()
+
+
+def test_a_disk_that_fills_at_the_end_publishes_nothing(
+    tmp_path, finished, monkeypatch
+):
+    def full(folder):
+        if folder.name == "saved_model":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = (finished / "export.json").read_text()
+    monkeypatch.setattr(publish, "flush", full)
+    with pytest.raises(OSError, match="No space"):
+        export_run(finished, tmp_path / "m", FEW)
+    assert existing_versions(tmp_path / "m") == set()
+    assert not (tmp_path / "m" / "export.json").exists()
+    assert (finished / "export.json").read_text() == before

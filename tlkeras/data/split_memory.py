@@ -1,0 +1,66 @@
+"""What earlier runs on a source moved between splits, kept for later ones.
+
+A class without an image in a split gets the nearest one of its images there
+(`splits.assign_splits`). Which one that is depends on the files that there are;
+so that it stays where it is when others are added, it is remembered below the
+cache folder. Another machine does not remember: `data.split_memory=False` gives
+the split that data and seed alone decide.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tlkeras import workdir
+from tlkeras.data.dataset import Example
+from tlkeras.data.splits import SPLIT_COLUMNS, digest_text, read_split_file
+
+
+def memory_path(source: str, seed: int, fractions: Sequence[float]) -> Path:
+    """Returns where the moves of a source folder are kept between runs.
+
+    Args:
+        source: As the user wrote it.
+        seed: Of the division.
+        fractions: Shares of train, validation and test.
+    """
+    place = Path(source)
+    key = digest_text(f"{place.resolve()}:{seed}:{tuple(fractions)}")
+    name = re.sub(r"\W+", "_", place.name)
+    return workdir.cache_directory() / "splits" / f"{name}-{key}.csv"
+
+
+def recall_moves(memory: Path) -> dict[str, str]:
+    """Returns digest -> split of the files that earlier runs moved."""
+    return read_split_file(memory, moved_only=True)
+
+
+def remember_moves(memory: Path, moved: Sequence[Example]) -> None:
+    """Adds moves to those that earlier runs made for the same source."""
+    known = recall_moves(memory)
+    known.update((e.digest, e.split or "") for e in moved)
+    workdir.make_directory(memory.parent, what="cache folder")
+    workdir.write_table(
+        memory,
+        SPLIT_COLUMNS,
+        (
+            {"digest": digest, "split": split, "moved": 1}
+            for digest, split in known.items()
+        ),
+    )
+
+
+def find_changed(
+    placed: Sequence[Example], alone: Sequence[Example]
+) -> list[tuple[str, str]]:
+    """Returns the `(path, split)` that a memory changed.
+
+    Args:
+        placed: With the memory.
+        alone: The same files in the same order, as they are placed without it.
+    """
+    return [
+        (one.path, one.split or "")
+        for one, other in zip(placed, alone, strict=True)
+        if one.split != other.split
+    ]
