@@ -11,6 +11,7 @@ from tlkeras.config.config_file import write_config_file
 from tlkeras.console import Console
 from tlkeras.errors import GateError
 from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.models.heads import HEADS
 from tlkeras.tuning.comparison import compare_runs, format_comparison
 from tlkeras.tuning.context import SearchContext
 from tlkeras.tuning.finals import (
@@ -63,7 +64,7 @@ def _choose_winner(
         num_seeds=tuning.final_seeds,
         floor=noise.floor,
     )
-    multi_label = plan.config.model.head == "multi_label"
+    multi_label = HEADS[plan.config.model.head].multi_label
     return SearchResult(
         metric=f"val/{primary_metric(multi_label)}",
         best=finalists[0].trial,
