@@ -4,6 +4,7 @@ import shutil
 import pytest
 
 from tlkeras.config import get_config
+from tlkeras.console import Console
 from tlkeras.data.load import load_configured, load_dataset
 
 
@@ -99,7 +100,7 @@ def test_a_run_says_what_the_memory_changed(
     small_config.phases.fine_tune.epochs = 0
     small_config.report.enabled = False
     directory = tmp_path_factory.mktemp("run")
-    train_and_evaluate(small_config, directory)
+    train_and_evaluate(small_config, directory, console=Console())
     ledger = json.loads((directory / "ledger.json").read_text())
     (line,) = [
         line
