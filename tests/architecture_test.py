@@ -23,6 +23,7 @@ LINES = {
     "devices": 0,
     "startup": 0,
     "ranking": 0,
+    "pages": 0,
     "config": 1,
     "data": 2,
     "optim": 2,

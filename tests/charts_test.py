@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tlkeras.charts import (
-    COLORS,
+    CSS_COLORS,
     THEME,
     chart_settings,
     new_chart,
@@ -29,16 +29,16 @@ def test_charts_use_the_pages_colours_and_unique_ids():
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', drawn[0]))
     assert used <= ids[0]
     assert "var(--train)" in drawn[0]
-    assert not set(COLORS.values()) & set(re.findall(r"#\w{6}", drawn[0]))
+    assert not set(CSS_COLORS.values()) & set(re.findall(r"#\w{6}", drawn[0]))
     assert "$x^2$ &lt;b&gt;" in drawn[0]
 
 
 def test_the_theme_defines_every_colour_of_charts_in_light_and_dark():
     light, dark = read_theme().split("@media")
-    for name, color in COLORS.items():
+    for name, color in CSS_COLORS.items():
         assert f"--{name}: {color}" in light, name
         assert len(re.findall(rf"--{name}: #\w{{6}}\b", dark)) == 1, name
-    assert len(set(COLORS.values())) == len(COLORS)
+    assert len(set(CSS_COLORS.values())) == len(CSS_COLORS)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from tlkeras import workdir
-from tlkeras.charts import COLORS
+from tlkeras.charts import CSS_COLORS
 from tlkeras.config.config_file import write_config_file
 from tlkeras.config.hashing import config_hash
 from tlkeras.errors import GateError, InputError
@@ -163,7 +163,9 @@ def test_the_pictures_follow_the_page_and_share_no_id(searched):
     assert {"--soft", "--good", "--bad", "--train", "--level-7"} <= used
     for variable in used:
         assert style.count(f"{variable}: ") == 2, variable
-    assert not set(COLORS.values()) & set(re.findall(r"#\w{6}", str(pictures)))
+    assert not set(CSS_COLORS.values()) & set(
+        re.findall(r"#\w{6}", str(pictures))
+    )
 
 
 def test_the_page_escapes_and_does_without_a_field_that_nobody_drew(

@@ -27,7 +27,8 @@ class Step:
     """What one step did.
 
     Attributes:
-        gradients: Path of each trainable variable -> its gradient.
+        gradients: Path of each trainable variable -> its gradient, [...] of the
+            variable.
         changed: Paths of all variables that are not what they were.
     """
 

