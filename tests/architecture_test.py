@@ -23,7 +23,6 @@ LINES = {
     "devices": 0,
     "startup": 0,
     "ranking": 0,
-    "pages": 0,
     "config": 1,
     "data": 2,
     "optim": 2,
