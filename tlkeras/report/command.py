@@ -8,10 +8,10 @@ from ml_collections import ConfigDict
 from tlkeras.config.defaults import get_config
 from tlkeras.config.dotted import differences
 from tlkeras.config.fields import UNKNOWN, row_of
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 
-def build_command(files: RunFiles) -> dict[str, Any]:
+def build_command(files: RunFiles) -> Content:
     """Returns the command and what it cannot say."""
     arguments, unsaid = list_flags(files.config)
     source = shlex.quote(f"--data={files.config.data.source}")

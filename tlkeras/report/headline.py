@@ -1,15 +1,14 @@
 """The numbers that come first, with their intervals."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tlkeras.evaluation.metrics import bootstrap_interval
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 
-def build_headline(files: RunFiles) -> dict[str, Any]:
+def build_headline(files: RunFiles) -> Content:
     """Returns one card a split, and smaller figures beside them."""
     cards = [
         _describe_split(split, files)
@@ -19,7 +18,7 @@ def build_headline(files: RunFiles) -> dict[str, Any]:
     return {"cards": cards, "figures": _figures(files)}
 
 
-def _describe_split(split: str, files: RunFiles) -> dict[str, Any]:
+def _describe_split(split: str, files: RunFiles) -> Content:
     metrics = files.evaluations[split]
     interval = metrics.get(f"{files.metric}_interval")
     card = {

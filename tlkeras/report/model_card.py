@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from tlkeras.pages import make_environment
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 
 # Our metric -> (its type in the hubs' list of metrics, its name).
 HUB_METRICS = {
@@ -16,7 +16,7 @@ HUB_METRICS = {
 MARKUP = re.compile(r"([\\`*{}\[\]<>#|~$]|(?<!\w)_|_(?!\w))")
 
 
-def format_model_card(files: RunFiles, built: dict[str, dict[str, Any]]) -> str:
+def format_model_card(files: RunFiles, built: dict[str, Content]) -> str:
     """Returns the model card.
 
     Args:

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from tlkeras import workdir
 from tlkeras.pages import make_environment
@@ -20,7 +19,7 @@ from tlkeras.report.model_card import format_model_card
 from tlkeras.report.network import build_phases
 from tlkeras.report.rate_finder import build_rate_finder
 from tlkeras.report.reliability import build_reliability
-from tlkeras.report.run_files import RunFiles, read_run_files
+from tlkeras.report.run_files import Content, RunFiles, read_run_files
 from tlkeras.report.trials import build_trials
 from tlkeras.report.verdicts import (
     build_checks,
@@ -40,7 +39,7 @@ class Section:
     """
 
     title: str
-    build: Callable[[RunFiles], dict[str, Any] | None]
+    build: Callable[[RunFiles], Content | None]
 
 
 # In the order of the page; each key names templates/sections/KEY.html.
@@ -104,13 +103,13 @@ def write_report(
     return folder / workdir.REPORT
 
 
-def build_sections(files: RunFiles) -> dict[str, dict[str, Any]]:
+def build_sections(files: RunFiles) -> dict[str, Content]:
     """Returns what each section shows; sections without content are absent."""
     built = {key: section.build(files) for key, section in SECTIONS.items()}
     return {key: data for key, data in built.items() if data is not None}
 
 
-def render_page(files: RunFiles, built: dict[str, dict[str, Any]]) -> str:
+def render_page(files: RunFiles, built: dict[str, Content]) -> str:
     """Returns the page as HTML."""
     environment = make_environment("tlkeras.report")
     return environment.get_template("page.html").render(

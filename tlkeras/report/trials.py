@@ -1,8 +1,6 @@
 """The search for hyper-parameters, shortly: it has a page of its own."""
 
-from typing import Any
-
-from tlkeras.report.run_files import RunFiles
+from tlkeras.report.run_files import Content, RunFiles
 from tlkeras.tuning.page.lines import format_row, short_names
 from tlkeras.tuning.page.plots import plot_scatter, scatter_fields
 from tlkeras.tuning.space.space import SearchField
@@ -13,7 +11,7 @@ NUM_SHOWN = 10
 NEEDED = {"trials", "space", "best", "metric", "noise_floor"}
 
 
-def build_trials(files: RunFiles) -> dict[str, Any] | None:
+def build_trials(files: RunFiles) -> Content | None:
     """Returns the ten best trials; None where nothing was tuned."""
     tuning = files.tuning
     if not tuning or not set(tuning) >= NEEDED or not tuning["trials"]:
