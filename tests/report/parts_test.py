@@ -76,7 +76,7 @@ def test_pairs_are_counted_off_the_diagonal():
         ("c", "b", 2),
         ("b", "a", 1),
     ]
-    assert sum(p["count"] for p in pairs) == matrix.sum() - matrix.trace()
+    assert sum(p.count for p in pairs) == matrix.sum() - matrix.trace()
     assert pairs[1].share == 1.0
 
 
@@ -87,7 +87,7 @@ def test_mistakes_come_surest_first_and_know_several_labels():
         {"label": "a", "predicted": "b", "probability": "0.8"},
         {"label": "x|y", "predicted": "x|y", "probability": "1.0"},
     ]
-    found = find_mistakes(rows)
+    found = find_mistakes([{"path": "a.jpg", **row} for row in rows])
     assert [mistake.predicted for mistake in found] == ["b", "c"]
 
 
