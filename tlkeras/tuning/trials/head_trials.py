@@ -23,6 +23,7 @@ from tlkeras.models.heads import HEADS, INITIALIZERS, HeadSpec
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import SCHEDULES, PhaseSchedule, ScheduleArgs
 from tlkeras.training.phases import Phase, read_phases
+from tlkeras.tuning.trials.batchable import knows_all
 from tlkeras.tuning.trials.codes import HeadCodes
 from tlkeras.tuning.trials.lone_head import head_optimizer, train_lone_head
 
@@ -49,15 +50,10 @@ class HeadJob:
     @property
     def is_batchable(self) -> bool:
         """Whether the batched computation knows all that the head needs."""
-        phase, model = self.phase, self.config.model
         return (
             self.head.is_batchable
             and self.optimizer.optimizer in STEPS
-            and self.optimizer.clipnorm is None
-            and phase.global_clipnorm is None
-            and model.head_max_norm is None
-            and phase.early_stopping_patience is None
-            and phase.reduce_on_plateau_patience is None
+            and knows_all(self.config.model, self.phase, self.optimizer)
         )
 
     @property
