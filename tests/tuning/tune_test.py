@@ -11,7 +11,6 @@ import sys
 import time
 
 import pytest
-from PIL import Image
 
 from tlkeras import workdir
 from tlkeras.charts import CSS_COLORS
@@ -331,22 +330,3 @@ def test_a_killed_search_goes_on_without_repeating_trials(
     outcomes = read_outcomes(store)
     assert len(outcomes) == 9
     assert len({o.values["model.head_l2"] for o in outcomes}) == 9
-
-
-def test_data_that_the_final_runs_would_refuse_end_the_search_at_once(
-    searched, photo_folder, tmp_path
-):
-    config = copy.deepcopy(searched[0])
-    for split in ("train", "validation"):
-        for name in ("china", "flower"):
-            folder = tmp_path / "photos" / split / name
-            folder.mkdir(parents=True)
-            for number in range(6) if split == "train" else range(6, 9):
-                source = photo_folder / name / f"{number:02d}.jpg"
-                shutil.copy(source, folder / source.name)
-    with Image.open(tmp_path / "photos/train/china/00.jpg") as photo:
-        photo.save(tmp_path / "photos/validation/china/copy.png")
-    config.data.source = str(tmp_path / "photos")
-    with pytest.raises(GateError, match="near_duplicates"):
-        tune(config, make_plan(config, SPACE), tmp_path / "search")
-    assert not list((tmp_path / "search").rglob(workdir.OUTCOME))

@@ -45,7 +45,7 @@ class SavedModelRunner:
         self._serve = self._loaded.signatures[DEFAULT_SIGNATURE]
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
-        """Decodes in the graph."""
+        """Decodes in the graph; scores [N, C]."""
         answers = self._serve(image_bytes=tf.constant(contents))
         return answers["probabilities"].numpy()
 
@@ -94,7 +94,7 @@ class TfliteRunner:
         return interpreter
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
-        """Runs the images one by one."""
+        """Runs the images one by one; scores [N, C]."""
         scores = []
         for image in images.astype(self._input["dtype"]):
             self._interpreter.set_tensor(self._input["index"], image[None])
@@ -138,7 +138,7 @@ class OnnxRunner:
         )
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
-        """Runs all images at once."""
+        """Runs all images at once; scores [N, C]."""
         (taken,) = self._session.get_inputs()
         feed = {taken.name: images.astype(np.float32)}
         return self._session.run(None, feed)[0]
@@ -165,7 +165,7 @@ class OpenvinoRunner:
         )
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
-        """Runs all images at once."""
+        """Runs all images at once; scores [N, C]."""
         return self._compiled(images.astype(np.float32))[0]
 
     def operators(self) -> list[str]:

@@ -85,7 +85,7 @@ def signed_power(codes: np.ndarray, power: float) -> np.ndarray:
     """Returns sign(x) |x|^power, which evens out large components.
 
     Args:
-        codes: float, of any shape.
+        codes: float [N, d], or of any shape.
         power: In (0, 1]; 1 changes nothing, 0.5 is the signed root.
 
     Returns:

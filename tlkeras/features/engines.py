@@ -160,8 +160,8 @@ def relative_error(values: np.ndarray, reference: np.ndarray) -> float:
     """Returns ||values - reference|| / ||reference||, in L2.
 
     Args:
-        values: float, of any shape.
-        reference: float, of the same shape.
+        values: float [...].
+        reference: float [...], of the same shape.
 
     Returns:
         At least 0.

@@ -82,7 +82,7 @@ def train_heads(
 def dropout_uniforms(
     seed: int, step: int, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Returns numbers in 0..1 that decide dropout in a step, float32 `shape`.
+    """Returns numbers in 0..1 that decide dropout in a step, float32 [B, d].
 
     A code stays in a head where its number is at least the head's rate: heads
     with other rates, or alone, see the same numbers.

@@ -79,7 +79,7 @@ def solve_squared_hinge(
 ) -> Solutions:
     """One-vs-rest linear SVM with squared hinge loss.
 
-    Args and yields as of `solve_softmax`.
+    Args and yields as of `solve_softmax`: kernels [d, C] and biases [C].
     """
     from sklearn.svm import LinearSVC
 
@@ -97,7 +97,7 @@ def solve_binary(
 ) -> Solutions:
     """Independent logistic regressions, one for each class.
 
-    Args and yields as of `solve_softmax`; targets are multi-hot.
+    Args and yields as of `solve_softmax`; targets [N, C] are multi-hot.
     """
     paths = [
         None

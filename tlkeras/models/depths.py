@@ -53,7 +53,7 @@ def _is_followed(layers: list, alive: list, index: int) -> bool:
 def activation_input(
     backbone: keras.Model, name: str, *, what: str
 ) -> keras.KerasTensor:
-    """Returns what goes into a layer's nonlinearity.
+    """Returns what goes into a layer's nonlinearity, [N, ...].
 
     Args:
         backbone: A functional model.

@@ -111,7 +111,7 @@ def _own_stride(operation: Any) -> int:
 
 @dataclasses.dataclass(frozen=True)
 class Frontier:
-    """The tensors that live on either side of a layer.
+    """The tensors [N, ...] that live on either side of a layer.
 
     Attributes:
         before: Produced before the layer, consumed by it or after it.

@@ -57,6 +57,10 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> float:
     Follows the long way down whatever bumps lie on it. What is less than a
     fiftieth of the whole drop counts as level, so that the way begins where
     the loss begins to fall.
+
+    Args:
+        rates: Increasing, [n].
+        losses: At each rate, smoothed, [n].
     """
     drop = float(losses[0] - np.min(losses))
     losses = np.round(losses / max(STEP * drop, 1e-12))
@@ -73,14 +77,24 @@ def valley(rates: np.ndarray, losses: np.ndarray) -> float:
 
 
 def steepest(rates: np.ndarray, losses: np.ndarray) -> float:
-    """Where the loss falls fastest over the logarithm of the rate."""
+    """Where the loss falls fastest over the logarithm of the rate.
+
+    Args:
+        rates: Increasing, [n].
+        losses: At each rate, smoothed, [n].
+    """
     lowest = max(int(np.argmin(losses)), 1)
     slopes = np.gradient(losses, np.log10(rates))
     return float(rates[int(np.argmin(slopes[: lowest + 1]))])
 
 
 def minimum(rates: np.ndarray, losses: np.ndarray) -> float:
-    """A tenth of the rate at which the loss is lowest."""
+    """A tenth of the rate at which the loss is lowest.
+
+    Args:
+        rates: Increasing, [n].
+        losses: At each rate, smoothed, [n].
+    """
     return float(rates[int(np.argmin(losses))] / 10)
 
 
@@ -89,6 +103,10 @@ def slide(rates: np.ndarray, losses: np.ndarray) -> float:
 
     It stops where the slopes at both ends agree: there the loss is no longer
     about to explode.
+
+    Args:
+        rates: Increasing, [n].
+        losses: At each rate, smoothed, [n].
     """
     slopes = np.gradient(losses)
     right = len(rates) - 1
@@ -104,6 +122,10 @@ def edge(rates: np.ndarray, losses: np.ndarray) -> float:
     For weights that are good already: the first steps can gain little, and a
     rate is right if it does not destroy what is there. A tenth of the last
     rate where none was harmful.
+
+    Args:
+        rates: Increasing, [n].
+        losses: At each rate, smoothed, [n].
     """
     harmful = _first_harmful(losses)
     if harmful == len(losses):

@@ -11,7 +11,7 @@ RATIO_BOUNDS = (1e-5, 1e-1)  # a step; beyond, a rate is off
 
 
 def values_of(variables: Iterable[keras.Variable]) -> dict[str, np.ndarray]:
-    """Returns path -> a copy of the variable's value."""
+    """Returns path -> a copy of the variable's value, [...]."""
     return {
         variable.path: keras.ops.convert_to_numpy(variable).copy()
         for variable in variables
@@ -28,7 +28,7 @@ def update_ratio(
     Args:
         variables: Biases and gains, which may start at zero, do not count,
             unless there is nothing else.
-        before: Path -> value before the update.
+        before: Path -> value [...] before the update.
 
     Returns:
         0 where nothing moved; infinity or NaN where weights are not finite.
@@ -55,5 +55,5 @@ def update_ratio(
 
 
 def sum_of_squares(values: np.ndarray) -> float:
-    """Returns it in float64; in float32 those of 1e20 would be infinite."""
+    """Returns it, of values [...], in float64: float32 would overflow."""
     return float(np.square(values, dtype=np.float64).sum())

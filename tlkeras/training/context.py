@@ -123,6 +123,9 @@ class RunContext:
         Args:
             frozen: Of the phase, whose activations save the frozen part; None
                 runs the whole model.
+
+        Returns:
+            As `summarize`: metrics, and scores [N].
         """
         logits = self.compute_logits("validation", frozen)
         if not np.isfinite(logits).all():
@@ -174,8 +177,8 @@ class PhaseResult:
         outcome: Not yet compared with the weights before.
         frozen: Its frozen part, where its activations are the model's own
             numbers; None = later passes run the whole model.
-        slots: Optimizer slots that the next phase may go on with; None leaves
-            those of the phase before.
+        slots: Optimizer slots, name -> array [...], that the next phase may go
+            on with; None leaves those of the phase before.
         timings: `seconds/...` -> seconds to add to the run's.
     """
 

@@ -102,7 +102,13 @@ class FrozenPart:
         split: Split,
         class_weights: np.ndarray | None,
     ) -> Iterator[tuple[Any, ...]]:
-        """Yields (frontier, targets[, weights]) of cached rows."""
+        """Yields (frontier, targets [n, C][, weights [n]]) of cached rows.
+
+        Args:
+            order: (epoch, step, rows [n]) of each batch.
+            split: Whose rows they are.
+            class_weights: [C], or None.
+        """
         keys = image_keys(split)
         for epoch, _, chosen in order:
             views = self.prefix.views.of_epoch(keys[chosen], epoch)
@@ -115,7 +121,11 @@ class FrozenPart:
     def live_batches(
         self, batches: Iterator[tuple[np.ndarray, ...]]
     ) -> Iterator[tuple[Any, ...]]:
-        """Yields (frontier, targets[, weights]) of batches of pixels."""
+        """Yields (frontier, targets [n, C][, weights [n]]) of live batches.
+
+        Args:
+            batches: (images [n, S, S, 3], targets[, weights]).
+        """
         for images, *others in batches:
             tensors = run_engine(
                 self.prefix.engine,
@@ -192,7 +202,7 @@ def _why_live(prefix: FrozenPrefix, train: Split, uses: int) -> str:
 
 
 def as_inputs(tensors: list[np.ndarray]) -> Any:
-    """Returns what a model takes: the one tensor, or a tuple of several."""
+    """Returns what a model takes: one tensor [N, ...], or a tuple of them."""
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 

@@ -51,7 +51,14 @@ class Checkpoints:
         optimizer: keras.optimizers.Optimizer | None,
         slots: dict[str, np.ndarray],
     ) -> None:
-        """Writes the state atomically, then drops files that it left behind."""
+        """Writes the state atomically, then drops files that it left behind.
+
+        Args:
+            progress: Where the run stands.
+            model: Its variables are written.
+            optimizer: Its variables too; None between phases.
+            slots: Of the last `fit` phase: name -> array [...].
+        """
         arrays = _arrays("variable", model.variables)
         if optimizer is not None:
             arrays |= _arrays("optimizer", optimizer.variables)
@@ -89,8 +96,8 @@ class Checkpoints:
         """Restores the model's variables.
 
         Returns:
-            Where the run stands, and the slots of the last `fit` phase; both
-            empty when nothing was committed yet.
+            Where the run stands, and the slots [...] of the last `fit` phase;
+            both empty when nothing was committed yet.
         """
         path = self.directory / workdir.STATE
         if not path.exists():

@@ -35,7 +35,7 @@ class RunState:
 
     Attributes:
         progress: What is committed as JSON.
-        slots: Optimizer slots of the last `fit` phase.
+        slots: Optimizer slots of the last `fit` phase: name -> array [...].
         frozen: Frozen part of the phase whose weights the model has, if that
             phase ran in this process.
         counted_until: Clock up to which `progress.total_seconds` counts.

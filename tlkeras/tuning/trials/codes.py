@@ -51,7 +51,7 @@ class HeadCodes:
         return self.dataset.splits[split].targets
 
     def summarize(self, logits: np.ndarray, *, loss: Loss) -> dict[str, float]:
-        """Returns `loss` and the primary metric on validation."""
+        """Returns `loss` and the primary metric of validation logits [M, C]."""
         return compute_summary(self.targets("validation"), logits, loss=loss)
 
     @functools.cached_property

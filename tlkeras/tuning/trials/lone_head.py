@@ -131,7 +131,7 @@ def train_lone_head(
         phase: That trains the head.
         spec: Its optimizer.
         data: Codes and targets.
-        batches: Rows of each step.
+        batches: Rows of each step, int [B].
         steps_per_epoch: Steps after which validation is measured.
         is_over: Asked after each epoch; True ends the head where it stands.
     """
