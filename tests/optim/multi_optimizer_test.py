@@ -32,8 +32,7 @@ def build(trainable_from="stage4"):
         weights="letters",
         image_size=32,
         alpha=0.25,
-        dropout=0.0,
-        head=HeadConfig(initializer="glorot_uniform"),
+        head=HeadConfig(dropout=0.0, initializer="glorot_uniform"),
     )
     freeze(classifier, trainable_from=trainable_from, batch_norm="frozen")
     return classifier

@@ -8,6 +8,7 @@ from tlkeras import workdir
 from tlkeras.errors import GateError, InputError
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.graph import find_cutoff
+from tlkeras.models.heads import HeadConfig
 from tlkeras.models.inference import run_batches
 from tlkeras.models.split import split_classifier
 from tlkeras.training import frozen_part
@@ -52,7 +53,7 @@ def train_whole_and_suffix(name, cutoff, steps=20):
             weights="letters" if name == "MobileNet" else "none",
             image_size=32,
             alpha=0.25 if name == "MobileNet" else 1.0,
-            dropout=0.0,
+            head=HeadConfig(dropout=0.0),
         )
         freeze(classifier, trainable_from=cutoff, batch_norm="frozen")
         rng = np.random.default_rng(0)
