@@ -112,7 +112,9 @@ def probe(classifier, dataset, images):
     )
     return {
         split: per_image_scores(
-            targets[split], codes[split] @ fit.kernel + fit.bias
+            targets[split],
+            codes[split] @ fit.kernel + fit.bias,
+            multi_label=False,
         )
         for split in ("validation", "test")
     }

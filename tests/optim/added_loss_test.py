@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from scipy.special import expit, softmax
 
-from tlkeras.config.validate import CHOICES
+from tlkeras.config import fields
 from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.evaluation.run import load_run
@@ -42,7 +42,9 @@ RATES = {"phases.linear_probe.learning_rate": "1e-3:1e-1:log"}
 
 def allow_head(patch, name):
     """Makes a name one of the choices of `model.head`."""
-    patch.setitem(CHOICES, "model.head", (*CHOICES["model.head"], name))
+    row = fields.FIELDS["model.head"]
+    row = dataclasses.replace(row, choices=(*row.choices, name))
+    patch.setitem(fields.FIELDS, "model.head", row)
 
 
 @pytest.fixture(scope="module", autouse=True)
