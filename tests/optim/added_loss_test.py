@@ -127,8 +127,8 @@ def test_heads_at_once_are_those_that_keras_trains(config):
 
 def test_it_is_searched_on_codes(config, tmp_path):
     result = tune(config, make_plan(config, RATES), tmp_path / "search")
-    assert {t["status"] for t in result["trials"]} == {"completed"}
-    assert all("val_accuracy" in t for t in result["trials"])
+    assert {trial.status for trial in result.trials} == {"completed"}
+    assert all(trial.val_accuracy is not None for trial in result.trials)
 
 
 def test_what_is_exported_gives_its_scores(trained, tmp_path):
