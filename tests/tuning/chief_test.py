@@ -40,7 +40,7 @@ time.sleep(1.5)
 phase = {"phase": "fine_tune", "stopped": "", "best_epoch": 1,
          "val/top_1_accuracy": 0.5, "val/loss": 0.5}
 (run / "result.json").write_text(
-    json.dumps({"multi_label": False, "phases": [phase]}))
+    json.dumps({"class_names": ["a", "b"], "phases": [phase]}))
 '''
 
 def command(config_file, directory):

@@ -33,7 +33,7 @@ phase = {"phase": "fine_tune", "stopped": STOPPED, "best_epoch": 2,
     "linear_probe,1,9.0,\\nfine_tune,1,1.5,0.5\\nfine_tune,2,1.0,0.75\\n")
 (run / "model.keras").write_text("heavy")
 (run / "result.json").write_text(
-    json.dumps({"multi_label": False, "phases": [phase]}))
+    json.dumps({"class_names": ["a", "b"], "phases": [phase]}))
 """
 BEHAVIOURS = {
     "trains": TRAINED.replace("STOPPED", "''"),
