@@ -10,7 +10,7 @@ from tlkeras.config.dotted import set_value
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.training.phases import GroupSettings, Phase
 from tlkeras.tuning.trials.batchable import GROUP, MODEL, PHASE, SPEC
-from tlkeras.tuning.trials.head_trials import HeadJob, make_job
+from tlkeras.tuning.trials.head_job import HeadJob, make_job
 
 
 def fields_of(kind):
