@@ -17,10 +17,16 @@ TOGETHER = ("exporters", "report")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Gives each worker process whole files, or whole folders."""
+    """Gives each worker process whole files, or whole folders.
+
+    All tests with real photos go to one: codes are computed once a cache.
+    """
     for item in items:
-        folder = item.path.parent.name
-        name = folder if folder in TOGETHER else item.nodeid.split("::")[0]
+        name = item.path.parent.name
+        if item.get_closest_marker("assets"):
+            name = "assets"
+        elif name not in TOGETHER:
+            name = item.nodeid.split("::")[0]
         item.add_marker(pytest.mark.xdist_group(name))
 
 
@@ -135,6 +141,7 @@ def make_small_config(photo_folder):
                 "model.alpha": 0.25,
                 "model.image_size": 32,
                 "model.weights": "letters",
+                "model.features_from": "conv_pw_6_relu",
                 "phases.fine_tune.epochs": 2,
                 "phases.fine_tune.batch_size": 16,
                 "evaluation.bootstrap_samples": 200,
@@ -148,7 +155,7 @@ def make_small_config(photo_folder):
 
 @pytest.fixture
 def small_config(make_small_config):
-    """A run that takes a second: narrow MobileNet at 32 px, two classes."""
+    """Half of a narrow MobileNet at 32 px, two classes: mostly tracing."""
     return make_small_config()
 
 

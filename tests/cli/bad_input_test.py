@@ -83,7 +83,7 @@ def test_bad_input_is_one_sentence_and_exit_2(
         (
             [
                 "--config.phases.fine_tune.epochs=1",
-                "--config.phases.fine_tune.groups.upper.starts_at=conv_pw_13_relu",
+                "--config.phases.fine_tune.groups.upper.starts_at=conv_pw_6_relu",
             ],
             "matches no trainable layer",
         ),

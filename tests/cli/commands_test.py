@@ -48,6 +48,6 @@ def test_probe_prints_its_table(run, config_file, photo_folder, tmp_path):
         "--quiet",
     )
     assert code == 0, err
-    assert "conv_pw_13_relu" in out
+    assert "conv_pw_6_relu" in out
     assert (tmp_path / "probe.json").exists()
     assert (tmp_path / "probe.png").exists()

@@ -14,6 +14,7 @@ def get_config(arguments=""):
     config.model.alpha = 0.25
     config.model.image_size = 32
     config.model.weights = "letters"
+    config.model.features_from = "conv_pw_6_relu"
     config.phases.fine_tune.epochs = 0
     config.evaluation.bootstrap_samples = 100
     config.seed = int(arguments or 0)

@@ -44,7 +44,13 @@ def few_latency_runs():
 
 @pytest.fixture(scope="session")
 def finished(train_run):
-    """A finished run of the photos of china and flower."""
+    """A finished run of the photos of china and flower, a whole network."""
+    return train_run(**{"model.features_from": ""})
+
+
+@pytest.fixture(scope="session")
+def truncated(train_run):
+    """Half of that network, for what its size does not change."""
     return train_run()
 
 

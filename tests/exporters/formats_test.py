@@ -44,11 +44,11 @@ def add_format(monkeypatch):
     return add
 
 
-def test_a_format_is_one_row(finished, tmp_path, add_format):
+def test_a_format_is_one_row(truncated, tmp_path, add_format):
     add_format("keras", KerasRunner)
     settings = ExportSettings(formats=("keras",), max_drop=0.0)
     output = tmp_path / "photos"
-    record = export_run(finished, output, settings)
+    record = export_run(truncated, output, settings)
     row = record["formats"]["keras"]
     assert row["refused"] == ""
     assert row["path"] == "keras/1/scores.keras"
@@ -61,12 +61,14 @@ def test_a_format_is_one_row(finished, tmp_path, add_format):
     assert existing_versions(output) == {1}
 
 
-def test_a_row_names_what_is_tried_in_its_place(finished, tmp_path, add_format):
+def test_a_row_names_what_is_tried_in_its_place(
+    truncated, tmp_path, add_format
+):
     add_format("wrong", WrongRunner, instead="keras")
     add_format("keras", KerasRunner)
     settings = ExportSettings(formats=("wrong",), max_drop=0.0)
     output = tmp_path / "photos"
-    rows = export_run(finished, output, settings)["formats"]
+    rows = export_run(truncated, output, settings)["formats"]
     assert list(rows) == ["wrong", "keras"]
     assert "accuracy drops by" in rows["wrong"]["refused"]
     assert rows["wrong"]["path"] == "quarantine/1/scores.keras"

@@ -17,7 +17,7 @@ from tlkeras.report.text import format_export
 
 
 def test_a_worse_file_goes_to_quarantine_and_exits_1(
-    finished, tmp_path, monkeypatch, capsys
+    truncated, tmp_path, monkeypatch, capsys
 ):
     """The weights change between training and export."""
 
@@ -36,7 +36,7 @@ def test_a_worse_file_goes_to_quarantine_and_exits_1(
             [
                 "tlkeras",
                 "export",
-                f"--workdir={finished}",
+                f"--workdir={truncated}",
                 f"--output={output}",
                 "--formats=saved_model,float32",
                 "--quiet",
@@ -51,11 +51,11 @@ def test_a_worse_file_goes_to_quarantine_and_exits_1(
     assert not (output / "tflite").exists()
 
 
-def test_each_format_is_gated_alone(finished, tmp_path, monkeypatch):
+def test_each_format_is_gated_alone(truncated, tmp_path, monkeypatch):
     verdicts = iter(["", "it is worse"])
     monkeypatch.setattr(gate, "judge", lambda *_: next(verdicts))
     settings = ExportSettings(formats=("float32", "float16"))
-    record = export_run(finished, tmp_path / "m", settings)
+    record = export_run(truncated, tmp_path / "m", settings)
     assert record["formats"]["float32"]["path"] == "tflite/1/float32.tflite"
     assert record["formats"]["float16"]["path"] == "quarantine/1/float16.tflite"
     for row in record["formats"].values():
@@ -63,12 +63,12 @@ def test_each_format_is_gated_alone(finished, tmp_path, monkeypatch):
 
 
 def test_int8_that_is_refused_is_tried_with_16_bits(
-    finished, tmp_path, monkeypatch
+    truncated, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(gate, "judge", lambda *_: next(verdicts))
     verdicts = iter(["it is worse", ""])
     settings = ExportSettings(formats=("int8",))
-    record = export_run(finished, tmp_path / "m", settings)
+    record = export_run(truncated, tmp_path / "m", settings)
     assert list(record["formats"]) == ["int8", "int16x8"]
     assert record["formats"]["int8"]["instead"] == "int16x8"
     other = record["formats"]["int16x8"]
@@ -77,29 +77,29 @@ def test_int8_that_is_refused_is_tried_with_16_bits(
 
 
 def test_all_files_of_a_refused_format_are_set_aside(
-    finished, tmp_path, monkeypatch
+    truncated, tmp_path, monkeypatch
 ):
     pytest.importorskip("openvino", reason="an extra")
     monkeypatch.setattr(gate, "judge", lambda *_: "it is worse")
     settings = ExportSettings(formats=("openvino",))
-    record = export_run(finished, tmp_path / "m", settings)
+    record = export_run(truncated, tmp_path / "m", settings)
     assert record["formats"]["openvino"]["path"] == "quarantine/1/model.xml"
     refused = tmp_path / "m" / "quarantine" / "1"
     assert {"model.xml", "model.bin"} <= set(os.listdir(refused))
     assert not (tmp_path / "m" / "openvino").exists()
 
 
-def test_a_look_at_the_test_split_is_counted(finished, tmp_path):
-    before = len(read_test_looks(finished))
+def test_a_look_at_the_test_split_is_counted(truncated, tmp_path):
+    before = len(read_test_looks(truncated))
     settings = ExportSettings(formats=("float32",), split="test", max_drop=0.0)
-    record = export_run(finished, tmp_path / "m", settings)
+    record = export_run(truncated, tmp_path / "m", settings)
     assert record["split"] == "test"
     assert record["num_images"] == 8
-    assert len(read_test_looks(finished)) == before + 1
+    assert len(read_test_looks(truncated)) == before + 1
 
 
 def test_a_converter_that_fails_costs_its_format_only(
-    tmp_path, finished, monkeypatch
+    tmp_path, truncated, monkeypatch
 ):
     def broken(job, path):
         path.write_bytes(b"half")
@@ -111,7 +111,7 @@ def test_a_converter_that_fails_costs_its_format_only(
         dataclasses.replace(FORMATS["float16"], write=broken),
     )
     settings = ExportSettings(formats=("float32", "float16"), max_drop=0.0)
-    record = export_run(finished, tmp_path / "m", settings)
+    record = export_run(truncated, tmp_path / "m", settings)
     assert record["formats"]["float32"]["refused"] == ""
     row = record["formats"]["float16"]
     assert row["refused"] == "it cannot be written and run: no such operator"

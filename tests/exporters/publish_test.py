@@ -26,21 +26,21 @@ export_run(sys.argv[1], sys.argv[2], settings)
 """
 
 
-def start_export(finished, output, **options):
+def start_export(truncated, output, **options):
     return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(finished), str(output)],
+        [sys.executable, "-c", KILLED, str(truncated), str(output)],
         stderr=subprocess.PIPE,
         text=True,
         **options,
     )
 
 
-def test_a_killed_export_leaves_no_half_version(finished, tmp_path):
+def test_a_killed_export_leaves_no_half_version(truncated, tmp_path):
     output = tmp_path / "photos"
     output.mkdir()
     staging = output / ".staging"
     for stop in ("saved_model", "saved_model/saved_model.pb", "tflite"):
-        process = start_export(finished, output)
+        process = start_export(truncated, output)
         while process.poll() is None and not (staging / stop).exists():
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
@@ -49,12 +49,12 @@ def test_a_killed_export_leaves_no_half_version(finished, tmp_path):
             assert (version / "model_info.json").exists(), stop
             assert (version / "assets.extra").exists(), stop
     killed = existing_versions(output)
-    record = export_run(finished, output, FEW)
+    record = export_run(truncated, output, FEW)
     assert record["version"] == max(killed, default=0) + 1
     assert not staging.exists()
 
 
-def test_a_full_disk_gives_one_sentence_and_no_version(finished, tmp_path):
+def test_a_full_disk_gives_one_sentence_and_no_version(truncated, tmp_path):
     def limit_file_size():
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 
@@ -65,7 +65,7 @@ def test_a_full_disk_gives_one_sentence_and_no_version(finished, tmp_path):
             "-m",
             "tlkeras.cli.main",
             "export",
-            f"--workdir={finished}",
+            f"--workdir={truncated}",
             f"--output={output}",
         ],
         stderr=subprocess.PIPE,
@@ -81,7 +81,7 @@ def test_a_full_disk_gives_one_sentence_and_no_version(finished, tmp_path):
     assert sorted(os.listdir(output)) == [".lock"]
 
 
-def test_warm_up_requests_on_a_full_disk(tmp_path, finished, monkeypatch):
+def test_warm_up_requests_on_a_full_disk(tmp_path, truncated, monkeypatch):
     """TensorFlow's writer raises an error of its own."""
 
     def full(*_):
@@ -89,21 +89,21 @@ def test_warm_up_requests_on_a_full_disk(tmp_path, finished, monkeypatch):
 
     monkeypatch.setattr(saved_model, "write_warmup", full)
     with pytest.raises(OSError, match="File too large"):
-        export_run(finished, tmp_path / "m", FEW)
+        export_run(truncated, tmp_path / "m", FEW)
     assert existing_versions(tmp_path / "m") == set()
 
 
 def test_a_disk_that_fills_at_the_end_publishes_nothing(
-    tmp_path, finished, monkeypatch
+    tmp_path, truncated, monkeypatch
 ):
     def full(folder):
         if folder.name == "saved_model":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    before = (finished / "export.json").read_text()
+    before = (truncated / "export.json").read_text()
     monkeypatch.setattr(publish, "flush", full)
     with pytest.raises(OSError, match="No space"):
-        export_run(finished, tmp_path / "m", FEW)
+        export_run(truncated, tmp_path / "m", FEW)
     assert existing_versions(tmp_path / "m") == set()
     assert not (tmp_path / "m" / "export.json").exists()
-    assert (finished / "export.json").read_text() == before
+    assert (truncated / "export.json").read_text() == before

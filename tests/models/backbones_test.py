@@ -73,11 +73,20 @@ def test_the_contract_is_the_networks_own_preprocessing(name):
     )
 
 
+def of_each_family():
+    """All names; those with a smaller sibling of one builder are slow."""
+    smallest = set(SMALLEST.values())
+    return [
+        pytest.param(name, marks=[] if name in smallest else pytest.mark.slow)
+        for name in sorted(BACKBONES)
+    ]
+
+
 def structure_size(spec):
     return max(spec.min_size, 96)
 
 
-@pytest.mark.parametrize("name", BACKBONES)
+@pytest.mark.parametrize("name", of_each_family())
 def test_structure_of_every_backbone(name):
     spec = BACKBONES[name]
     backbone = build_backbone(name, image_size=structure_size(spec))
@@ -195,17 +204,8 @@ def check_training_step(name, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", sorted(SMALLEST.values()))
-def test_one_step_of_the_smallest_of_each_family(name, tmp_path):
-    check_training_step(name, tmp_path)
-    keras.backend.clear_session()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", sorted(set(BACKBONES) - set(SMALLEST.values()))
-)
-def test_one_step_of_the_other_backbones(name, tmp_path):
+@pytest.mark.parametrize("name", of_each_family())
+def test_one_step_of_every_backbone(name, tmp_path):
     check_training_step(name, tmp_path)
     keras.backend.clear_session()
 

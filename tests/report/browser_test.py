@@ -128,6 +128,7 @@ def test_a_run_on_clothing_photos_is_sound_and_accessible(
     from tlkeras import train_and_evaluate, write_report
 
     config = clothing_config
+    config.data.images_per_class = 60
     config.model.image_size = 96
     config.phases.fine_tune.epochs = 1
     config.phases.fine_tune.trainable_from = "stage5"

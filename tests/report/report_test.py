@@ -37,7 +37,7 @@ def test_the_page_says_what_happened(finished):
         "initial_loss",
         "--config.model.alpha=0.25",
         "Looks at the test split so far: 1",
-        "t-SNE of the 256 numbers",
+        "t-SNE of the 128 numbers",
     ):
         assert part in page, part
     assert "<b>china" not in page

@@ -1,4 +1,5 @@
 import errno
+import functools
 
 import keras
 import numpy as np
@@ -15,15 +16,33 @@ from tlkeras.training import frozen_part
 from tlkeras.training.trainer import train_and_evaluate
 
 
-@pytest.fixture
-def cached_config(small_config, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def make_cached_config(make_small_config):
     """Fine-tuning of the upper stages on cached images, no probe before."""
+    return functools.partial(
+        make_small_config,
+        {
+            "phases.linear_probe.epochs": 0,
+            "phases.fine_tune.trainable_from": "stage4",
+            "phases.fine_tune.augment": False,
+            "phases.fine_tune.epochs": 3,
+        },
+    )
+
+
+@pytest.fixture
+def cached_config(make_cached_config, tmp_path, monkeypatch):
     monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "cache"))
-    small_config.phases.linear_probe.epochs = 0
-    small_config.phases.fine_tune.trainable_from = "stage5"
-    small_config.phases.fine_tune.augment = False
-    small_config.phases.fine_tune.epochs = 3
-    return small_config
+    return make_cached_config()
+
+
+@pytest.fixture(scope="module")
+def cached_run(make_cached_config, tmp_path_factory):
+    """What `run` returns for `cached_config`, and the cache that it filled."""
+    folder = tmp_path_factory.mktemp("cached")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLKERAS_CACHE", str(folder / "cache"))
+        return run(make_cached_config(), folder / "run"), folder / "cache"
 
 
 def run(config, directory):
@@ -85,11 +104,14 @@ def test_training_on_the_cache_is_training_the_whole(cutoff):
 
 @pytest.mark.parametrize("num_views", [1, 2])
 def test_switching_the_cache_off_changes_speed_only(
-    cached_config, tmp_path, num_views
+    cached_config, cached_run, tmp_path, num_views
 ):
-    cached_config.phases.fine_tune.augment = num_views > 1
-    cached_config.features.num_views = num_views
-    on = run(cached_config, tmp_path / "on")
+    if num_views > 1:
+        cached_config.phases.fine_tune.augment = True
+        cached_config.features.num_views = num_views
+        on = run(cached_config, tmp_path / "on")
+    else:
+        on, _ = cached_run
     cached_config.features.cache = "off"
     off = run(cached_config, tmp_path / "off")
     assert f"training images: {61 * num_views} of" in on[3]
@@ -98,8 +120,11 @@ def test_switching_the_cache_off_changes_speed_only(
     assert_same_weights(on[1], off[1])
 
 
-def test_a_second_run_finds_its_activations(cached_config, tmp_path):
-    first = run(cached_config, tmp_path / "first")
+def test_a_second_run_finds_its_activations(
+    cached_config, cached_run, tmp_path, monkeypatch
+):
+    first, cache = cached_run
+    monkeypatch.setenv("TLKERAS_CACHE", str(cache))
     second = run(cached_config, tmp_path / "second")
     assert "training images: 0 of " in second[3]
     assert first[2] == second[2]
@@ -108,14 +133,13 @@ def test_a_second_run_finds_its_activations(cached_config, tmp_path):
 
 
 def test_a_full_disk_trains_on_live_with_the_same_result(
-    cached_config, tmp_path, monkeypatch
+    cached_config, cached_run, tmp_path, monkeypatch
 ):
-    whole = run(cached_config, tmp_path / "whole")
+    whole, _ = cached_run
 
     def full(path, rows):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "other"))
     monkeypatch.setattr("tlkeras.features.cache.np.save", full)
     live = run(cached_config, tmp_path / "live")
     assert live[3].count("the cache is given up") == 1
@@ -140,6 +164,7 @@ def test_what_cannot_be_cached_says_why(
     cached_config, tmp_path, change, reason
 ):
     cached_config.phases.fine_tune.augment = True
+    cached_config.evaluation.test_at_end = False
     cached_config.update_from_flattened_dict(change)
     log = run(cached_config, tmp_path / "run")[3]
     (line,) = [x for x in log.splitlines() if "images run live" in x]
@@ -162,11 +187,14 @@ def test_a_model_that_is_not_its_parts_fails_the_run(
     assert not (tmp_path / "run" / workdir.RESULT).exists()
 
 
-def test_float16_storage_halves_the_cache(cached_config, tmp_path):
+def test_float16_storage_halves_the_cache(cached_config, cached_run, tmp_path):
+    cached_config.features.storage = "float16"
+    logs = {
+        "float32": cached_run[0][3],
+        "float16": run(cached_config, tmp_path / "run")[3],
+    }
     sizes = {}
-    for storage in ("float32", "float16"):
-        cached_config.features.storage = storage
-        log = run(cached_config, tmp_path / storage)[3]
+    for storage, log in logs.items():
         (line,) = [x for x in log.splitlines() if "training images: " in x]
         sizes[storage] = float(line.split(", ")[-1].split()[0])
     assert sizes["float16"] == pytest.approx(sizes["float32"] / 2, rel=0.01)

@@ -87,7 +87,7 @@ def test_a_network_without_convolutions_leaves_no_filters(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cutoff", "moves"), [("all", True), ("stage5", False)]
+    ("cutoff", "moves"), [("all", True), ("stage4", False)]
 )
 def test_filters_move_where_they_train(small_config, tmp_path, cutoff, moves):
     small_config.phases.linear_probe.epochs = 0

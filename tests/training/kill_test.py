@@ -22,6 +22,7 @@ def get_config():
     config.model.alpha = 0.25
     config.model.image_size = 32
     config.model.weights = "letters"
+    config.model.features_from = "conv_pw_6_relu"
     config.evaluation.replace_p_value = 1.0
     for name in config.phases.phase_order:
         phase = config.phases[name]

@@ -45,28 +45,39 @@ def interrupt_at(monkeypatch, phase, epoch):
     monkeypatch.setattr(History, "add", add)
 
 
-@pytest.fixture
-def two_fits(small_config):
+@pytest.fixture(scope="module")
+def make_two_fits(make_small_config):
     """A fitted head, then fine-tuning with everything that has state."""
-    probe = small_config.phases.linear_probe
-    probe.method = "fit"
-    probe.epochs = 3
-    probe.augment = True
-    probe.batch_size = 16
-    probe.reduce_on_plateau_patience = 1
-    tune = small_config.phases.fine_tune
-    tune.epochs = 3
-    tune.early_stopping_patience = 2
-    tune.batch_norm = "adapt"
-    # Keep whatever comes last, so that the comparison covers both phases.
-    small_config.evaluation.replace_p_value = 1.0
-    return small_config
+
+    def make():
+        config = make_small_config()
+        probe = config.phases.linear_probe
+        probe.method = "fit"
+        probe.epochs = 3
+        probe.augment = True
+        probe.batch_size = 16
+        probe.reduce_on_plateau_patience = 1
+        tune = config.phases.fine_tune
+        tune.epochs = 3
+        tune.early_stopping_patience = 2
+        tune.batch_norm = "adapt"
+        # Keep whatever comes last, so that both phases are compared.
+        config.evaluation.replace_p_value = 1.0
+        return config
+
+    return make
 
 
 @pytest.fixture
-def uninterrupted(two_fits, tmp_path):
-    train_and_evaluate(two_fits, tmp_path / "whole")
-    return tmp_path / "whole"
+def two_fits(make_two_fits):
+    return make_two_fits()
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(make_two_fits, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("uninterrupted") / "whole"
+    train_and_evaluate(make_two_fits(), directory)
+    return directory
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,7 @@ def test_a_mistyped_layer_ends_the_run_before_the_first_phase(
     with pytest.raises(InputError, match="'stage9' does not exist"):
         train_and_evaluate(small_config, tmp_path / "run")
     assert not history_of(tmp_path / "run")
-    small_config.phases.fine_tune.trainable_from = "stage5"
+    small_config.phases.fine_tune.trainable_from = "stage4"
     train_and_evaluate(small_config, tmp_path / "run")
 
 

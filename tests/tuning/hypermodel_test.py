@@ -32,6 +32,7 @@ TUNERS = {
 )
 def test_tuners_search_heads_on_codes_unchanged(kind, small_config, tmp_path):
     make, arguments = TUNERS[kind]
+    small_config.model.features_from = ""
     hypermodel = ClassifierHyperModel(small_config, HEAD_SPACE)
     tuner = make(
         hypermodel,
@@ -69,7 +70,7 @@ def test_a_tuner_searches_a_cutoff_on_images(small_config, tmp_path):
     hypermodel = ClassifierHyperModel(
         small_config,
         {
-            "phases.fine_tune.trainable_from": "stage4|conv_pw_13",
+            "phases.fine_tune.trainable_from": "stage3|conv_pw_6",
             "data.augment.rotation_degrees": "0:10",
         },
     )
@@ -86,6 +87,6 @@ def test_a_tuner_searches_a_cutoff_on_images(small_config, tmp_path):
 def test_a_rate_that_only_a_run_can_find_is_refused():
     config = get_config()
     config.phases.fine_tune.learning_rate = "auto"
-    space = {"phases.fine_tune.trainable_from": "stage4|stage5"}
+    space = {"phases.fine_tune.trainable_from": "stage3|stage4"}
     with pytest.raises(InputError, match="which only a run can resolve"):
         ClassifierHyperModel(config, space)

@@ -94,7 +94,7 @@ def test_adaptation_layers_and_other_optimizers_are_trained(
         {"model.head": "svm", optimizer: "adamw"},
     ]
     heads = train_all([plan.trial_config(v) for v in table], codes)
-    assert [head.kernel.shape for head in heads] == [(8, 2), (256, 2), (256, 2)]
+    assert [head.kernel.shape for head in heads] == [(8, 2), (128, 2), (128, 2)]
     for head in heads:
         losses = [row["train/loss"] for row in head.history]
         assert len(losses) == 4

@@ -15,20 +15,20 @@ CUTOFF = "phases.fine_tune.trainable_from"
     ("changes", "space", "message"),
     [
         ({}, {CUTOFF: "stage3|stage9"}, "'stage9'"),
-        ({}, {CUTOFF: "conv_dw_13|foo"}, "'foo'"),
+        ({}, {CUTOFF: "conv_dw_6|foo"}, "'foo'"),
         ({CUTOFF: "foo"}, {"data.augment.rotation_degrees": "0:9"}, "'foo'"),
-        ({}, {"model.features_from": "stage4|stage8"}, "'stage8'"),
+        ({}, {"model.features_from": "stage3|stage8"}, "'stage8'"),
         ({}, {"model.backbone": "MobileNet|ResNet5"}, "Did you mean"),
         ({}, {"model.image_size": "1:64"}, "size 1 is too small"),
         ({}, {"model.alpha": "0.25:0.5"}, "weights"),
         (
             {},
-            {"phases.fine_tune.groups.upper.starts_at": "stage4|stage9"},
+            {"phases.fine_tune.groups.upper.starts_at": "stage3|stage9"},
             "'stage9'",
         ),
         (
-            {"phases.fine_tune.groups.upper.starts_at": "stage4"},
-            {CUTOFF: "none|stage5"},
+            {"phases.fine_tune.groups.upper.starts_at": "stage3"},
+            {CUTOFF: "none|stage4"},
             "matches no trainable layer",
         ),
     ],
@@ -47,8 +47,8 @@ def test_what_can_be_built_passes(small_config):
     plan = make_plan(
         small_config,
         {
-            CUTOFF: "none|stage4|-3|0.5",
-            "phases.fine_tune.groups.upper.starts_at": "stage5|auto",
+            CUTOFF: "none|stage3|-3|0.5",
+            "phases.fine_tune.groups.upper.starts_at": "stage4|auto",
             "model.image_size": "32|48",
             "model.head": "linear|mlp",
             "phases.fine_tune.learning_rate": "1e-3:1e-1",
@@ -74,7 +74,7 @@ def test_several_labels_need_another_head_than_the_searched_ones(
     rows[0] = f"{rows[0].partition(',')[0]},china|flower"
     (tmp_path / "m.csv").write_text("\n".join(["path,label", *rows]))
     small_config.data.source = str(tmp_path / "m.csv")
-    plan = make_plan(small_config, {CUTOFF: "stage4|stage5"})
+    plan = make_plan(small_config, {CUTOFF: "stage3|stage4"})
     assert plan.mode == "full"
     with pytest.raises(InputError, match="some images several labels"):
         tune(small_config, plan, tmp_path / "search")

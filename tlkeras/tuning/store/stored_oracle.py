@@ -140,6 +140,8 @@ class StoredOracle(OpenOracle):
     def reload(self) -> None:
         """Reads the store; trials that were running are run again first."""
         super().reload()
+        # Read in the folder's order, which is any: ties go to the first.
+        self.trials = dict(sorted(self.trials.items()))
         # keras-tuner writes its state before it strikes off the trial that
         # ended: the trials' own files know.
         ended = [
