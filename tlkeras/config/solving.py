@@ -10,12 +10,12 @@ def solve_obstacle(
     """Returns why a phase cannot be solved, or "".
 
     Args:
-        is_solvable: Whether the head is: it has no layers but the last one.
+        is_solvable: Whether the head is: its row in `models.heads.HEADS`.
         augment: Whether the phase augments images.
         trainable_from: First layer that trains, as in `config/defaults.py`.
     """
     if not is_solvable:
-        return "the head has adaptation layers"
+        return "its head has no solver"
     if augment:
         return "the phase augments images"
     if trainable_from != "none":

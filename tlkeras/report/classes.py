@@ -8,9 +8,8 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.charts import chart_settings, new_chart, shorten
 from tlkeras.report.headline import wilson_interval
-from tlkeras.report.run_files import Content, RunFiles
+from tlkeras.report.run_files import MAX_CLASS_ROWS, Content, RunFiles
 
-MAX_CLASS_ROWS = 60
 NUM_WORST = 30
 MAX_MATRIX_CLASSES = 40
 NUM_PAIRS = 8

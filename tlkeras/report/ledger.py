@@ -3,10 +3,9 @@
 from collections import Counter
 
 from tlkeras.report.headline import quantile_words
-from tlkeras.report.run_files import Content, RunFiles
+from tlkeras.report.run_files import MAX_CLASS_ROWS, Content, RunFiles
 
 MAX_LISTED_FILES = 100
-MAX_CLASS_ROWS = 60
 NUM_SMALLEST = 20
 # What a reason of the scan begins with -> how the summary calls it.
 REASON_KINDS = {

@@ -13,6 +13,7 @@ from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.records import PhaseRecord, RunResult
 
 EVALUATED = ("validation", "test")
+MAX_CLASS_ROWS = 60  # of more classes a table shows some
 # What a section shows: name in its template -> value.
 Content = dict[str, Any]
 
