@@ -9,6 +9,7 @@ pytestmark = pytest.mark.assets
 
 def test_every_kind_of_clothing_passes(clothing_config, tmp_path):
     config = clothing_config
+    config.model.image_size = 96
     config.phases.fine_tune.epochs = 0
     train_and_evaluate(config, tmp_path / "run")
     record = export_run(
