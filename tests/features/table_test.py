@@ -15,7 +15,7 @@ def codes_config(small_config, tmp_path, monkeypatch):
 
 def test_both_formats_hold_the_same(codes_config, tmp_path):
     table = compute_codes(codes_config)
-    assert table.codes.shape == (80, 256)
+    assert table.codes.shape == (80, 128)
     for suffix in (".npz", ".parquet"):
         write_code_table(table, tmp_path / f"codes{suffix}")
     arrays = np.load(tmp_path / "codes.npz")
