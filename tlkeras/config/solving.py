@@ -15,7 +15,7 @@ def solve_obstacle(
         trainable_from: First layer that trains, as in `config/defaults.py`.
     """
     if not is_solvable:
-        return "its head has no solver"
+        return "the head has adaptation layers"
     if augment:
         return "the phase augments images"
     if trainable_from != "none":
