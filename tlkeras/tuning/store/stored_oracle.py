@@ -141,7 +141,8 @@ class StoredOracle(OpenOracle):
         """Reads the store; trials that were running are run again first."""
         super().reload()
         # Read in the folder's order, which is any: ties go to the first.
-        self.trials = dict(sorted(self.trials.items()))
+        for name in sorted(self.trials):
+            self.trials[name] = self.trials.pop(name)
         # keras-tuner writes its state before it strikes off the trial that
         # ended: the trials' own files know.
         ended = [
