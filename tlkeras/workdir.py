@@ -34,6 +34,7 @@ TEST_LOOKS = "test_looks.json"
 CODES = "codes_validation.npz"
 FILTERS = "filters.npz"
 EXPORT = "export.json"
+PROBE = "probe.json"
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"
@@ -47,6 +48,16 @@ TUNED_CONFIG = "tuned.py"
 TUNED_RUN = "tuned"
 GIVEN_CONFIG = "given.py"
 GIVEN_RUN = "given"
+# File -> what stands in it, if it is ours and not one that is called so.
+TRACES = {
+    CONFIG: b'"config_hash"',
+    SEARCH: b'"format_version"',
+    EXPORT: b'"max_drop"',
+    CHECKS: b'"verdict"',
+    LR_FINDER: b'"initial_loss"',
+    PROBE: b'"num_folds"',
+}
+LONGEST_TRACE = 2**20  # bytes of such a file that are looked at
 
 
 def evaluation_name(split: str) -> str:
@@ -57,6 +68,19 @@ def evaluation_name(split: str) -> str:
 def predictions_name(split: str) -> str:
     """Returns the file name of a split's answers, `predictions_SPLIT.csv`."""
     return f"predictions_{split}.csv"
+
+
+def is_written_by_us(directory: Path) -> bool:
+    """Says whether a folder is a run, a search, a probe or an export."""
+    return any(
+        (directory / name).is_file() and trace in _head(directory / name)
+        for name, trace in TRACES.items()
+    )
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(LONGEST_TRACE)
 
 
 def cache_directory() -> Path:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from tlkeras.data.dataset import Example
-from tlkeras.data.folder import SPLIT_FOLDERS
+from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
 
@@ -66,13 +66,13 @@ def _text(value: Cell) -> str:
 
 
 def _split(row: dict[str, Cell], number: int, manifest: Path) -> str | None:
-    name = _text(row.get("split")).lower()
-    if name and name not in SPLIT_FOLDERS:
+    name = _text(row.get("split"))
+    if name and not split_of(name):
         raise InputError(
             f"Row {number} of '{manifest}' has the split '{name}'; expected "
             "train, validation or test, or nothing."
         )
-    return SPLIT_FOLDERS.get(name)
+    return split_of(name)
 
 
 def _read_rows(manifest: Path) -> list[dict[str, Cell]]:

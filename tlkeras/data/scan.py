@@ -100,8 +100,11 @@ def scan(
         InputError: If `on_bad_image="fail"` and a file is bad, or if no
             readable image is left.
     """
-    examples = list(examples)
-    ledger = Ledger(num_files=len(examples))
+    listed = list(examples)
+    ledger = Ledger(
+        len(listed), [LeftOut(e.path, e.problem) for e in listed if e.problem]
+    )
+    examples = [example for example in listed if not example.problem]
     with ThreadPoolExecutor(num_workers) as pool:
         reports = list(pool.map(inspect_file, (e.path for e in examples)))
     readable = []
@@ -120,9 +123,10 @@ def scan(
             )
             ledger.num_with_orientation += report.is_rotated
     if not readable:
+        first = ledger.left_out[-len(examples)]
         raise InputError(
             f"None of the {len(examples)} images can be read; the first, "
-            f"'{ledger.left_out[0].path}', is: {ledger.left_out[0].reason}. "
+            f"'{first.path}', is: {first.reason}. "
             "Expected JPEG, PNG, GIF, BMP or WebP files."
         )
     return _drop_copies(readable, ledger), ledger

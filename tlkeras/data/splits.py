@@ -13,6 +13,7 @@ from pathlib import Path
 from tlkeras import workdir
 from tlkeras.data.dataset import SPLITS, Example, count_labels
 from tlkeras.errors import InputError
+from tlkeras.tables import suggest
 
 SPLIT_COLUMNS = ["digest", "path", "split", "moved"]
 
@@ -168,11 +169,26 @@ def require_trainable(examples: Sequence[Example], source: str) -> None:
         InputError: If there is one class only, or a class has one image, no
             training image, or there is no validation image at all.
     """
-    totals = count_labels(list(examples))
+    totals = count_labels(examples)
+    if not totals:
+        raise InputError(
+            f"Of '{source}' no image is left: all are damaged, or the same "
+            "bytes under several labels; expected images that differ between "
+            "classes: remove the copies, or, in a manifest, write the labels "
+            "of one image as a|b."
+        )
     if len(totals) < 2:
         raise InputError(
             f"'{source}' has one class only, '{next(iter(totals))}'; expected "
             "at least two: add a folder (or label) for each further class."
+        )
+    train = count_labels([e for e in examples if e.split == "train"])
+    missing = sorted(set(totals) - set(train))
+    if missing:
+        raise InputError(
+            f"The class '{missing[0]}' of '{source}' has no training image;"
+            f"{suggest(missing[0], train)} expected at least one: add images "
+            "to its train split, or give it one name in all splits."
         )
     single = sorted(label for label, count in totals.items() if count < 2)
     if single:
@@ -180,13 +196,6 @@ def require_trainable(examples: Sequence[Example], source: str) -> None:
             f"The class '{single[0]}' of '{source}' has one usable image; "
             "expected at least two, one to train and one to validate: add "
             "images or remove the class."
-        )
-    train = count_labels([e for e in examples if e.split == "train"])
-    missing = sorted(set(totals) - set(train))
-    if missing:
-        raise InputError(
-            f"The class '{missing[0]}' of '{source}' has no training image; "
-            "expected at least one: add images to its train split."
         )
     if not any(e.split == "validation" for e in examples):
         raise InputError(
