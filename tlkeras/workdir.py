@@ -178,8 +178,18 @@ def write_table(
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """Reads a CSV written by `write_table`; [] when it does not exist."""
+    """Reads a CSV written by `write_table`; [] when it does not exist.
+
+    Raises:
+        InputError: If it is no CSV.
+    """
     if not Path(path).exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with open(path, newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(
+            f"'{path}' is corrupt ({error}); expected a CSV as tlkeras writes "
+            "it: delete it, or restore it, and run again."
+        ) from None

@@ -81,12 +81,27 @@ def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
         print(f"tlkeras: {error}", file=sys.stderr)
     except OSError as error:
         print(f"tlkeras: the system says: {error}", file=sys.stderr)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            "tlkeras: out of memory; lower phases.*.batch_size, "
+            "model.image_size, data.max_decoded_bytes or runtime.num_workers, "
+            "or give the process more.",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         print(
             "tlkeras: interrupted; the same command goes on.", file=sys.stderr
         )
         return 130
     return 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """TensorFlow's own kind is known by its name: it may not be imported."""
+    name = type(error).__name__
+    return isinstance(error, MemoryError) or name == "ResourceExhaustedError"
 
 
 def _fail(message: str) -> None:

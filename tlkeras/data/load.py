@@ -130,6 +130,11 @@ def _follow_file(
             "split.csv of a run: check --config.data.split_file."
         )
     decided = splits.read_split_file(split_file, moved_only=False)
+    if not decided:
+        raise InputError(
+            f"The split file '{split_file}' has no rows; expected the "
+            "split.csv of a run: check --config.data.split_file."
+        )
     placed = [replace(e, split=decided.get(e.digest, e.split)) for e in found]
     return assign(placed, decided=decided.keys())
 

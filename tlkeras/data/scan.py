@@ -19,6 +19,7 @@ from tlkeras.errors import InputError
 
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
+MAX_BYTES = 2**29  # of a file; one that is longer is not read
 EXIF_ORIENTATION = 274
 ON_BAD_IMAGE = ("skip", "fail")
 
@@ -77,6 +78,11 @@ def inspect_bytes(content: bytes) -> FileReport:
 def inspect_file(path: str) -> FileReport:
     """Reads and decodes one image file; see `inspect_bytes`."""
     try:
+        size = Path(path).stat().st_size
+        if size > MAX_BYTES:
+            return FileReport(
+                "", f"{size / 2**20:.0f} MiB, above {MAX_BYTES // 2**20}"
+            )
         return inspect_bytes(Path(path).read_bytes())
     except OSError as error:
         return FileReport("", f"cannot be read ({error.strerror})")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tlkeras import workdir
 from tlkeras.data.dataset import SPLITS, Example, count_labels
+from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
 
@@ -214,7 +215,8 @@ def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
     """Reads a `split.csv` as digest -> split.
 
     Raises:
-        InputError: If the file lacks the columns of `SPLIT_COLUMNS`.
+        InputError: If the file lacks the columns of `SPLIT_COLUMNS`, or names
+            an unknown split.
     """
     rows = workdir.read_table(path)
     if rows and not {"digest", "split", "moved"} <= set(rows[0]):
@@ -222,8 +224,14 @@ def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
             f"'{path}' is no split file; expected the columns "
             f"{','.join(SPLIT_COLUMNS)}: take the split.csv of a run."
         )
-    return {
-        row["digest"]: row["split"]
-        for row in rows
-        if row["moved"] == "1" or not moved_only
-    }
+    decided = {}
+    for number, row in enumerate(rows, start=2):  # after the header
+        split = split_of(row["split"] or "")
+        if split is None:
+            raise InputError(
+                f"Row {number} of '{path}' has the split '{row['split']}'; "
+                "expected train, validation or test: correct it."
+            )
+        if row["moved"] == "1" or not moved_only:
+            decided[row["digest"]] = split
+    return decided
