@@ -1,6 +1,5 @@
 """A directory of class folders, optionally under split folders."""
 
-import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +8,7 @@ from tlkeras.data.dataset import Example
 from tlkeras.data.folder_tree import OURS, Folder, FoundFile, read_tree
 from tlkeras.data.split_names import SPLIT_NAMES, split_of
 from tlkeras.errors import InputError
+from tlkeras.workdir import as_text
 
 NO_IMAGE = "holds no image"
 NO_CLASS = "lies in no class folder"
@@ -88,21 +88,13 @@ def _list_class(folder: Folder, split: str | None) -> list[Example]:
     files = list(folder.walk())
     if not folder.has_images and any(file.problem == OURS for file in files):
         return _pass_over_all(folder)
-    labels = (class_name(folder.name),)
+    labels = (as_text(folder.name),)  # models and files hold text only
     if not folder.has_images:
         files.insert(0, FoundFile(str(folder.path), NO_IMAGE))
     return [
         Example(file.path, labels, split, problem=file.problem)
         for file in files
     ]
-
-
-def class_name(folder_name: str) -> str:
-    r"""Returns a folder's name as text; bytes that are no UTF-8 become `\xe9`.
-
-    A class's name goes into models and files, which hold text only.
-    """
-    return os.fsencode(folder_name).decode("utf-8", "backslashreplace")
 
 
 def _find_splits(root: Folder) -> dict[Path, str]:

@@ -5,6 +5,7 @@ others are added, and identical bytes never straddle a split.
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import replace
@@ -208,7 +209,7 @@ def require_trainable(examples: Sequence[Example], source: str) -> None:
 
 def digest_text(text: str) -> str:
     """Returns 12 hex digits for a text, for file names."""
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(os.fsencode(text), digest_size=6).hexdigest()
 
 
 def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
