@@ -9,7 +9,6 @@ from tlkeras.errors import InputError
 from tlkeras.tables import suggest
 
 MANIFEST_COLUMNS = ("path", "label", "split")
-NEEDED = set(MANIFEST_COLUMNS[:2])
 SEPARATORS = ",;\t"  # of cells
 
 Row = tuple[int, dict[str, Any]]  # number in the file, and column -> cell
@@ -74,7 +73,7 @@ def _find_separator(text: str) -> str:
     header = text.partition("\n")[0]
     for separator in SEPARATORS:
         names = {name.strip(' "\r') for name in header.split(separator)}
-        if names >= NEEDED:
+        if names >= set(MANIFEST_COLUMNS[:2]):
             return separator
     return SEPARATORS[0]
 
