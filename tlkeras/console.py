@@ -5,9 +5,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tlkeras.workdir import ESCAPED
+
 LOGGER = logging.getLogger("tlkeras")
 LOGGER.setLevel(logging.INFO)
 LOGGER.propagate = False  # absl's handler would print each line again
+
+
+def printable(text: str) -> str:
+    """Returns a text with what standard output cannot encode escaped."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, ESCAPED).decode(encoding)
 
 
 class Console:
@@ -28,15 +36,15 @@ class Console:
         if not self.quiet:
             if self._progress is not None:
                 self._progress.console.print(
-                    text, highlight=False, markup=False
+                    printable(text), highlight=False, markup=False
                 )
             else:
-                print(text, flush=True)
+                print(printable(text), flush=True)
 
     def result(self, text: str) -> None:
         """Prints what the user asked for, quiet or not."""
         LOGGER.info(text)
-        print(text, flush=True)
+        print(printable(text), flush=True)
 
     def start(self, title: str, total: int) -> None:
         """Opens a bar; does nothing when quiet or not on a terminal."""
@@ -67,7 +75,7 @@ class Console:
 
 def log_to_file(path: Path) -> logging.Handler:
     """Appends the project's log records to a file; remove the handler after."""
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = logging.FileHandler(path, encoding="utf-8", errors=ESCAPED)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     LOGGER.addHandler(handler)
     return handler

@@ -2,6 +2,10 @@
 
 A reader never sees half a file: each is written beside its target and moved
 there with one `os.replace`.
+
+Names of files need not be UTF-8; Python keeps such bytes as lone surrogates.
+Tables hold the bytes as they are; texts hold them escaped, which in JSON reads
+back as the same name.
 """
 
 import contextlib
@@ -34,6 +38,7 @@ TEST_LOOKS = "test_looks.json"
 CODES = "codes_validation.npz"
 FILTERS = "filters.npz"
 EXPORT = "export.json"
+PROBE = "probe.json"
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"
@@ -47,6 +52,18 @@ TUNED_CONFIG = "tuned.py"
 TUNED_RUN = "tuned"
 GIVEN_CONFIG = "given.py"
 GIVEN_RUN = "given"
+# File -> what stands in it, if it is ours and not one that is called so.
+TRACES = {
+    CONFIG: b'"config_hash"',
+    SEARCH: b'"format_version"',
+    EXPORT: b'"max_drop"',
+    CHECKS: b'"verdict"',
+    LR_FINDER: b'"initial_loss"',
+    PROBE: b'"num_folds"',
+}
+ESCAPED = "backslashreplace"
+AS_THEY_ARE = "surrogateescape"
+LONGEST_TRACE = 2**20  # bytes of such a file that are looked at
 
 
 def evaluation_name(split: str) -> str:
@@ -59,6 +76,29 @@ def predictions_name(split: str) -> str:
     return f"predictions_{split}.csv"
 
 
+def is_written_by_us(directory: Path) -> bool:
+    """Says whether a folder is a run, a search, a probe or an export."""
+    return any(
+        (directory / name).is_file() and trace in _head(directory / name)
+        for name, trace in TRACES.items()
+    )
+
+
+def _head(path: Path) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(LONGEST_TRACE)
+
+
+def as_text(name: str) -> str:
+    r"""Returns a file's name as text; bytes that are no UTF-8 become `\xe9`.
+
+    Example:
+    >>> as_text("plain")
+    'plain'
+    """
+    return os.fsencode(name).decode("utf-8", ESCAPED)
+
+
 def cache_directory() -> Path:
     """Returns the folder for what runs share: `$TLKERAS_CACHE` or ~/.cache."""
     default = Path.home() / ".cache" / "tlkeras"
@@ -69,9 +109,15 @@ def make_directory(path: Path | str, *, what: str) -> Path:
     """Creates a directory and makes sure that files can be written in it.
 
     Raises:
-        InputError: If it cannot be created or written.
+        InputError: If it cannot be created or written, or has a name that
+            TensorFlow and TensorBoard could not write below.
     """
     path = Path(path)
+    if as_text(str(path)) != str(path):
+        raise InputError(
+            f"The {what} '{as_text(str(path))}' has a name that is no UTF-8; "
+            "expected one that is: choose another one or rename it."
+        )
     try:
         path.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=path):
@@ -112,7 +158,7 @@ def replacing(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
 def write_text(path: Path | str, text: str, *, durable: bool = True) -> None:
     """Writes a UTF-8 text file atomically."""
     with replacing(path, durable=durable) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(text, encoding="utf-8", errors=ESCAPED)
 
 
 def write_json(path: Path | str, value: Any) -> None:
@@ -146,7 +192,9 @@ def write_table(
     """Writes rows as CSV, atomically; missing and None values stay empty."""
     with (
         replacing(path) as temporary,
-        open(temporary, "w", newline="", encoding="utf-8") as file,
+        open(
+            temporary, "w", newline="", encoding="utf-8", errors=AS_THEY_ARE
+        ) as file,
     ):
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
@@ -154,8 +202,20 @@ def write_table(
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """Reads a CSV written by `write_table`; [] when it does not exist."""
+    """Reads a CSV written by `write_table`; [] when it does not exist.
+
+    Raises:
+        InputError: If it is no CSV.
+    """
     if not Path(path).exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
+    try:
+        with open(
+            path, newline="", encoding="utf-8", errors=AS_THEY_ARE
+        ) as file:
+            return list(csv.DictReader(file))
+    except csv.Error as error:
+        raise InputError(
+            f"'{path}' is corrupt ({error}); expected a CSV as tlkeras writes "
+            "it: delete it, or restore it, and run again."
+        ) from None

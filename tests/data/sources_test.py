@@ -88,7 +88,7 @@ def test_manifest_paths_are_relative_to_the_manifest(tmp_path, photo_folder):
         ({"label": ""}, "has an empty label"),
         ({"colour": "red"}, "unknown column 'colour'"),
         ({"splt": "train"}, "Did you mean 'split'"),
-        ({"split": "holdout"}, "has the split 'holdout'"),
+        ({"split": "later"}, "has the split 'later'"),
     ],
 )
 def test_bad_manifest_rows_are_named(tmp_path, photo_folder, change, message):

@@ -5,6 +5,9 @@ contract in NumPy. For both, the means of an 8 x 8 grid of cells are fitted as
 `scale * pixel + offset` of one of the true channels: a second rescaling, 0..1
 in place of 0..255 or BGR in place of RGB shows in scale, mean or order. Means,
 because two libraries resize fine detail differently.
+
+Channels that follow from each other, as in grey or sepia photos, tell no order:
+then each value is held against the channel that the contract says.
 """
 
 import dataclasses
@@ -25,7 +28,8 @@ CELLS = 8  # a side
 MAX_SCALE_RATIO = 1.5
 MAX_MEAN_ERROR = 0.1  # of the span of 255 grey levels
 MIN_CONTRAST = 2.0  # grey levels; a flatter channel tells nothing
-MIN_COLOR = 4.0  # grey levels between channels; less tells no order
+MIN_COLOR = 4.0  # grey levels that no other channel explains; less is noise
+NUM_COLORS = 16  # plain images that show which channel goes where
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,17 +70,23 @@ def cell_means(values: np.ndarray) -> np.ndarray:
     return np.concatenate(means)
 
 
-def fit_channels(values: np.ndarray, pixels: np.ndarray) -> ChannelFit:
+def fit_channels(
+    values: np.ndarray, pixels: np.ndarray, order: str = ""
+) -> ChannelFit:
     """Fits each channel of values as an affine function of a true channel.
 
     Args:
         values: [M, 3] cell means at the first convolution.
         pixels: [M, 3] cell means of RGB in 0..255.
+        order: Which true channels those are, where it is known; "" = those
+            that leave least unexplained.
     """
     cross = np.cov(values, pixels, rowvar=False)
     scales = cross[:3, 3:] / np.maximum(np.diag(cross)[None, 3:], 1e-12)
     left = np.diag(cross)[:3, None] - scales * cross[:3, 3:]
     sources = left.argmin(1) if np.isfinite(left).all() else np.arange(3)
+    if order:
+        sources = np.array([CHANNELS.index(channel) for channel in order])
     chosen = scales[np.arange(3), sources]
     means = values.mean(0)
     return ChannelFit(
@@ -85,6 +95,32 @@ def fit_channels(values: np.ndarray, pixels: np.ndarray) -> ChannelFit:
         means - chosen * pixels.mean(0)[sources],
         means,
     )
+
+
+def tells_order(pixels: np.ndarray) -> bool:
+    """Says whether each true channel shows what no other one explains.
+
+    Args:
+        pixels: [M, 3] cell means of RGB in 0..255.
+    """
+    covariance = np.cov(pixels, rowvar=False)
+    variances = np.diag(covariance)
+    explained = covariance**2 / np.maximum(variances, 1e-12)
+    left = variances[:, None] - explained
+    return bool(left[~np.eye(3, dtype=bool)].min() >= MIN_COLOR**2)
+
+
+def contract_order(classifier: Classifier, size: int) -> str:
+    """Returns which true channel each channel should be, e.g. `BGR`.
+
+    Args:
+        classifier: Whole.
+        size: Of its images, pixels.
+    """
+    colors = np.random.default_rng(0).uniform(0, 255, (NUM_COLORS, 1, 1, 3))
+    plain = np.tile(colors, (1, size, size, 1)).astype(np.float32)
+    values = cell_means(expected_values(classifier, plain))
+    return fit_channels(values, cell_means(plain)).order
 
 
 def first_values(classifier: Classifier, images: np.ndarray) -> np.ndarray:
@@ -152,30 +188,47 @@ def check_input_contract(
     if not tells.any():
         message = "The images are of one colour: nothing can be compared."
         return CheckResult(name, SKIP, None, None, message)
-    found = fit_channels(cell_means(first_values(classifier, images)), true)
-    wanted = fit_channels(cell_means(expected_values(classifier, pixels)), true)
-    in_color = tells.all() and true.std(-1).mean() >= MIN_COLOR
-    problem = _difference(found, wanted, in_color)
+    order = contract_order(classifier, images.shape[1])
+    has_order = tells_order(true)
+    found = fit_channels(
+        cell_means(first_values(classifier, images)),
+        true,
+        "" if has_order else order,
+    )
+    expected = cell_means(expected_values(classifier, pixels))
+    wanted = fit_channels(expected, true, order)
+    shown = tells[[CHANNELS.index(channel) for channel in order]]
+    problem = _difference(found, wanted, shown)
+    remark = "" if has_order else "; their order cannot be told from them"
     return CheckResult(
         name,
         FAIL if problem else PASS,
         str(found),
         str(wanted),
         problem
-        or f"The first convolution of {classifier.backbone.name} sees {found}.",
+        or f"The first convolution of {classifier.backbone.name} sees {found}"
+        f"{remark}.",
     )
 
 
-def _difference(found: ChannelFit, wanted: ChannelFit, in_color: bool) -> str:
-    """Returns what is wrong, or ""; flat channels tell nothing."""
+def _difference(
+    found: ChannelFit, wanted: ChannelFit, shown: np.ndarray
+) -> str:
+    """Returns what is wrong, or "".
+
+    Args:
+        found: At the first convolution.
+        wanted: By the contract.
+        shown: bool [3], whether a channel has contrast; others tell nothing.
+    """
     seen = (
         f"the first convolution sees {found} where it was trained on {wanted}"
     )
     if not np.isfinite(found.means).all():
         return "The images hold values that are not finite."
-    if found.order != wanted.order and in_color:
+    if found.order != wanted.order:
         return f"The channels are in another order: {seen}."
-    tells = np.abs(wanted.scales) > 1e-9
+    tells = shown & (np.abs(wanted.scales) > 1e-9)
     ratio = np.abs(found.scales[tells] / wanted.scales[tells])
     span = 255 * np.abs(wanted.scales[tells])
     if (np.maximum(ratio, 1 / np.maximum(ratio, 1e-9)) > MAX_SCALE_RATIO).any():

@@ -1,6 +1,7 @@
 """`tlkeras COMMAND`: finds the command's module and hands over to absl."""
 
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -9,6 +10,7 @@ from absl import app
 from tlkeras.errors import GateError, InputError
 from tlkeras.startup import import_frameworks
 from tlkeras.tables import suggest
+from tlkeras.workdir import ESCAPED
 
 # Command -> what it does. The module is `tlkeras.cli.COMMAND`.
 COMMANDS = {
@@ -51,6 +53,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: Program name, command and flags; None = `sys.argv`.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ESCAPED)  # any name of a file prints
     argv = list(sys.argv if argv is None else argv)
     command = argv[1] if len(argv) > 1 else "--help"
     if command in ("--help", "-h", "help", "--helpfull"):
@@ -81,12 +86,27 @@ def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
         print(f"tlkeras: {error}", file=sys.stderr)
     except OSError as error:
         print(f"tlkeras: the system says: {error}", file=sys.stderr)
+    except Exception as error:
+        if not _is_out_of_memory(error):
+            raise
+        print(
+            "tlkeras: out of memory; lower phases.*.batch_size, "
+            "model.image_size, data.max_decoded_bytes or runtime.num_workers, "
+            "or give the process more.",
+            file=sys.stderr,
+        )
     except KeyboardInterrupt:
         print(
             "tlkeras: interrupted; the same command goes on.", file=sys.stderr
         )
         return 130
     return 1
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    """TensorFlow's own kind is known by its name: it may not be imported."""
+    name = type(error).__name__
+    return isinstance(error, MemoryError) or name == "ResourceExhaustedError"
 
 
 def _fail(message: str) -> None:

@@ -23,6 +23,9 @@ def data_section() -> ConfigDict:
     data.split_memory = True
     data.images_per_class = placeholder(int)  # few-shot training; None = all
     data.on_bad_image = "skip"  # skip | fail
+    data.on_empty_class = (
+        "fail"  # of a class without a usable image: fail | drop
+    )
     data.class_weighting = "none"  # none | balanced
     # On top of the backbone's own input contract, from the training split.
     data.mean = "none"  # none | channel | image

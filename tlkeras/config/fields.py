@@ -96,6 +96,7 @@ ROWS = (
     Field("data.split_memory"),
     Field("data.images_per_class", limits=COUNT),
     Field("data.on_bad_image", choices=("skip", "fail")),
+    Field("data.on_empty_class", choices=("fail", "drop")),
     Field(
         "data.class_weighting", choices=("none", "balanced"), search=ON_CODES
     ),

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,6 +20,7 @@ class Example:
         split: `train`, `validation` or `test` where the source says so.
         digest: Hash of the file's bytes, once scanned.
         look: Perceptual hash, 64 bits, once scanned; None without one.
+        problem: Why the source passes it over; "" = it may be an image.
     """
 
     path: str
@@ -26,6 +28,7 @@ class Example:
     split: str | None = None
     digest: str = ""
     look: int | None = None
+    problem: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +52,7 @@ class Ledger:
         straddling: Of `left_out`, copies of a file of another split.
         remembered: `(path, split)` of files that lie in another split than
             without the memory of earlier runs (`data/split_memory.py`).
+        dropped_classes: Classes without a usable image.
     """
 
     num_files: int = 0
@@ -57,15 +61,18 @@ class Ledger:
     num_with_orientation: int = 0
     straddling: list[str] = dataclasses.field(default_factory=list)
     remembered: list[tuple[str, str]] = dataclasses.field(default_factory=list)
+    dropped_classes: list[str] = dataclasses.field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """Returns the ledger as plain values for JSON.
 
-        `remembered` is there only where a memory changed something.
+        `remembered` and `dropped_classes` are there only where they say
+        something.
         """
         values = dataclasses.asdict(self)
-        if not self.remembered:
-            del values["remembered"]
+        for name in ("remembered", "dropped_classes"):
+            if not values[name]:
+                del values[name]
         return values
 
     def describe_memory(self) -> str:
@@ -184,6 +191,6 @@ def make_split(examples: list[Example], class_names: tuple[str, ...]) -> Split:
     )
 
 
-def count_labels(examples: list[Example]) -> Counter[str]:
+def count_labels(examples: Sequence[Example]) -> Counter[str]:
     """Returns class name -> number of examples that carry it."""
     return Counter(label for e in examples for label in e.labels)

@@ -1,97 +1,199 @@
 """A directory of class folders, optionally under split folders."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from pathlib import Path
 
 from tlkeras.data.dataset import Example
+from tlkeras.data.folder_tree import OURS, Folder, FoundFile, read_tree
+from tlkeras.data.split_names import SPLIT_NAMES, split_of
 from tlkeras.errors import InputError
+from tlkeras.workdir import as_text
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
-SPLIT_FOLDERS = {
-    "train": "train",
-    "val": "validation",
-    "valid": "validation",
-    "validation": "validation",
-    "test": "test",
-}
-
-
-def is_image_name(path: Path) -> bool:
-    """Says whether a file's name ends like an image's."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
+NO_IMAGE = "holds no image"
+NO_CLASS = "lies in no class folder"
 
 
 def list_images(directory: Path) -> list[Path]:
     """Returns the image files at any depth below a directory, sorted."""
-    return sorted(path for path in directory.rglob("*") if is_image_name(path))
+    tree = read_tree(directory)
+    return [Path(file.path) for file in tree.walk() if not file.problem]
 
 
 def list_folder(directory: Path) -> list[Example]:
-    """Lists `[SPLIT/]CLASS/**/*.jpg` as examples.
+    """Lists `[SPLIT/]CLASS/**/IMAGE` as examples; see `survey_folder`."""
+    return [e for e in survey_folder(directory) if not e.problem]
+
+
+def survey_folder(directory: Path) -> list[Example]:
+    """Lists `[SPLIT/]CLASS/**/IMAGE`, and what is passed over with its reason.
 
     Args:
-        directory: The root. Its folders are classes; or, when one of them is
-            called train, splits (train, val | valid | validation, test).
+        directory: The root. Its folders are classes; or, when they are called
+            like splits and hold folders of images, splits.
+
+    Returns:
+        Images; and with their `problem` files that are none, and folders of
+        classes without any. What belongs to no class has no labels.
 
     Raises:
-        InputError: If the directory is missing or holds no class folder with
-            images.
+        InputError: If the directory is missing, holds no class folder with
+            images, or leaves open which folders are splits and which classes.
     """
     if not directory.is_dir():
         raise InputError(
             f"The data folder '{directory}' does not exist; expected a folder "
             "with one sub-folder of images per class: check --data."
         )
-    folders = _visible_folders(directory)
-    names = {folder.name.lower() for folder in folders}
-    strangers = sorted(names - set(SPLIT_FOLDERS))
-    held_out = names & set(SPLIT_FOLDERS) - {"train"}
-    if "train" in names and held_out and strangers:
-        raise InputError(
-            f"The data folder '{directory}' holds '{strangers[0]}' beside "
-            f"train and {sorted(held_out)[0]}; expected split folders only "
-            f"({', '.join(SPLIT_FOLDERS)}): move the other folder away."
-        )
-    if "train" in names and not strangers:
-        examples = [
-            example
-            for folder in folders
-            for example in _list_classes(
-                folder, SPLIT_FOLDERS[folder.name.lower()]
-            )
-        ]
-    else:
-        examples = _list_classes(directory, None)
-    if not examples:
+    root = read_tree(directory)
+    splits = _find_splits(root)
+    examples = [_pass_over(file, NO_CLASS) for file in root.files]
+    for folder in root.folders:
+        if folder.path in splits:
+            examples += _list_split(folder, splits[folder.path])
+        elif splits:
+            examples += _pass_over_all(folder)
+        else:
+            examples += _list_class(folder, None)
+    if all(example.problem for example in examples):
         raise InputError(
             f"The data folder '{directory}' holds no class folder with images; "
-            "expected CLASS/NAME with one of the suffixes "
-            f"{' '.join(IMAGE_SUFFIXES)}: sort the images into one folder per "
-            "class."
+            "expected CLASS/NAME with JPEG, PNG, GIF, BMP or WebP files: sort "
+            "the images into one folder per class."
         )
     return examples
 
 
-def _visible_folders(directory: Path) -> list[Path]:
-    """Returns the folders in a directory, without .git, __MACOSX and such."""
-    return sorted(
-        path
-        for path in directory.iterdir()
-        if path.is_dir() and not path.name.startswith((".", "__"))
-    )
+def _pass_over(file: FoundFile, reason: str) -> Example:
+    return Example(file.path, (), problem=file.problem or reason)
 
 
-def _list_classes(root: Path, split: str | None) -> list[Example]:
+def _pass_over_all(folder: Folder) -> list[Example]:
+    """Returns the files of a folder that is no class, or the folder itself."""
+    files = list(folder.walk()) or [FoundFile(str(folder.path), NO_IMAGE)]
+    return [_pass_over(file, NO_CLASS) for file in files]
+
+
+def _list_split(folder: Folder, split: str) -> list[Example]:
+    """Lists the classes of a split, also where its folder is there twice."""
+    examples = [_pass_over(file, NO_CLASS) for file in folder.files]
+    for inner in folder.folders:
+        if len(folder.folders) == 1 and split_of(inner.name) == split:
+            return examples + _list_split(inner, split)  # as archives unpack
+        examples += _list_class(inner, split)
+    return examples
+
+
+def _list_class(folder: Folder, split: str | None) -> list[Example]:
+    files = list(folder.walk())
+    if not folder.has_images and any(file.problem == OURS for file in files):
+        return _pass_over_all(folder)
+    labels = (as_text(folder.name),)  # models and files hold text only
+    if not folder.has_images:
+        files.insert(0, FoundFile(str(folder.path), NO_IMAGE))
     return [
-        Example(str(path), (folder.name,), split)
-        for folder in _visible_folders(root)
-        for path in list_images(folder)
+        Example(file.path, labels, split, problem=file.problem)
+        for file in files
     ]
+
+
+def _find_splits(root: Folder) -> dict[Path, str]:
+    """Returns folder -> split; empty where the folders are classes.
+
+    Raises:
+        InputError: If it cannot be decided.
+    """
+    named = {f.path: split_of(f.name) or "" for f in root.folders}
+    named = {path: split for path, split in named.items() if split}
+    folders = [f for f in root.folders if f.has_images]
+    strangers = [f for f in folders if f.path not in named]
+    nested = [f for f in folders if f.path in named and _class_folders(f)]
+    flat = [f for f in root.folders if f.path in named and f not in nested]
+    is_divided = bool(nested) or (
+        "train" in named.values() and len(set(named.values())) > 1
+    )
+    if is_divided and strangers:
+        raise _undecided(
+            root,
+            f"holds '{strangers[0].name}' beside {_names(nested or flat)}",
+            "expected split folders only, or class folders only: move the "
+            "other folder away",
+        )
+    if flat and (is_divided or (folders and not strangers)):
+        raise _undecided(
+            root,
+            f"holds '{flat[0].name}', without class folders with images in it",
+            "expected split folders SPLIT/CLASS/NAME, or class folders with "
+            "other names: sort its images, or move it away",
+        )
+    if not is_divided:
+        _require_classes(root, folders)
+        return {}
+    _require_each_once(root, named)
+    return named
+
+
+def _require_each_once(root: Folder, named: dict[Path, str]) -> None:
+    by_split = defaultdict(list)
+    for path, split in named.items():
+        by_split[split].append(path.name)
+    double = [names for names in by_split.values() if len(names) > 1]
+    if double:
+        raise _undecided(
+            root,
+            f"holds {' and '.join(double[0])}, which mean the same split",
+            "expected one folder a split: merge them or move one away",
+        )
+    if "train" not in by_split:
+        raise _undecided(
+            root,
+            f"holds {' and '.join(path.name for path in named)}, but no "
+            "training images",
+            "expected a folder train beside them: add or rename it",
+        )
+
+
+def _require_classes(root: Folder, folders: list[Folder]) -> None:
+    """Refuses folders that hold the same folders: they are no classes."""
+    by_content = defaultdict(list)
+    for folder in folders:
+        inner = _class_folders(folder)
+        if any(not file.problem for file in folder.files) or len(inner) < 2:
+            continue
+        names = frozenset(name.strip().casefold() for name in inner)
+        by_content[names].append(folder)
+        if len(by_content[names]) > 1 or all(map(split_of, inner)):
+            raise _undecided(
+                root,
+                f"holds {_names(by_content[names])}, with folders "
+                f"{', '.join(inner[:3])} in {_each(by_content[names])}: splits "
+                "or classes",
+                "expected CLASS/NAME or SPLIT/CLASS/NAME with splits called "
+                f"{', '.join(SPLIT_NAMES)}: rename the folders, pass the one "
+                "above the classes, or list the images in a manifest",
+            )
+
+
+def _class_folders(folder: Folder) -> list[str]:
+    return [inner.name for inner in folder.folders if inner.has_images]
+
+
+def _names(folders: Iterable[Folder]) -> str:
+    return " and ".join(folder.name for folder in folders)
+
+
+def _each(folders: list[Folder]) -> str:
+    return "each" if len(folders) > 1 else "it"
+
+
+def _undecided(root: Folder, problem: str, advice: str) -> InputError:
+    return InputError(f"The data folder '{root.path}' {problem}; {advice}.")
 
 
 def list_inputs(arguments: list[str]) -> list[Path]:
     """Lists the files that a prediction was asked for: files and folders.
 
-    A named file is taken whatever its suffix, folders give their images.
+    A named file is taken whatever it is, folders give their images.
 
     Raises:
         InputError: If nothing is named, or a folder holds no image.
@@ -110,8 +212,8 @@ def list_inputs(arguments: list[str]) -> list[Path]:
         found = list_images(path)
         if not found:
             raise InputError(
-                f"The folder '{path}' holds no images; expected files with one "
-                f"of the suffixes {' '.join(IMAGE_SUFFIXES)}."
+                f"The folder '{path}' holds no images; expected JPEG, PNG, "
+                "GIF, BMP or WebP files."
             )
         paths += found
     return paths

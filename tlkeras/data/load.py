@@ -17,6 +17,7 @@ from tlkeras.data.dataset import (
     count_labels,
     make_split,
 )
+from tlkeras.data.empty_classes import settle_empty_classes
 from tlkeras.data.scan import scan
 from tlkeras.data.sources import list_examples
 from tlkeras.data.split_memory import (
@@ -40,6 +41,7 @@ def load_dataset(
     split_memory: bool = True,
     images_per_class: int | None = None,
     on_bad_image: str = "skip",
+    on_empty_class: str = "fail",
     tfds_data_dir: str = "",
     tfds_splits: Sequence[str] = SPLITS,
     num_workers: int | None = None,
@@ -57,6 +59,7 @@ def load_dataset(
             a split file does without.
         images_per_class: Training images to keep of each class; None = all.
         on_bad_image: `skip` or `fail`.
+        on_empty_class: `fail` or `drop`, where a class has no usable image.
         tfds_data_dir: Where TFDS keeps its data; "" = its own default.
         tfds_splits: TFDS split expressions for train, validation, test.
         num_workers: Threads that read files; None = one per core.
@@ -80,6 +83,7 @@ def load_dataset(
         on_bad_image=on_bad_image,
         num_workers=num_workers or os.cpu_count() or 1,
     )
+    settle_empty_classes(listed, found, ledger, on_empty_class=on_empty_class)
     assign = functools.partial(
         splits.assign_splits,
         stated={example.split for example in found},
@@ -126,6 +130,11 @@ def _follow_file(
             "split.csv of a run: check --config.data.split_file."
         )
     decided = splits.read_split_file(split_file, moved_only=False)
+    if not decided:
+        raise InputError(
+            f"The split file '{split_file}' has no rows; expected the "
+            "split.csv of a run: check --config.data.split_file."
+        )
     placed = [replace(e, split=decided.get(e.digest, e.split)) for e in found]
     return assign(placed, decided=decided.keys())
 
@@ -160,9 +169,10 @@ def load_configured(
         InputError: As `load_dataset`.
     """
     data = config.data
-    split_file = data.split_file
+    split_file, on_empty_class = data.split_file, data.on_empty_class
     if directory and (directory / workdir.SPLIT).exists():
         split_file = str(directory / workdir.SPLIT)
+        on_empty_class = "drop"  # which it did was settled when it began
     return load_dataset(
         data.source,
         split=data.split,
@@ -171,6 +181,7 @@ def load_configured(
         split_memory=data.split_memory,
         images_per_class=data.images_per_class,
         on_bad_image=data.on_bad_image,
+        on_empty_class=on_empty_class,
         tfds_data_dir=data.tfds_data_dir,
         tfds_splits=data.tfds_splits,
         num_workers=config.runtime.num_workers,

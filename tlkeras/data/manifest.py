@@ -1,16 +1,17 @@
 """A CSV or Parquet table of `path,label[,split]`."""
 
+import os
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from tlkeras.data.dataset import Example
-from tlkeras.data.folder import SPLIT_FOLDERS
+from tlkeras.data.manifest_table import read_rows
+from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError
-from tlkeras.tables import suggest
 
-MANIFEST_COLUMNS = ("path", "label", "split")
 LABEL_SEPARATOR = "|"
-
-Cell = str | float | None  # None where a table holds nothing
 
 
 def list_manifest(manifest: Path) -> list[Example]:
@@ -18,37 +19,30 @@ def list_manifest(manifest: Path) -> list[Example]:
 
     Args:
         manifest: Table with the columns path (absolute, or relative to the
-            manifest), label (several joined by `|`) and optionally split.
+            manifest), label (several joined by `|`, or in Parquet a list) and
+            optionally split.
 
     Raises:
-        InputError: If a column or a file is missing, or a label is empty.
+        InputError: If a column or a file is missing, a label is empty or no
+            text, or an image has rows with different labels.
     """
-    rows = _read_rows(manifest)
-    first = 2 if manifest.suffix.lower() == ".csv" else 1  # after a header
     examples = []
-    for number, row in enumerate(rows, start=first):
-        labels = tuple(
-            dict.fromkeys(
-                part.strip()
-                for part in _text(row["label"]).split(LABEL_SEPARATOR)
-                if part.strip()
-            )
+    first_rows: dict[str, tuple[int, tuple[str, ...]]] = {}
+    for number, row in read_rows(manifest):
+        where = f"Row {number} of '{manifest}'"
+        labels = _labels(row["label"], where)
+        path = str(_file(row["path"], manifest, where))
+        before, known = first_rows.setdefault(
+            os.path.normpath(path), (number, labels)
         )
-        if not labels:
+        if set(known) != set(labels):
             raise InputError(
-                f"Row {number} of '{manifest}' has an empty label; expected a "
-                "class name: fill it in or remove the row."
+                f"{where} gives '{path}' the label {'|'.join(labels)}, row "
+                f"{before} {'|'.join(known)}; expected one row an image: join "
+                f"several labels as {'|'.join(dict.fromkeys(known + labels))}, "
+                "or remove the wrong row."
             )
-        path = manifest.parent / str(row["path"])
-        if not path.is_file():
-            raise InputError(
-                f"Row {number} of '{manifest}' names the file '{path}', which "
-                "does not exist; expected a path that is absolute or relative "
-                "to the manifest: correct it or remove the row."
-            )
-        examples.append(
-            Example(str(path), labels, _split(row, number, manifest))
-        )
+        examples.append(Example(path, labels, _split(row.get("split"), where)))
     if not examples:
         raise InputError(
             f"The manifest '{manifest}' has no rows; expected one row per "
@@ -57,55 +51,59 @@ def list_manifest(manifest: Path) -> list[Example]:
     return examples
 
 
-def _text(value: Cell) -> str:
-    """Returns a cell as text; whole numbers without a fraction."""
-    if value is None:
-        return ""
-    is_whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if is_whole else value).strip()
-
-
-def _split(row: dict[str, Cell], number: int, manifest: Path) -> str | None:
-    name = _text(row.get("split")).lower()
-    if name and name not in SPLIT_FOLDERS:
-        raise InputError(
-            f"Row {number} of '{manifest}' has the split '{name}'; expected "
-            "train, validation or test, or nothing."
-        )
-    return SPLIT_FOLDERS.get(name)
-
-
-def _read_rows(manifest: Path) -> list[dict[str, Cell]]:
-    if not manifest.is_file():
-        raise InputError(
-            f"The manifest '{manifest}' does not exist; expected a .csv or "
-            ".parquet file with the columns path,label[,split]: check --data."
-        )
-    import pandas as pd
-
-    try:
-        if manifest.suffix.lower() == ".parquet":
-            table = pd.read_parquet(manifest)
-        else:
-            table = pd.read_csv(manifest, dtype=str, keep_default_na=False)
-    except (ValueError, OSError) as error:
-        raise InputError(
-            f"The manifest '{manifest}' cannot be read ({error}); expected a "
-            "table with the columns path,label[,split]."
-        ) from None
-    unknown = [name for name in table.columns if name not in MANIFEST_COLUMNS]
-    missing = [
-        name for name in MANIFEST_COLUMNS[:2] if name not in table.columns
+def _labels(cell: Any, where: str) -> tuple[str, ...]:
+    cells = cell if isinstance(cell, list | tuple | np.ndarray) else [cell]
+    parts = [
+        part.strip()
+        for value in cells
+        for part in _text(value, "label", where).split(LABEL_SEPARATOR)
+        if part.strip()
     ]
-    if unknown or missing:
-        hint = suggest(unknown[0], MANIFEST_COLUMNS) if unknown else ""
-        problem = (
-            f"has the unknown column '{unknown[0]}'"
-            if unknown
-            else f"lacks the column '{missing[0]}'"
-        )
+    if not parts:
         raise InputError(
-            f"The manifest '{manifest}' {problem};{hint} expected the columns "
-            "path,label[,split]: rename or remove the others."
+            f"{where} has an empty label; expected a class name: fill it in or "
+            "remove the row."
         )
-    return table.astype(object).where(table.notna(), None).to_dict("records")
+    return tuple(dict.fromkeys(parts))
+
+
+def _file(cell: Any, manifest: Path, where: str) -> Path:
+    path = manifest.parent / _text(cell, "path", where)
+    if not path.is_file():
+        raise InputError(
+            f"{where} names the file '{path}', which does not exist; expected "
+            "a path that is absolute or relative to the manifest: correct it "
+            "or remove the row."
+        )
+    return path
+
+
+def _split(cell: Any, where: str) -> str | None:
+    name = _text(cell, "split", where).strip()
+    if name and not split_of(name):
+        raise InputError(
+            f"{where} has the split '{name}'; expected train, validation or "
+            "test, or nothing."
+        )
+    return split_of(name)
+
+
+def _text(value: Any, column: str, where: str) -> str:
+    """Returns a cell as text; whole numbers without a fraction.
+
+    Raises:
+        InputError: If it is neither text nor a number.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or value != value:  # NaN
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, str | int | float):
+        return str(value)
+    raise InputError(
+        f"{where} has the {column} {str(value)[:50]} of the kind "
+        f"{type(value).__name__}; expected text, a number, or for several "
+        "labels a list of these: convert the column."
+    )

@@ -5,6 +5,7 @@ which costs up to half of the speed of short passes.
 """
 
 import contextlib
+import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -33,6 +34,13 @@ def read_image(path: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
     return decode_image(tf.io.read_file(path), *size)
 
 
+def list_files(split: Split) -> tf.data.Dataset:
+    """Returns the names of a split's files, which need not be UTF-8."""
+    return tf.data.Dataset.from_tensor_slices(
+        [os.fsencode(path) for path in split.paths]
+    )
+
+
 def decode_split(
     split: Split, size: tuple[int, int], *, num_workers: int
 ) -> np.ndarray:
@@ -47,7 +55,7 @@ def decode_split(
         uint8 [N, height, width, 3].
     """
     images = np.empty((len(split), *size, 3), np.uint8)
-    files = tf.data.Dataset.from_tensor_slices(list(split.paths))
+    files = list_files(split)
     decoded = files.map(
         lambda path: read_image(path, size), num_parallel_calls=num_workers
     ).with_options(_options())
@@ -69,7 +77,7 @@ def naming_bad_files(split: Split, size: tuple[int, int]) -> Iterator[None]:
     except (tf.errors.InvalidArgumentError, tf.errors.UnknownError):
         for path in split.paths:
             try:
-                read_image(path, size)
+                read_image(os.fsencode(path), size)
             except (tf.errors.OpError, UnicodeDecodeError):
                 raise InputError(
                     f"'{path}' cannot be decoded by TensorFlow; expected a "
@@ -122,7 +130,7 @@ class ImageBatches:
             self._kept = batches
 
     def _decode(self) -> Iterator[np.ndarray]:
-        files = tf.data.Dataset.from_tensor_slices(list(self.split.paths))
+        files = list_files(self.split)
         with naming_bad_files(self.split, self.size):
             yield from (
                 files.map(

@@ -2,6 +2,7 @@
 
 import functools
 import math
+import os
 
 import numpy as np
 import tensorflow as tf
@@ -70,7 +71,7 @@ class ViewReader:
             if self.views.augmentation is None:
                 return source
         else:
-            source = [self.split.paths[row] for row in rows]
+            source = [os.fsencode(self.split.paths[row]) for row in rows]
         with naming_bad_files(self.split, self.size):
             return self._load(
                 tf.constant(source),

@@ -19,6 +19,7 @@ from tlkeras.errors import InputError
 
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
+MAX_BYTES = 2**29  # of a file; one that is longer is not read
 EXIF_ORIENTATION = 274
 ON_BAD_IMAGE = ("skip", "fail")
 
@@ -77,6 +78,11 @@ def inspect_bytes(content: bytes) -> FileReport:
 def inspect_file(path: str) -> FileReport:
     """Reads and decodes one image file; see `inspect_bytes`."""
     try:
+        size = Path(path).stat().st_size
+        if size > MAX_BYTES:
+            return FileReport(
+                "", f"{size / 2**20:.0f} MiB, above {MAX_BYTES // 2**20}"
+            )
         return inspect_bytes(Path(path).read_bytes())
     except OSError as error:
         return FileReport("", f"cannot be read ({error.strerror})")
@@ -100,8 +106,11 @@ def scan(
         InputError: If `on_bad_image="fail"` and a file is bad, or if no
             readable image is left.
     """
-    examples = list(examples)
-    ledger = Ledger(num_files=len(examples))
+    listed = list(examples)
+    ledger = Ledger(
+        len(listed), [LeftOut(e.path, e.problem) for e in listed if e.problem]
+    )
+    examples = [example for example in listed if not example.problem]
     with ThreadPoolExecutor(num_workers) as pool:
         reports = list(pool.map(inspect_file, (e.path for e in examples)))
     readable = []
@@ -120,9 +129,10 @@ def scan(
             )
             ledger.num_with_orientation += report.is_rotated
     if not readable:
+        first = ledger.left_out[-len(examples)]
         raise InputError(
             f"None of the {len(examples)} images can be read; the first, "
-            f"'{ledger.left_out[0].path}', is: {ledger.left_out[0].reason}. "
+            f"'{first.path}', is: {first.reason}. "
             "Expected JPEG, PNG, GIF, BMP or WebP files."
         )
     return _drop_copies(readable, ledger), ledger

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tlkeras.data.builtin import BUILTINS, list_builtin
 from tlkeras.data.dataset import Example
-from tlkeras.data.folder import list_folder
+from tlkeras.data.folder import survey_folder
 from tlkeras.data.manifest import list_manifest
 from tlkeras.data.tfds_source import list_tfds
 from tlkeras.errors import InputError
@@ -50,7 +50,7 @@ SOURCES = {
     "folder": Source(
         written="a folder",
         matches=lambda name: True,
-        list_examples=lambda name, _: list_folder(Path(name)),
+        list_examples=lambda name, _: survey_folder(Path(name)),
     ),
     "manifest": Source(
         written="a .csv or .parquet manifest",

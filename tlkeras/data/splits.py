@@ -5,6 +5,7 @@ others are added, and identical bytes never straddle a split.
 """
 
 import hashlib
+import os
 from collections import defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import replace
@@ -12,7 +13,9 @@ from pathlib import Path
 
 from tlkeras import workdir
 from tlkeras.data.dataset import SPLITS, Example, count_labels
+from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError
+from tlkeras.tables import suggest
 
 SPLIT_COLUMNS = ["digest", "path", "split", "moved"]
 
@@ -168,11 +171,26 @@ def require_trainable(examples: Sequence[Example], source: str) -> None:
         InputError: If there is one class only, or a class has one image, no
             training image, or there is no validation image at all.
     """
-    totals = count_labels(list(examples))
+    totals = count_labels(examples)
+    if not totals:
+        raise InputError(
+            f"Of '{source}' no image is left: all are damaged, or the same "
+            "bytes under several labels; expected images that differ between "
+            "classes: remove the copies, or, in a manifest, write the labels "
+            "of one image as a|b."
+        )
     if len(totals) < 2:
         raise InputError(
             f"'{source}' has one class only, '{next(iter(totals))}'; expected "
             "at least two: add a folder (or label) for each further class."
+        )
+    train = count_labels([e for e in examples if e.split == "train"])
+    missing = sorted(set(totals) - set(train))
+    if missing:
+        raise InputError(
+            f"The class '{missing[0]}' of '{source}' has no training image;"
+            f"{suggest(missing[0], train)} expected at least one: add images "
+            "to its train split, or give it one name in all splits."
         )
     single = sorted(label for label, count in totals.items() if count < 2)
     if single:
@@ -180,13 +198,6 @@ def require_trainable(examples: Sequence[Example], source: str) -> None:
             f"The class '{single[0]}' of '{source}' has one usable image; "
             "expected at least two, one to train and one to validate: add "
             "images or remove the class."
-        )
-    train = count_labels([e for e in examples if e.split == "train"])
-    missing = sorted(set(totals) - set(train))
-    if missing:
-        raise InputError(
-            f"The class '{missing[0]}' of '{source}' has no training image; "
-            "expected at least one: add images to its train split."
         )
     if not any(e.split == "validation" for e in examples):
         raise InputError(
@@ -198,14 +209,15 @@ def require_trainable(examples: Sequence[Example], source: str) -> None:
 
 def digest_text(text: str) -> str:
     """Returns 12 hex digits for a text, for file names."""
-    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+    return hashlib.blake2b(os.fsencode(text), digest_size=6).hexdigest()
 
 
 def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
     """Reads a `split.csv` as digest -> split.
 
     Raises:
-        InputError: If the file lacks the columns of `SPLIT_COLUMNS`.
+        InputError: If the file lacks the columns of `SPLIT_COLUMNS`, or names
+            an unknown split.
     """
     rows = workdir.read_table(path)
     if rows and not {"digest", "split", "moved"} <= set(rows[0]):
@@ -213,8 +225,14 @@ def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
             f"'{path}' is no split file; expected the columns "
             f"{','.join(SPLIT_COLUMNS)}: take the split.csv of a run."
         )
-    return {
-        row["digest"]: row["split"]
-        for row in rows
-        if row["moved"] == "1" or not moved_only
-    }
+    decided = {}
+    for number, row in enumerate(rows, start=2):  # after the header
+        split = split_of(row["split"] or "")
+        if split is None:
+            raise InputError(
+                f"Row {number} of '{path}' has the split '{row['split']}'; "
+                "expected train, validation or test: correct it."
+            )
+        if row["moved"] == "1" or not moved_only:
+            decided[row["digest"]] = split
+    return decided

@@ -13,7 +13,7 @@ from typing import Any
 from tlkeras import workdir
 from tlkeras.data.builtin import publish_directory
 from tlkeras.data.dataset import SPLITS, Example
-from tlkeras.data.folder import SPLIT_FOLDERS, list_images
+from tlkeras.data.folder import survey_folder
 from tlkeras.data.splits import digest_text
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
@@ -177,26 +177,16 @@ def _label_feature(features: Any, name: str) -> tuple[str, Any]:
 
 
 def _list_image_folder(directory: str) -> list[Example]:
-    import tensorflow_datasets as tfds
+    """Lists DIR/SPLIT/CLASS/NAME.
 
+    The builder would decode every image only to name it, and stop at the first
+    damaged one: the files are listed here and scanned like any others.
+    """
     root = Path(directory)
-    if not root.is_dir() or not any(root.glob("*/*/*")):
+    examples = survey_folder(root) if any(root.glob("*/*/*")) else []
+    if not any(example.split for example in examples):
         raise InputError(
             f"'{directory}' is no TFDS image folder; expected "
             "DIR/SPLIT/CLASS/NAME: pass tfds:ImageFolder:DIR."
         )
-    builder = tfds.folder_dataset.ImageFolder(directory)
-    unknown = sorted(set(builder.info.splits) - set(SPLIT_FOLDERS))
-    if unknown:
-        raise InputError(
-            f"'{directory}' has the split folder '{unknown[0]}'; expected "
-            f"{', '.join(SPLIT_FOLDERS)}."
-        )
-    # The builder would decode every image only to name it, and stop at the
-    # first damaged one: the files are listed here and scanned like any others.
-    return [
-        Example(str(path), (label,), SPLIT_FOLDERS[split])
-        for split in sorted(builder.info.splits)
-        for label in builder.info.features["label"].names
-        for path in list_images(root / split / label)
-    ]
+    return examples

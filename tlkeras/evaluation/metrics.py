@@ -172,7 +172,8 @@ def compute_metrics(
 
     Returns:
         JSON-ready values: `loss`, the primary metric with its 95 % interval,
-        `per_class`, `macro_f1`, and for single labels `top_5_accuracy`,
+        `per_class` (None for a class that the split lacks), `macro_f1` over
+        the classes that occur, and for single labels `top_5_accuracy`,
         `confusion_matrix` (rows true, columns predicted),
         `expected_calibration_error`.
     """
@@ -190,13 +191,13 @@ def compute_metrics(
     result: dict[str, Any] = {
         "num_examples": len(targets),
         **compute_summary(targets, logits, loss=loss),
-        "macro_f1": float(f1.mean()),
+        "macro_f1": float(f1[support > 0].mean()),
     }
     result["per_class"] = {
         name: {
-            "precision": float(precision[i]),
-            "recall": float(recall[i]),
-            "f1": float(f1[i]),
+            "precision": float(precision[i]) if support[i] else None,
+            "recall": float(recall[i]) if support[i] else None,
+            "f1": float(f1[i]) if support[i] else None,
             "num_examples": int(support[i]),
         }
         for i, name in enumerate(class_names)

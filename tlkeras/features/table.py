@@ -118,7 +118,7 @@ def write_code_table(table: CodeTable, path: Path) -> None:
             pyarrow.array(flat.ravel()), flat.shape[1]
         )
         columns = {
-            "path": table.paths,
+            "path": [workdir.as_text(path) for path in table.paths],
             "label": table.labels,
             "split": table.splits,
             "codes": codes,

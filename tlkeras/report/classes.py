@@ -56,6 +56,8 @@ def build_classes(files: RunFiles) -> Content:
 
 def _recall_interval(values: dict[str, Any]) -> dict[str, float]:
     count = values["num_examples"]
+    if not count:
+        return {}
     low, high = wilson_interval(values["recall"] * count, count)
     return {"low": low, "high": high}
 

@@ -115,6 +115,8 @@ def format_evaluation(split: str, metrics: dict[str, Any]) -> str:
     rows += [
         f"{name:<20}{row['precision']:>10.3f}{row['recall']:>8.3f}"
         f"{row['f1']:>8.3f}{row['num_examples']:>8}"
+        if row["num_examples"]
+        else f"{name:<20}{'absent':>10}{'':>16}{0:>8}"
         for name, row in metrics["per_class"].items()
     ]
     return "\n".join([*header, "", *rows])
@@ -150,7 +152,7 @@ def write_json_predictions(
                 "error": item.error or None,
             }
         )
-    json.dump(rows, out, indent=2, ensure_ascii=False)
+    json.dump(rows, out, indent=2)  # ASCII, whatever `out` can encode
     out.write("\n")
     return sum(row["error"] is not None for row in rows)
 

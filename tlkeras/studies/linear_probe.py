@@ -32,7 +32,6 @@ from tlkeras.studies.probe_cost import StepCost, measure_steps
 from tlkeras.training.build import build_from_config, set_up_model
 from tlkeras.training.reading import feature_settings, reader_factory
 
-PROBE = "probe.json"
 PROBE_PLOT = "probe.png"
 # Column -> (loss, whether the codes get dropout).
 PROBE_COLUMNS = {
@@ -96,8 +95,9 @@ def run_linear_probe(
     console = console or Console(quiet=True)
     validate(config)
     set_up_model(config)
-    directory = workdir.make_directory(directory, what="probe folder")
     dataset = load_configured(config)
+    # Only now: the data may be the folder above.
+    directory = workdir.make_directory(directory, what="probe folder")
     classifier = build_from_config(config, dataset)
     images = _sample(dataset, max_images, config.seed)
     depths = block_ends(classifier.backbone)
@@ -124,7 +124,7 @@ def run_linear_probe(
         console.advance_to(number)
     console.stop()
     result = _summarize(config, classifier, images, rows, num_folds)
-    workdir.write_json(directory / PROBE, result)
+    workdir.write_json(directory / workdir.PROBE, result)
     return result
 
 

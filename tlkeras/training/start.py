@@ -23,6 +23,8 @@ from tlkeras.training.keepsakes import first_kernel
 from tlkeras.training.phases import read_phases
 from tlkeras.training.state import Checkpoints
 
+MAX_LINES = 20  # of files left out; the ledger names all
+
 
 def open_run(config: ConfigDict, directory: Path | str) -> Path:
     """Opens the directory of a valid config's run, before anything else.
@@ -68,8 +70,12 @@ def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
         f"{config.data.source}: {dataset.num_classes} classes, {counts}; "
         f"{len(ledger.left_out)} of {ledger.num_files} files left out"
     )
-    for left_out in ledger.left_out:
+    for left_out in ledger.left_out[:MAX_LINES]:
         console.line(f"  left out {left_out.path}: {left_out.reason}")
+    if (more := len(ledger.left_out) - MAX_LINES) > 0:
+        console.line(f"  left out {more} more: {directory / workdir.LEDGER}")
+    for name in ledger.dropped_classes:
+        console.line(f"  dropped the class '{name}': no usable image")
     for path, split in ledger.moved:
         console.line(f"  moved {path} to {split}: its class had none there")
     if memory := ledger.describe_memory():

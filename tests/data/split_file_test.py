@@ -1,0 +1,95 @@
+"""Split files that people edit, and files that are too large to be images."""
+
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tlkeras.cli.main import _run
+from tlkeras.data.load import load_dataset, write_run_split
+from tlkeras.data.scan import MAX_BYTES, inspect_file
+from tlkeras.errors import InputError
+
+
+@pytest.fixture
+def split_file(tmp_path, photo_folder):
+    path = tmp_path / "split.csv"
+    write_run_split(path, load_dataset(str(photo_folder)))
+    return path
+
+
+def test_usual_names_of_splits_keep_their_images(photo_folder, split_file):
+    before = load_dataset(str(photo_folder), split_file=str(split_file))
+    text = split_file.read_text().replace(",validation,", ",val,")
+    split_file.write_text(text.replace(",test,", ",Holdout,"))
+    after = load_dataset(str(photo_folder), split_file=str(split_file))
+    assert after.fingerprint == before.fingerprint
+
+
+@pytest.mark.parametrize("name", ["later", "", "tset", "3"])
+def test_images_of_an_unknown_split_do_not_vanish(
+    photo_folder, split_file, name
+):
+    text = split_file.read_text().replace(",validation,", f",{name},")
+    split_file.write_text(text)
+    with pytest.raises(InputError, match=f"Row .* has the split '{name}'"):
+        load_dataset(str(photo_folder), split_file=str(split_file))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe\x00digest", "has no rows"),
+        (b"digest,path,split,moved\n\xff\xfe,x,nowhere,0\n", "Row 2|corrupt"),
+        (b"digest,path,split,moved\nx," + b"y" * 200_000, "is corrupt"),
+        (b"digest,path,split,moved\nx\n", "Row 2"),
+        (b"digest,path,split,moved\n", "has no rows"),
+        (b"", "has no rows"),
+    ],
+)
+def test_a_file_that_is_none_is_named(
+    photo_folder, split_file, content, message
+):
+    split_file.write_bytes(content)
+    with pytest.raises(InputError, match=message):
+        load_dataset(str(photo_folder), split_file=str(split_file))
+
+
+@pytest.mark.parametrize("head", [b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"])
+def test_a_sparse_file_is_left_out_unread(tmp_path, photo_folder, head):
+    folder = shutil.copytree(photo_folder, tmp_path / "photos")
+    for size in (MAX_BYTES + 1, 3 * 2**30, 2**40):
+        path = folder / "china" / f"{size}.png"
+        with open(path, "wb") as file:
+            file.write(head)
+            file.truncate(size)
+    left_out = load_dataset(str(folder)).ledger.left_out
+    assert len(left_out) == 3
+    assert all("MiB, above 512" in entry.reason for entry in left_out)
+    assert inspect_file(left_out[0].path).problem == left_out[0].reason
+
+
+def raise_by_python(arguments):
+    raise MemoryError
+
+
+def raise_by_numpy(arguments):
+    np.empty(2**60, np.uint8)
+
+
+def raise_by_tensorflow(arguments):
+    raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating")
+
+
+@pytest.mark.parametrize(
+    "exhaust", [raise_by_python, raise_by_numpy, raise_by_tensorflow]
+)
+def test_out_of_memory_is_one_sentence(capsys, exhaust):
+    assert _run(exhaust, []) == 1
+    assert "out of memory; lower" in capsys.readouterr().err
+
+
+def test_other_errors_are_no_lack_of_memory():
+    with pytest.raises(ZeroDivisionError):
+        _run(lambda arguments: 1 // 0, [])

@@ -1,0 +1,161 @@
+"""What lies below a folder: images by content, and why others are passed over.
+
+Every file that is passed over keeps its reason, so that nothing disappears
+without a word.
+"""
+
+import dataclasses
+import functools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from tlkeras.workdir import is_written_by_us
+
+# A file so named is taken for an image whatever it holds: where it is none, it
+# is damaged. Others are images where they begin like one.
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp"),
+    *(".tif", ".tiff", ".heic", ".heif", ".avif"),
+)
+SIGNATURES = (  # (place, bytes)
+    (0, b"\xff\xd8\xff"),  # JPEG
+    (0, b"\x89PNG\r\n\x1a\n"),
+    (0, b"GIF8"),
+    (8, b"WEBP"),
+    (0, b"II*\0"),  # TIFF
+    (0, b"MM\0*"),
+    *((4, b"ftyp" + brand) for brand in (b"heic", b"heix", b"mif1", b"avif")),
+)
+BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes; "BM" alone begins texts
+# What systems and programs put beside files, in lower case.
+SYSTEM_NAMES = frozenset(
+    {
+        *("__macosx", "__pycache__", "@eadir", "@tmp", "@recycle", "#recycle"),
+        *("#snapshot", "$recycle.bin", "system volume information", "recycler"),
+        *("lost+found", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r"),
+    }
+)
+HIDDEN = "hidden or of the system"
+OURS = "written by tlkeras"
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundFile:
+    """A file, or a folder that is not entered; `problem` says why it is none.
+
+    Attributes:
+        path: Of it.
+        problem: Why it is passed over; "" for what may be an image.
+    """
+
+    path: str
+    problem: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Folder:
+    """A folder and everything in it.
+
+    Attributes:
+        path: Of it.
+        entries: Files and folders, sorted by name.
+    """
+
+    path: Path
+    entries: tuple["FoundFile | Folder", ...]
+
+    @property
+    def name(self) -> str:
+        """The folder's own."""
+        return self.path.name
+
+    @property
+    def files(self) -> list[FoundFile]:
+        """The files in the folder itself."""
+        return [e for e in self.entries if isinstance(e, FoundFile)]
+
+    @property
+    def folders(self) -> list["Folder"]:
+        """The folders in the folder itself."""
+        return [e for e in self.entries if isinstance(e, Folder)]
+
+    @functools.cached_property
+    def has_images(self) -> bool:
+        """Whether there may be an image at any depth."""
+        return any(not f.problem for f in self.files) or any(
+            folder.has_images for folder in self.folders
+        )
+
+    def walk(self) -> Iterator[FoundFile]:
+        """Yields the files at any depth, sorted by their paths."""
+        for entry in self.entries:
+            if isinstance(entry, Folder):
+                yield from entry.walk()
+            else:
+                yield entry
+
+
+def read_tree(directory: Path) -> Folder:
+    """Reads what lies below a folder.
+
+    Links are followed; a folder is entered once, so that links in a circle end.
+    """
+    above = (directory.resolve(), *directory.resolve().parents)
+    return _read(directory, {_identity(path) for path in above})
+
+
+def _identity(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_dev, status.st_ino
+
+
+def _read(directory: Path, seen: set[tuple[int, int]]) -> Folder:
+    with os.scandir(directory) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    return Folder(
+        directory,
+        tuple(_look_at(directory / e.name, e, seen) for e in entries),
+    )
+
+
+def _look_at(
+    path: Path, entry: os.DirEntry[str], seen: set[tuple[int, int]]
+) -> FoundFile | Folder:
+    """Returns a folder with what it holds, or a file with its problem."""
+    try:
+        if is_hidden(entry.name):
+            return FoundFile(str(path), HIDDEN)
+        if not entry.is_dir():
+            return FoundFile(str(path), _problem_of(entry))
+        if is_written_by_us(path):
+            return FoundFile(str(path), OURS)
+        identity = _identity(path)
+        if identity in seen:
+            return FoundFile(str(path), "a folder that is read already")
+        seen.add(identity)
+        return _read(path, seen)
+    except OSError as error:
+        return FoundFile(str(path), f"cannot be read ({error.strerror})")
+
+
+def is_hidden(name: str) -> bool:
+    """Says whether a name is hidden, or one that systems put beside files."""
+    return name.startswith(".") or name.lower() in SYSTEM_NAMES
+
+
+def _problem_of(entry: os.DirEntry[str]) -> str:
+    if not entry.is_file():
+        return "a link to nothing" if entry.is_symlink() else "no regular file"
+    named = Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
+    return "" if named or _begins_like_an_image(entry.path) else "no image"
+
+
+def _begins_like_an_image(path: str) -> bool:
+    with open(path, "rb") as file:
+        head = file.read(18)
+    if head[:2] == b"BM":
+        return int.from_bytes(head[14:18], "little") in BMP_HEADERS
+    return any(
+        head[place:].startswith(signature) for place, signature in SIGNATURES
+    )

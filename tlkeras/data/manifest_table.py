@@ -1,0 +1,98 @@
+"""Reading the table of a manifest, row by row with its number."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from tlkeras.errors import InputError
+from tlkeras.tables import suggest
+
+MANIFEST_COLUMNS = ("path", "label", "split")
+SEPARATORS = ",;\t"  # of cells
+
+Row = tuple[int, dict[str, Any]]  # number in the file, and column -> cell
+
+
+def read_rows(manifest: Path) -> list[Row]:
+    """Reads a `.csv` or `.parquet` file; an absent cell is None.
+
+    Raises:
+        InputError: If there is no such file, or no such table in it.
+    """
+    if not manifest.is_file():
+        raise InputError(
+            f"The manifest '{manifest}' does not exist; expected a .csv or "
+            ".parquet file with the columns path,label[,split]: check --data."
+        )
+    is_parquet = manifest.suffix.lower() == ".parquet"
+    try:
+        return (_read_parquet if is_parquet else _read_csv)(manifest)
+    except (ValueError, OSError, csv.Error) as error:
+        raise InputError(
+            f"The manifest '{manifest}' cannot be read ({str(error)[:200]}); "
+            "expected a table with the columns path,label[,split], in UTF-8 "
+            "if it is a CSV."
+        ) from None
+
+
+def _read_parquet(manifest: Path) -> list[Row]:
+    import pandas as pd
+
+    table = pd.read_parquet(manifest)
+    _check_columns([str(name) for name in table.columns], manifest)
+    table = table.astype(object).where(table.notna(), None)
+    return list(enumerate(table.to_dict("records"), start=1))
+
+
+def _read_csv(manifest: Path) -> list[Row]:
+    text = manifest.read_text(encoding="utf-8-sig")
+    cells = csv.reader(
+        io.StringIO(text), delimiter=_find_separator(text), strict=True
+    )
+    columns = [name.strip() for name in next(cells, [])]
+    _check_columns(columns, manifest)
+    rows = []
+    for row in cells:
+        if len(row) > len(columns):
+            raise InputError(
+                f"Row {cells.line_num} of '{manifest}' has {len(row)} cells; "
+                f"expected at most {len(columns)}, as the header has: put "
+                "quotes around a cell that holds the separator, or remove the "
+                "others."
+            )
+        if row:
+            empty = [None] * (len(columns) - len(row))
+            values = dict(zip(columns, [*row, *empty], strict=True))
+            rows.append((cells.line_num, values))
+    return rows
+
+
+def _find_separator(text: str) -> str:
+    """Returns what separates the columns of the first line; else a comma."""
+    header = text.partition("\n")[0]
+    for separator in SEPARATORS:
+        names = {name.strip(' "\r') for name in header.split(separator)}
+        if names >= set(MANIFEST_COLUMNS[:2]):
+            return separator
+    return SEPARATORS[0]
+
+
+def _check_columns(columns: list[str], manifest: Path) -> None:
+    unknown = [name for name in columns if name not in MANIFEST_COLUMNS]
+    missing = [name for name in MANIFEST_COLUMNS[:2] if name not in columns]
+    double = [name for name in MANIFEST_COLUMNS if columns.count(name) > 1]
+    hint = suggest(unknown[0], MANIFEST_COLUMNS) if unknown else ""
+    if unknown:
+        problem = f"has the unknown column '{unknown[0][:50]}'"
+    elif missing:
+        problem = f"lacks the column '{missing[0]}'"
+    elif double:
+        problem = f"has the column '{double[0]}' twice"
+    else:
+        return
+    raise InputError(
+        f"The manifest '{manifest}' {problem};{hint} expected the columns "
+        "path,label[,split], separated by commas, semicolons or tabs: rename "
+        "or remove the others."
+    )
