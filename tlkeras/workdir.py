@@ -8,13 +8,17 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import tempfile
+import time
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tlkeras.errors import InputError
 
+LOCK = ".lock"
 CONFIG = "config.json"
 CHECKS = "checks.json"
 LR_FINDER = "lr_finder.json"
@@ -47,6 +51,8 @@ TUNED_CONFIG = "tuned.py"
 TUNED_RUN = "tuned"
 GIVEN_CONFIG = "given.py"
 GIVEN_RUN = "given"
+
+TEMPORARY = ".tmp-"  # begins the name of what is not finished
 
 
 def evaluation_name(split: str) -> str:
@@ -85,12 +91,57 @@ def make_directory(path: Path | str, *, what: str) -> Path:
     return path
 
 
+def require_own(directory: Path, first: str, *, what: str) -> None:
+    """Refuses to begin in a folder that holds somebody else's files.
+
+    Args:
+        directory: That may not exist.
+        first: Name of the file with which our use of it begins.
+        what: It may be instead of empty, e.g. `run`.
+
+    Raises:
+        InputError: If there are files, and none of that name.
+    """
+    if not directory.is_dir() or (directory / first).exists():
+        return
+    for path in directory.iterdir():
+        if path.name != LOCK and not path.name.startswith(TEMPORARY):
+            raise InputError(
+                f"The work directory '{directory}' holds other files; expected "
+                f"an empty directory or a {what}: choose another --workdir."
+            )
+
+
+def temporary_beside(path: Path) -> Path:
+    """Returns a name beside `path` that no thread of any machine has."""
+    return path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}{path.suffix}")
+
+
+def remove_leftovers(directory: Path, *, idle_seconds: float = 0) -> None:
+    """Removes what killed processes left.
+
+    Args:
+        directory: In which they wrote.
+        idle_seconds: For which nothing was written to them, where others may
+            be at work.
+    """
+    for path in directory.glob(f"{TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime < idle_seconds:
+                continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def replacing(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path that replaces `path` when the block succeeds.
 
     The temporary file keeps the suffix of `path` (writers choose the format by
-    it) and is removed when the block raises.
+    it) and is removed when the block raises. What a killed process leaves, see
+    `remove_leftovers`.
 
     Args:
         path: To replace.
@@ -98,7 +149,7 @@ def replacing(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
             for the disk takes milliseconds.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         if durable:

@@ -1,6 +1,8 @@
 """Opening a run directory: new, unfinished, finished, or somebody else's."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -10,6 +12,7 @@ from tlkeras.config.defaults import get_config
 from tlkeras.config.dotted import first_difference
 from tlkeras.config.hashing import config_hash, identity
 from tlkeras.errors import InputError
+from tlkeras.locks import sole_use
 
 FORMAT_VERSION = 1
 ABOUT = ("format_version", "config_hash")  # beside the config in its file
@@ -36,19 +39,12 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
             config.json, the run of another config, or files that are no run.
     """
     path = directory / workdir.CONFIG
-    if directory.is_dir() and not path.exists() and any(directory.iterdir()):
-        raise InputError(
-            f"The work directory '{directory}' holds other files; expected an "
-            "empty directory or a run: choose another --workdir."
-        )
+    workdir.require_own(directory, workdir.CONFIG, what="run")
     if path.exists() and _holds_work(directory):
         _require_same(path, config)
     elif path.exists():
         _clear(directory, config)
     workdir.make_directory(directory, what="work directory")
-    workdir.make_directory(
-        directory / workdir.CHECKPOINTS, what="work directory"
-    )
     if not path.exists():
         values = json.loads(config.to_json_best_effort())
         about = {
@@ -56,7 +52,24 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
             "config_hash": config_hash(config),
         }
         workdir.write_json(path, {**values, **about})
+    # After the config: a disk that is full by then leaves an empty directory.
+    workdir.make_directory(
+        directory / workdir.CHECKPOINTS, what="work directory"
+    )
     return directory
+
+
+@contextlib.contextmanager
+def own_run_directory(directory: Path, config: ConfigDict) -> Iterator[Path]:
+    """Opens a run directory and keeps other processes out of it meanwhile.
+
+    Raises:
+        InputError: As `open_run_directory`, or if another process is at it.
+    """
+    workdir.require_own(directory, workdir.CONFIG, what="run")
+    workdir.make_directory(directory, what="work directory")
+    with sole_use(directory):
+        yield open_run_directory(directory, config)
 
 
 def _holds_work(directory: Path) -> bool:

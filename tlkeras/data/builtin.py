@@ -7,7 +7,6 @@ PNG files below the cache folder, so that every later step sees ordinary files.
 """
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -153,7 +152,7 @@ def list_builtin(name: str) -> list[Example]:
 def _write_images(folder: Path, drawings: Iterator[Drawing]) -> None:
     from PIL import Image
 
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+    partial = workdir.temporary_beside(folder)
     for number, (image, label) in enumerate(drawings):
         path = partial / label / f"{number:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,6 @@ scan, splits, ledger and report treat them like any folder of photos.
 `tfds:ImageFolder:DIR` reads DIR/SPLIT/CLASS/* where it lies.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -109,7 +108,7 @@ def _existing_splits(
 
 
 def _write_files(builder: Any, wanted: dict[str, str], folder: Path) -> None:
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+    partial = workdir.temporary_beside(folder)
     partial.mkdir(parents=True)
     rows = []
     for ours, theirs in wanted.items():

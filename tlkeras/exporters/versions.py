@@ -10,7 +10,6 @@ Serving, which polls OUTPUT for numbers, never sees half a version.
 """
 
 import contextlib
-import fcntl
 import re
 import shutil
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from pathlib import Path
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
+from tlkeras.locks import sole_use
 
 QUARANTINE = "quarantine"
 STAGING = ".staging"
@@ -48,14 +48,7 @@ def staging(output: Path) -> Iterator[Path]:
         InputError: If OUTPUT cannot be written, or another export is at it.
     """
     workdir.make_directory(output, what="export folder")
-    with open(output / ".lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another export writes to '{output}'; expected one at a "
-                "time: wait for it, or choose another --output."
-            ) from None
+    with sole_use(output, who="export", flag="--output"):
         folder = output / STAGING
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()

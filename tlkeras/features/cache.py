@@ -11,7 +11,6 @@ a time; others wait for it and find its rows.
 import contextlib
 import dataclasses
 import errno
-import fcntl
 import hashlib
 import itertools
 import json
@@ -21,6 +20,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
@@ -215,15 +215,18 @@ class ActivationCache:
             on_wait: Called once if another process is at it.
         """
         workdir.make_directory(self.directory, what="cache folder")
-        with open(self.directory / "lock", "a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                on_wait()
-                fcntl.flock(file, fcntl.LOCK_EX)
+        lock = FileLock(self.directory / "lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            on_wait()
+            lock.acquire()
+        try:
             for leftover in self.directory.glob(".*"):
                 leftover.unlink()  # of a killed process
-            yield  # closing the file unlocks it
+            yield
+        finally:
+            lock.release()
 
     def write(self, keys: Sequence[Key], rows: np.ndarray) -> None:
         """Writes one shard and makes its rows readable.

@@ -72,7 +72,7 @@ class Checkpoints:
     def _drop_unreferenced(self, progress: RunProgress) -> None:
         bests = [outcome.best for outcome in progress.outcomes]
         keep = {best.file for best in [*bests, progress.current.best] if best}
-        for path in self.directory.glob("*.npz"):
+        for path in self.directory.glob("[!.]*.npz"):
             if path.name != workdir.STATE and path.name not in keep:
                 path.unlink()
 

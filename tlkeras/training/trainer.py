@@ -62,13 +62,23 @@ def train_and_evaluate(
         What `result.json` holds: see the README for its keys.
 
     Raises:
-        InputError: For unusable input, data or a directory of another config.
+        InputError: For unusable input, data or a directory of another config or
+            process.
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
-    directory = open_run(config, directory)
-    if (directory / workdir.RESULT).exists():
-        return workdir.read_json(directory / workdir.RESULT)
+    with open_run(config, directory) as opened:
+        if (opened / workdir.RESULT).exists():
+            return workdir.read_json(opened / workdir.RESULT)
+        return _run(config, opened, console)
+
+
+def _run(
+    config: ConfigDict, directory: Path, console: Console
+) -> dict[str, Any]:
+    """Trains in a directory that is this process' own."""
+    for folder in (directory, directory / workdir.CHECKPOINTS):
+        workdir.remove_leftovers(folder)
     handler = log_to_file(directory / workdir.LOG)
     try:
         run = start_run(config, directory, console)
