@@ -19,8 +19,9 @@ from tlkeras.data.preprocess import decode_image
 from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import evaluate_split
-from tlkeras.evaluation.records import RunResult
+from tlkeras.evaluation.records import RunResult, read_result
 from tlkeras.models.inference import run_batches
+from tlkeras.models.weights import read_model
 from tlkeras.optim.losses import LOSSES, Loss, compute_probabilities
 from tlkeras.tables import lookup
 
@@ -80,9 +81,9 @@ class Run:
     @property
     def config_hash(self) -> str:
         """The identity of the experiment, as it was when the run began."""
-        return str(
-            workdir.read_json(self.directory / workdir.CONFIG)["config_hash"]
-        )
+        path = self.directory / workdir.CONFIG
+        with workdir.reading(path):
+            return str(workdir.read_json(path)["config_hash"])
 
     def read_metrics(self, split: str) -> dict[str, Any]:
         """Returns the run's own figures for a split: numbers and intervals.
@@ -214,14 +215,14 @@ def load_run(directory: str | Path) -> Run:
                 "missing); expected a finished one: run the same tlkeras train "
                 "command again."
             )
-    result = RunResult.from_dict(workdir.read_json(directory / workdir.RESULT))
-    try:
-        model = keras.saving.load_model(
-            directory / workdir.MODEL, compile=False
-        )
-    except (ValueError, OSError, TypeError) as error:
+    result = read_result(directory)
+    model = read_model(directory / workdir.MODEL)
+    theirs = (model.input_shape[1], model.output_shape[-1])
+    if theirs != (result.image_size, len(result.class_names)):
         raise InputError(
-            f"'{directory / workdir.MODEL}' cannot be read ({error}); expected "
-            "the model of a finished run: train again in a new directory."
-        ) from None
+            f"'{directory / workdir.RESULT}' tells of {result.image_size} "
+            f"pixels and {len(result.class_names)} classes, and "
+            f"{workdir.MODEL} has {theirs[0]} and {theirs[1]}; expected both "
+            "of one run: restore them, or train again in a new directory."
+        )
     return Run(directory, config, result, model)

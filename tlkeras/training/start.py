@@ -115,6 +115,8 @@ def build_run(
     """
     require_fitting_head(config, dataset)
     classifier = build_from_config(config, dataset)
+    if classifier.origin:
+        console.line(classifier.origin)
     phases = resolve_phases(read_phases(config.phases), classifier)
     return RunContext(
         config=config,
