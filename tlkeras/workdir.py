@@ -66,9 +66,16 @@ def predictions_name(split: str) -> str:
 
 
 def cache_directory() -> Path:
-    """Returns the folder for what runs share: `$TLKERAS_CACHE` or ~/.cache."""
-    default = Path.home() / ".cache" / "tlkeras"
-    return Path(os.environ.get("TLKERAS_CACHE") or default)
+    """Returns the folder for what runs share: `$TLKERAS_CACHE` or ~/.cache.
+
+    It is a convenience: no command may need that it can be written.
+    """
+    if named := os.environ.get("TLKERAS_CACHE"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache" / "tlkeras"
+    except RuntimeError:  # a user without a home, as in containers
+        return Path(os.devnull) / "tlkeras"  # where nothing can be written
 
 
 def make_directory(path: Path | str, *, what: str) -> Path:
@@ -83,10 +90,11 @@ def make_directory(path: Path | str, *, what: str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
+        by = " by TLKERAS_CACHE" if what == "cache folder" else ""
         raise InputError(
             f"The {what} '{path}' cannot be written ({error.strerror}); "
             "expected a folder that this user can create and write: choose "
-            "another one or change its permissions."
+            f"another one{by} or change its permissions."
         ) from None
     return path
 
@@ -171,24 +179,44 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+@contextlib.contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turns what goes wrong in reading a file of a run into one sentence.
+
+    Whatever wrote over a file, the libraries that read it raise errors of many
+    kinds; what the system says of a disk passes.
+
+    Raises:
+        InputError: If the file is missing, damaged, or not what is expected.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise InputError(
+            f"'{path}' does not exist; expected a file that an earlier command "
+            "wrote: check the directory given."
+        ) from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise InputError(
+            f"'{path}' is corrupt and cannot be read ({reason}); expected a "
+            "file as tlkeras writes it: delete the directory, or restore the "
+            "file, and run again."
+        ) from None
+
+
 def read_json(path: Path | str) -> Any:
     """Reads a JSON file of a run.
 
     Raises:
         InputError: If the file is missing or is not JSON.
     """
-    try:
+    with reading(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"'{path}' does not exist; expected a file that an earlier command "
-            "wrote: check the directory given."
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"'{path}' is corrupt ({error}); expected JSON as tlkeras writes "
-            "it: delete the directory, or restore the file, and run again."
-        ) from None
 
 
 def write_table(
@@ -205,8 +233,15 @@ def write_table(
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
-    """Reads a CSV written by `write_table`; [] when it does not exist."""
+    """Reads a CSV written by `write_table`; [] when it does not exist.
+
+    Raises:
+        InputError: If it is damaged.
+    """
     if not Path(path).exists():
         return []
-    with open(path, newline="", encoding="utf-8") as file:
+    with (
+        reading(path),
+        open(path, newline="", encoding="utf-8") as file,
+    ):
         return list(csv.DictReader(file))

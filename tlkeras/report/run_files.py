@@ -10,7 +10,7 @@ from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import read_test_looks
-from tlkeras.evaluation.records import PhaseRecord, RunResult
+from tlkeras.evaluation.records import PhaseRecord, RunResult, read_result
 
 EVALUATED = ("validation", "test")
 # What a section shows: name in its template -> value.
@@ -127,9 +127,7 @@ def read_run_files(directory: Path) -> RunFiles:
     return RunFiles(
         directory=directory,
         config=config,
-        result=RunResult.from_dict(
-            workdir.read_json(directory / workdir.RESULT)
-        ),
+        result=read_result(directory),
         history=workdir.read_table(directory / workdir.HISTORY),
         evaluations=evaluations,
         predictions={

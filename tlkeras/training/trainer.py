@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
+from tlkeras.evaluation.records import read_result
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
 from tlkeras.training.first_checks import run_first_checks
@@ -69,6 +70,7 @@ def train_and_evaluate(
     console = console or Console(quiet=True)
     with open_run(config, directory) as opened:
         if (opened / workdir.RESULT).exists():
+            read_result(opened)  # names it if it is damaged
             return workdir.read_json(opened / workdir.RESULT)
         return _run(config, opened, console)
 
