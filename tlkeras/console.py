@@ -65,6 +65,12 @@ class Console:
             self._progress = self._task = None
 
 
+def warn(text: str) -> None:
+    """Prints one line about what goes on without, where there is no console."""
+    LOGGER.warning(text)
+    print(f"tlkeras: {text}", file=sys.stderr)
+
+
 def log_to_file(path: Path) -> logging.Handler:
     """Appends the project's log records to a file; remove the handler after."""
     handler = logging.FileHandler(path, encoding="utf-8")

@@ -13,6 +13,7 @@ from tlkeras import workdir
 from tlkeras.data.builtin import publish_directory
 from tlkeras.data.dataset import SPLITS, Example
 from tlkeras.data.folder import SPLIT_FOLDERS, list_images
+from tlkeras.data.shared_folder import shared_folder
 from tlkeras.data.splits import digest_text
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
@@ -42,11 +43,10 @@ def list_tfds(
     builder = _prepare(name, data_dir)
     wanted = _existing_splits(builder, split_names)
     key = digest_text(f"{wanted}:{builder.data_dir}")
-    parent = workdir.make_directory(
-        workdir.cache_directory() / "tfds", what="cache folder"
-    )
     label = builder.info.full_name.replace("/", "-")
-    folder = parent / f"{label}-{key}"
+    folder = workdir.cache_directory() / "tfds" / f"{label}-{key}"
+    if not folder.is_dir():
+        folder = shared_folder("tfds") / f"{label}-{key}"
     if not folder.is_dir():
         _write_files(builder, wanted, folder)
     return [
