@@ -1,6 +1,7 @@
 """`tlkeras COMMAND`: finds the command's module and hands over to absl."""
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -25,6 +26,7 @@ COMMANDS = {
     "report": "write the page of a run again",
     "doctor": "versions, devices, weight cache; layers of a backbone",
 }
+BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells count
 USAGE = "usage: tlkeras COMMAND [--flag=value ...]"
 
 
@@ -74,11 +76,22 @@ def main(argv: Sequence[str] | None = None) -> None:
 def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
     try:
         import_frameworks(lean=True)
-        return int(command_main(rest[1:]) or 0)
+        code = int(command_main(rest[1:]) or 0)
+        sys.stdout.flush()  # a reader that has left shows now, not at exit
+        return code
     except InputError as error:
         _fail(str(error))
     except GateError as error:
         print(f"tlkeras: {error}", file=sys.stderr)
+    except BrokenPipeError:
+        _leave_quietly()
+    except MemoryError:
+        print(
+            "tlkeras: the memory of this machine, or of this process' limit, "
+            "is used up; lower --config.evaluation.batch_size, "
+            "--config.data.max_decoded_bytes or the image size.",
+            file=sys.stderr,
+        )
     except OSError as error:
         print(f"tlkeras: the system says: {error}", file=sys.stderr)
     except KeyboardInterrupt:
@@ -87,6 +100,15 @@ def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
         )
         return 130
     return 1
+
+
+def _leave_quietly() -> None:
+    """Ends as programs do whose reader has left, `head` for example.
+
+    Python would otherwise complain when it flushes what nobody reads.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(BROKEN_PIPE)
 
 
 def _fail(message: str) -> None:

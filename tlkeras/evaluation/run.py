@@ -1,8 +1,9 @@
 """A finished run: its model, its classes, and what it says of images."""
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -97,13 +98,23 @@ class Run:
         metrics = workdir.read_json(path).items()
         return {key: value for key, value in metrics if key not in tables}
 
-    def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
+    def predict(
+        self, paths: str | Path | Iterable[str | Path]
+    ) -> Iterator[Prediction]:
         """Yields a prediction for each image file, in order.
 
         A file that is no image gets its error; the others are unharmed.
+
+        Args:
+            paths: One path, or any number of them.
+
+        Raises:
+            InputError: If something else stands among them.
         """
-        for start in range(0, len(paths), PREDICT_BATCH):
-            chunk = [str(path) for path in paths[start : start + PREDICT_BATCH]]
+        if isinstance(paths, (str, os.PathLike)):
+            paths = [paths]
+        remaining = map(_as_text, paths)
+        while chunk := list(itertools.islice(remaining, PREDICT_BATCH)):
             images = np.zeros(
                 (PREDICT_BATCH, self.image_size, self.image_size, 3), np.uint8
             )
@@ -122,6 +133,8 @@ class Run:
 
     def _read(self, path: str, target: np.ndarray) -> str:
         """Decodes a file into an array; returns its problem, or ""."""
+        if os.path.exists(path) and not os.path.isfile(path):
+            return "is no regular file"  # a pipe would be waited for
         problem = inspect_file(path).problem
         if problem:
             return problem
@@ -195,6 +208,15 @@ class Run:
             calibration_bins=self.config.evaluation.calibration_bins,
             command="evaluate",
         )
+
+
+def _as_text(path: object) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"An image to predict is a {type(path).__name__}; expected the "
+            "path of a file: write arrays to files, or call the run's model."
+        )
+    return os.fspath(path)
 
 
 def load_run(directory: str | Path) -> Run:
