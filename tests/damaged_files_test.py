@@ -108,7 +108,7 @@ def test_a_damaged_history_is_one_sentence(tmp_path, text):
         ("image_size", [32]),
         ("loss", None),
         ("multi_label", "no"),
-        ("val/accuracy", "high"),
+        (f"val/{RunResult(()).metric}", "high"),
         ("phases", [3]),
         ("phases", 7),
         ("phases", [{"phase": 1}]),

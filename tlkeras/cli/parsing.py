@@ -11,7 +11,7 @@ from ml_collections import ConfigDict, config_flags
 
 from tlkeras.config import defaults
 from tlkeras.config.hashing import default_workdir
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
 FLAGS = flags.FLAGS
@@ -119,8 +119,8 @@ def explain(error: Exception, argv: list[str]) -> str:
     match = re.search(r"config\.([\w.]+)", text)
     where = f" of config.{match.group(1)}" if match else ""
     if isinstance(error, (TypeError, ValueError, flags.Error)):
-        return f"A value{where} has the wrong type or form: {text}"
-    return f"The config file fails with {type(error).__name__}: {text}"
+        return f"A value{where} has the wrong type or form: {quote(text)}"
+    return f"The config file fails with {type(error).__name__}: {quote(text)}"
 
 
 def _explain_fields(argv: list[str]) -> str:

@@ -179,7 +179,7 @@ def _list_image_folder(directory: str) -> list[Example]:
     import tensorflow_datasets as tfds
 
     root = Path(directory)
-    if not root.is_dir() or not any(root.glob("*/*/*")):
+    if not directory or not root.is_dir() or not any(root.glob("*/*/*")):
         raise InputError(
             f"'{directory}' is no TFDS image folder; expected "
             "DIR/SPLIT/CLASS/NAME: pass tfds:ImageFolder:DIR."

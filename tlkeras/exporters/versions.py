@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tlkeras import workdir
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.locks import sole_use
 
+LAST_VERSION = 2**31 - 1  # servers read it as a number of 64 bits
 QUARANTINE = "quarantine"
 STAGING = ".staging"
 MODEL_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -59,11 +60,16 @@ def staging(output: Path) -> Iterator[Path]:
 
 
 def existing_versions(output: Path) -> set[int]:
-    """Returns every version number that was ever used in OUTPUT."""
+    """Returns every version number that was ever used in OUTPUT.
+
+    Folders whose number no server can load are none.
+    """
     return {
         int(path.name)
         for path in [*output.glob("*"), *output.glob("[!.]*/*")]
-        if path.is_dir() and path.name.isdecimal()
+        if path.is_dir()
+        and path.name.isdecimal()
+        and int(path.name) <= LAST_VERSION
     }
 
 
@@ -76,10 +82,11 @@ def choose_version(output: Path, version: int | None) -> int:
     taken = existing_versions(output)
     if version is None:
         return max(taken, default=0) + 1
-    if version < 1:
+    if not 1 <= version <= LAST_VERSION:
         raise InputError(
-            f"version={version} is out of range; expected a whole number of at "
-            "least 1: leave --version out for the next one."
+            f"version={quote(version)} is out of range; expected a whole "
+            f"number of at least 1 and at most {LAST_VERSION}: leave --version "
+            "out for the next one."
         )
     if version in taken:
         raise InputError(
