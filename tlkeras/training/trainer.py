@@ -17,13 +17,17 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
-from tlkeras.evaluation.records import read_result
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
 from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.frozen_part import FrozenPart
-from tlkeras.training.outcome import evaluate_weights, write_result
+from tlkeras.training.outcome import (
+    evaluate_weights,
+    frozen_as_trained,
+    read_finished,
+    write_result,
+)
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
 from tlkeras.training.solve import run_solve_phase
@@ -70,8 +74,7 @@ def train_and_evaluate(
     console = console or Console(quiet=True)
     with open_run(config, directory) as opened:
         if (opened / workdir.RESULT).exists():
-            read_result(opened)  # names it if it is damaged
-            return workdir.read_json(opened / workdir.RESULT)
+            return read_finished(opened)
         return _run(config, opened, console)
 
 
@@ -87,9 +90,12 @@ def _run(
         state = restore(run)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
         run_first_checks(run, state.progress)
-        for phase in remaining_phases(run, state):
+        remaining = remaining_phases(run, state)
+        for phase in remaining:
             run_phase(phase, run, state)
         load_kept(run, state)
+        if not remaining:
+            state.frozen = frozen_as_trained(run, state.progress)
         save_model(run)
         scores = evaluate_weights(run, state.frozen)
         commit(run, state)  # counts the time up to here
