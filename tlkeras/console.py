@@ -1,6 +1,7 @@
 """Lines for people, a progress bar on a terminal, and `log.txt`."""
 
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,20 @@ from typing import Any
 LOGGER = logging.getLogger("tlkeras")
 LOGGER.setLevel(logging.INFO)
 LOGGER.propagate = False  # absl's handler would print each line again
+
+
+# What moves a terminal's cursor, or worse; a name of a file may hold any.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    r"""Returns text with its control characters spelled out.
+
+    Example:
+    >>> print(printable("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    return CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 class Console:
@@ -24,6 +39,7 @@ class Console:
 
     def line(self, text: str) -> None:
         """Prints one line and logs it."""
+        text = printable(text)
         LOGGER.info(text)
         if not self.quiet:
             if self._progress is not None:
@@ -35,6 +51,7 @@ class Console:
 
     def result(self, text: str) -> None:
         """Prints what the user asked for, quiet or not."""
+        text = printable(text)
         LOGGER.info(text)
         print(text, flush=True)
 
@@ -67,6 +84,7 @@ class Console:
 
 def warn(text: str) -> None:
     """Prints one line about what goes on without, where there is no console."""
+    text = printable(text)
     LOGGER.warning(text)
     print(f"tlkeras: {text}", file=sys.stderr)
 

@@ -8,6 +8,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -52,6 +53,9 @@ TUNED_RUN = "tuned"
 GIVEN_CONFIG = "given.py"
 GIVEN_RUN = "given"
 
+# What begins a formula, where it is no number; guarded ones are guarded again,
+# so that reading knows what was added.
+FORMULA = re.compile(r"'*[=@\t\r]|'*[+-](?![\d.]+(e[+-]?\d+)?$)")
 TEMPORARY = ".tmp-"  # begins the name of what is not finished
 
 
@@ -222,14 +226,37 @@ def read_json(path: Path | str) -> Any:
 def write_table(
     path: Path | str, columns: list[str], rows: Iterable[dict[str, Any]]
 ) -> None:
-    """Writes rows as CSV, atomically; missing and None values stay empty."""
+    """Writes rows as CSV, atomically; missing and None values stay empty.
+
+    Texts are guarded; `read_table` gives them back as they were.
+    """
     with (
         replacing(path) as temporary,
         open(temporary, "w", newline="", encoding="utf-8") as file,
     ):
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(
+            {name: guard_cell(value) for name, value in row.items()}
+            for row in rows
+        )
+
+
+def guard_cell(value: Any) -> Any:
+    """Returns a cell that no spreadsheet takes for a formula.
+
+    Example:
+    >>> guard_cell("=1+1"), guard_cell("cat"), guard_cell("-0.5")
+    ("'=1+1", 'cat', '-0.5')
+    """
+    if isinstance(value, str) and FORMULA.match(value):
+        return f"'{value}"
+    return value
+
+
+def _unguarded(value: Any) -> Any:
+    is_guarded = isinstance(value, str) and value.startswith("'")
+    return value[1:] if is_guarded and FORMULA.match(value[1:]) else value
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
@@ -244,4 +271,7 @@ def read_table(path: Path | str) -> list[dict[str, str]]:
         reading(path),
         open(path, newline="", encoding="utf-8") as file,
     ):
-        return list(csv.DictReader(file))
+        return [
+            {name: _unguarded(value) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

@@ -67,6 +67,7 @@ def test_numbers_out_of_all_proportion_are_refused(name):
         ("seed", 10**5000),
         ("model.head", "x" * 10_000),
     ],
+    ids=range(21),
 )
 def test_what_means_nothing_is_refused_in_a_short_sentence(name, value):
     config = get_config()
@@ -90,7 +91,9 @@ def test_the_formats_of_the_config_are_those_of_the_exporters():
     assert set(EXPORT_FORMATS) == {*FORMATS, TFLITE}
 
 
-@pytest.mark.parametrize("version", [10**23, 2**31, 10**5000, 0, -1])
+@pytest.mark.parametrize(
+    "version", [10**23, 2**31, 10**5000, 0, -1], ids=range(5)
+)
 def test_a_version_that_no_server_loads_is_refused(tmp_path, version):
     with pytest.raises(InputError, match="out of range"):
         choose_version(tmp_path, version)

@@ -11,6 +11,7 @@ from ml_collections import ConfigDict, config_flags
 
 from tlkeras.config import defaults
 from tlkeras.config.hashing import default_workdir
+from tlkeras.console import printable
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
@@ -64,7 +65,7 @@ def parse_flags(argv: list[str], module: ModuleType) -> list[str]:
             return _parse(argv, module)
     except Exception as error:  # absl's and the config system's many kinds
         message = " ".join(explain(error, argv).split())
-        print(f"tlkeras: {message}", file=sys.stderr)
+        print(f"tlkeras: {printable(message)}", file=sys.stderr)
         sys.exit(2)
     print(format_flags(module))
     sys.exit(0)
