@@ -69,6 +69,19 @@ def test_a_refused_folder_gets_no_lock(tmp_path, small_config):
     assert [path.name for path in tmp_path.iterdir()] == ["photo.jpg"]
 
 
+def test_a_finished_run_is_only_read_and_by_many(tmp_path, small_config):
+    with own_run_directory(tmp_path / "run", small_config) as directory:
+        pass
+    (directory / workdir.LOCK).unlink()
+    (directory / workdir.RESULT).write_text("{}")
+    before = sorted(directory.iterdir())
+    with (
+        own_run_directory(directory, small_config),
+        own_run_directory(directory, small_config),
+    ):
+        assert sorted(directory.iterdir()) == before
+
+
 def test_the_error_of_a_lock_survives_what_happened_inside(tmp_path):
     def fail():
         with sole_use(tmp_path):

@@ -56,6 +56,7 @@ GIVEN_RUN = "given"
 # What begins a formula, where it is no number; guarded ones are guarded again,
 # so that reading knows what was added.
 FORMULA = re.compile(r"'*[=@\t\r]|'*[+-](?![\d.]+(e[+-]?\d+)?$)")
+DAY = 86400  # seconds: what nobody wrote to for that long is left over
 TEMPORARY = ".tmp-"  # begins the name of what is not finished
 
 

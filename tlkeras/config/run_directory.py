@@ -68,9 +68,14 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
 def own_run_directory(directory: Path, config: ConfigDict) -> Iterator[Path]:
     """Opens a run directory and keeps other processes out of it meanwhile.
 
+    A finished run is only read, and stays as it is.
+
     Raises:
         InputError: As `open_run_directory`, or if another process is at it.
     """
+    if (directory / workdir.RESULT).exists():
+        yield open_run_directory(directory, config)
+        return
     workdir.require_own(directory, workdir.CONFIG, what="run")
     workdir.make_directory(directory, what="work directory")
     with sole_use(directory):

@@ -10,8 +10,6 @@ from tlkeras import workdir
 from tlkeras.console import warn
 from tlkeras.errors import InputError
 
-DAY = 86400  # seconds
-
 
 def shared_folder(name: str) -> Path:
     """Returns a folder of files that a source is read from, below the cache.
@@ -26,7 +24,7 @@ def shared_folder(name: str) -> Path:
         path.mkdir(exist_ok=True)
         warn(f"{error} Till then files of this run lie in '{path}'.")
     else:
-        workdir.remove_leftovers(path, idle_seconds=DAY)
+        workdir.remove_leftovers(path, idle_seconds=workdir.DAY)
     return path
 
 

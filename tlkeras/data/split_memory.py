@@ -58,6 +58,7 @@ def remember_moves(memory: Path, moved: Sequence[Example]) -> None:
     )
     try:
         workdir.make_directory(memory.parent, what="cache folder")
+        workdir.remove_leftovers(memory.parent, idle_seconds=workdir.DAY)
         workdir.write_table(memory, SPLIT_COLUMNS, rows)
     except (OSError, InputError) as error:
         warn(f"The split is not remembered for later runs: {error}")

@@ -130,6 +130,7 @@ class CheckedEngine:
     def _remember(self, path: Path, decision: Decision) -> None:
         try:
             workdir.make_directory(path.parent, what="cache folder")
+            workdir.remove_leftovers(path.parent, idle_seconds=workdir.DAY)
             workdir.write_json(path, dataclasses.asdict(decision))
         except (OSError, InputError) as error:
             self.console.line(f"  the engine is not remembered: {error}")

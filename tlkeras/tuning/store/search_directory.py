@@ -57,9 +57,15 @@ def default_search_directory(plan: SearchPlan, *, root: str = "tunings") -> str:
 def own_search_directory(directory: Path, plan: SearchPlan) -> Iterator[None]:
     """Opens a search directory and keeps other chiefs out of it meanwhile.
 
+    A finished search is only read, and stays as it is.
+
     Raises:
         InputError: As `open_search_directory`, or if another process is at it.
     """
+    if (directory / workdir.TUNING).exists():
+        open_search_directory(directory, plan)
+        yield
+        return
     workdir.require_own(directory, workdir.SEARCH, what="search")
     workdir.make_directory(directory, what="work directory")
     with sole_use(directory):
