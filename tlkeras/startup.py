@@ -21,7 +21,7 @@ from tlkeras.errors import InputError
 
 # What Keras and TensorFlow import where it is installed, for features that no
 # command uses: two fifths of their import time.
-ADDRESS_BYTES = 2 * 1024**3
+ADDRESS_BYTES = 3 * 1024**3  # importing maps 2.5 GiB; with less it never ends
 OPTIONAL_IMPORTS = ("jax", "matplotlib", "pandas")
 
 
