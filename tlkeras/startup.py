@@ -19,9 +19,9 @@ from pathlib import Path
 
 from tlkeras.errors import InputError
 
+ADDRESS_BYTES = 3 * 1024**3  # importing maps 2.5 GiB; with less it never ends
 # What Keras and TensorFlow import where it is installed, for features that no
 # command uses: two fifths of their import time.
-ADDRESS_BYTES = 3 * 1024**3  # importing maps 2.5 GiB; with less it never ends
 OPTIONAL_IMPORTS = ("jax", "matplotlib", "pandas")
 
 
