@@ -39,6 +39,7 @@ setup(
     install_requires=[
         "absl-py>=2.1",
         "ai-edge-litert>=2.0",
+        "filelock>=3.12",
         "flatbuffers>=24.3",
         "grpcio>=1.60",
         # tensorflow-datasets imports it without asking for it.

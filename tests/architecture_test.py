@@ -16,6 +16,7 @@ LINES = {
     "errors": 0,
     "tables": 0,
     "workdir": 0,
+    "locks": 0,
     "console": 0,
     "pages": 0,
     "charts": 0,

@@ -1,6 +1,7 @@
 """Lines for people, a progress bar on a terminal, and `log.txt`."""
 
 import logging
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,20 @@ LOGGER = logging.getLogger("tlkeras")
 LOGGER.setLevel(logging.INFO)
 LOGGER.propagate = False  # absl's handler would print each line again
 
+# What moves a terminal's cursor, or worse; a name of a file may hold any.
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
 
 def printable(text: str) -> str:
-    """Returns a text with what standard output cannot encode escaped."""
+    r"""Returns text with what a terminal cannot show spelled out.
+
+    That is control characters, and what standard output cannot encode.
+
+    Example:
+    >>> print(printable("a\x1b[2Jb"))
+    a\x1b[2Jb
+    """
+    text = CONTROLS.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, ESCAPED).decode(encoding)
 
@@ -32,19 +44,21 @@ class Console:
 
     def line(self, text: str) -> None:
         """Prints one line and logs it."""
+        text = printable(text)
         LOGGER.info(text)
         if not self.quiet:
             if self._progress is not None:
                 self._progress.console.print(
-                    printable(text), highlight=False, markup=False
+                    text, highlight=False, markup=False
                 )
             else:
-                print(printable(text), flush=True)
+                print(text, flush=True)
 
     def result(self, text: str) -> None:
         """Prints what the user asked for, quiet or not."""
+        text = printable(text)
         LOGGER.info(text)
-        print(printable(text), flush=True)
+        print(text, flush=True)
 
     def start(self, title: str, total: int) -> None:
         """Opens a bar; does nothing when quiet or not on a terminal."""
@@ -71,6 +85,13 @@ class Console:
         if self._progress is not None:
             self._progress.stop()
             self._progress = self._task = None
+
+
+def warn(text: str) -> None:
+    """Prints one line about what goes on without, where there is no console."""
+    text = printable(text)
+    LOGGER.warning(text)
+    print(f"tlkeras: {text}", file=sys.stderr)
 
 
 def log_to_file(path: Path) -> logging.Handler:

@@ -4,6 +4,8 @@ import logging
 import platform
 from importlib import metadata
 
+from tlkeras.startup import set_conventions
+
 PACKAGES = (
     "tlkeras",
     "keras",
@@ -74,6 +76,7 @@ def set_up_runtime(*, seed: int, precision: str, deterministic: bool) -> str:
     """
     import keras
 
+    set_conventions()
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf

@@ -9,5 +9,19 @@ class InputError(ValueError):
     """
 
 
+def quote(value: object, limit: int = 200) -> str:
+    """Returns a value as an error message shows it, however long it is.
+
+    Example:
+    >>> quote("cat"), quote("x" * 300, limit=8)
+    ('cat', 'xxxxx...')
+    """
+    try:
+        text = str(value)
+    except ValueError:  # Python writes no number of more than 4300 digits
+        text = f"a {type(value).__name__} of thousands of digits"
+    return text if len(text) <= limit else f"{text[: limit - 3]}..."
+
+
 class GateError(RuntimeError):
     """The job ran and failed a gate, such as a check (exit code 1)."""

@@ -17,6 +17,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tlkeras.errors import InputError
+
+ADDRESS_BYTES = 3 * 1024**3  # importing maps 2.5 GiB; with less it never ends
 # What Keras and TensorFlow import where it is installed, for features that no
 # command uses: two fifths of their import time.
 OPTIONAL_IMPORTS = ("jax", "matplotlib", "pandas")
@@ -41,12 +44,49 @@ def import_frameworks(lean: bool = False) -> None:
             needs those packages itself imports them as ever.
     """
     quiet_frameworks()
-    with silenced_stderr():
-        if lean:
-            with _hidden(needless_imports()), _uncollected():
+    _require_address_space()
+    try:
+        with silenced_stderr():
+            if lean:
+                with _hidden(needless_imports()), _uncollected():
+                    importlib.import_module("keras")
+            else:
                 importlib.import_module("keras")
-        else:
-            importlib.import_module("keras")
+    except Exception as error:  # whatever is broken, or lacks memory
+        raise InputError(
+            f"Keras cannot be imported ({type(error).__name__}: {error}); "
+            "expected a whole installation, and known names in "
+            f"'{_settings_path()}': check both."
+        ) from None
+    set_conventions()
+
+
+def set_conventions() -> None:
+    """Sets what all networks here are built on, whatever `keras.json` says."""
+    keras = importlib.import_module("keras")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+
+
+def _require_address_space() -> None:
+    """Refuses to begin what would allocate in vain, silently, for minutes.
+
+    Raises:
+        InputError: If a limit on addresses is below what the frameworks map.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit not in (-1, resource.RLIM_INFINITY) and limit < ADDRESS_BYTES:
+        raise InputError(
+            f"The address space of this process is limited to {limit} bytes; "
+            f"expected at least {ADDRESS_BYTES}, which TensorFlow reserves "
+            "without using it: raise ulimit -v, or limit resident memory "
+            "instead."
+        )
 
 
 @contextmanager
@@ -70,11 +110,15 @@ def needless_imports() -> list[str]:
     return [name for name in OPTIONAL_IMPORTS if name != backend]
 
 
+def _settings_path() -> Path:
+    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    return Path(home, "keras.json")
+
+
 def _configured_backend() -> str:
     """Reads Keras' own settings file, which decides where no variable does."""
-    home = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
     try:
-        settings = json.loads(Path(home, "keras.json").read_text())
+        settings = json.loads(_settings_path().read_text())
         return str(settings["backend"])
     except (OSError, ValueError, KeyError, TypeError):
         return "tensorflow"

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 
 T = TypeVar("T")
 
@@ -42,6 +42,6 @@ def lookup(table: Mapping[str, T], name: str, *, what: str) -> T:
     if len(listed) > 200:
         listed = listed[:200].rsplit(",", 1)[0] + ", ..."
     raise InputError(
-        f"Unknown {what} '{name}'.{suggest(name, table)} "
+        f"Unknown {what} '{quote(name)}'.{suggest(quote(name), table)} "
         f"Expected one of: {listed}."
     )

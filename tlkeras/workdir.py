@@ -12,13 +12,18 @@ import contextlib
 import csv
 import json
 import os
+import re
+import shutil
 import tempfile
+import time
+import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from tlkeras.errors import InputError
 
+LOCK = ".lock"
 CONFIG = "config.json"
 CHECKS = "checks.json"
 LR_FINDER = "lr_finder.json"
@@ -65,6 +70,12 @@ ESCAPED = "backslashreplace"
 AS_THEY_ARE = "surrogateescape"
 LONGEST_TRACE = 2**20  # bytes of such a file that are looked at
 
+# What begins a formula, where it is no number; guarded ones are guarded again,
+# so that reading knows what was added.
+FORMULA = re.compile(r"'*[=@\t\r]|'*[+-](?![\d.]+(e[+-]?\d+)?$)")
+DAY = 86400  # seconds: what nobody wrote to for that long is left over
+TEMPORARY = ".tmp-"  # begins the name of what is not finished
+
 
 def evaluation_name(split: str) -> str:
     """Returns the file name of a split's metrics, `evaluation_SPLIT.json`."""
@@ -100,9 +111,16 @@ def as_text(name: str) -> str:
 
 
 def cache_directory() -> Path:
-    """Returns the folder for what runs share: `$TLKERAS_CACHE` or ~/.cache."""
-    default = Path.home() / ".cache" / "tlkeras"
-    return Path(os.environ.get("TLKERAS_CACHE") or default)
+    """Returns the folder for what runs share: `$TLKERAS_CACHE` or ~/.cache.
+
+    It is a convenience: no command may need that it can be written.
+    """
+    if named := os.environ.get("TLKERAS_CACHE"):
+        return Path(named)
+    try:
+        return Path.home() / ".cache" / "tlkeras"
+    except RuntimeError:  # a user without a home, as in containers
+        return Path(os.devnull) / "tlkeras"  # where nothing can be written
 
 
 def make_directory(path: Path | str, *, what: str) -> Path:
@@ -123,12 +141,57 @@ def make_directory(path: Path | str, *, what: str) -> Path:
         with tempfile.TemporaryFile(dir=path):
             pass
     except OSError as error:
+        by = " by TLKERAS_CACHE" if what == "cache folder" else ""
         raise InputError(
             f"The {what} '{path}' cannot be written ({error.strerror}); "
             "expected a folder that this user can create and write: choose "
-            "another one or change its permissions."
+            f"another one{by} or change its permissions."
         ) from None
     return path
+
+
+def require_own(directory: Path, first: str, *, what: str) -> None:
+    """Refuses to begin in a folder that holds somebody else's files.
+
+    Args:
+        directory: That may not exist.
+        first: Name of the file with which our use of it begins.
+        what: It may be instead of empty, e.g. `run`.
+
+    Raises:
+        InputError: If there are files, and none of that name.
+    """
+    if not directory.is_dir() or (directory / first).exists():
+        return
+    for path in directory.iterdir():
+        if path.name != LOCK and not path.name.startswith(TEMPORARY):
+            raise InputError(
+                f"The work directory '{directory}' holds other files; expected "
+                f"an empty directory or a {what}: choose another --workdir."
+            )
+
+
+def temporary_beside(path: Path) -> Path:
+    """Returns a name beside `path` that no thread of any machine has."""
+    return path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}{path.suffix}")
+
+
+def remove_leftovers(directory: Path, *, idle_seconds: float = 0) -> None:
+    """Removes what killed processes left.
+
+    Args:
+        directory: In which they wrote.
+        idle_seconds: For which nothing was written to them, where others may
+            be at work.
+    """
+    for path in directory.glob(f"{TEMPORARY}*"):
+        with contextlib.suppress(OSError):
+            if time.time() - path.stat().st_mtime < idle_seconds:
+                continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -136,7 +199,8 @@ def replacing(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path that replaces `path` when the block succeeds.
 
     The temporary file keeps the suffix of `path` (writers choose the format by
-    it) and is removed when the block raises.
+    it) and is removed when the block raises. What a killed process leaves, see
+    `remove_leftovers`.
 
     Args:
         path: To replace.
@@ -144,7 +208,7 @@ def replacing(path: Path | str, *, durable: bool = True) -> Iterator[Path]:
             for the disk takes milliseconds.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    temporary = temporary_beside(path)
     try:
         yield temporary
         if durable:
@@ -166,30 +230,53 @@ def write_json(path: Path | str, value: Any) -> None:
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
+@contextlib.contextmanager
+def reading(path: Path | str) -> Iterator[None]:
+    """Turns what goes wrong in reading a file of a run into one sentence.
+
+    Whatever wrote over a file, the libraries that read it raise errors of many
+    kinds; what the system says of a disk passes.
+
+    Raises:
+        InputError: If the file is missing, damaged, or not what is expected.
+    """
+    try:
+        yield
+    except (InputError, MemoryError):
+        raise
+    except FileNotFoundError:
+        raise InputError(
+            f"'{path}' does not exist; expected a file that an earlier command "
+            "wrote: check the directory given."
+        ) from None
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        reason = f"{type(error).__name__}: {error}"[:200]
+        raise InputError(
+            f"'{path}' is corrupt and cannot be read ({reason}); expected a "
+            "file as tlkeras writes it: delete the directory, or restore the "
+            "file, and run again."
+        ) from None
+
+
 def read_json(path: Path | str) -> Any:
     """Reads a JSON file of a run.
 
     Raises:
         InputError: If the file is missing or is not JSON.
     """
-    try:
+    with reading(path):
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(
-            f"'{path}' does not exist; expected a file that an earlier command "
-            "wrote: check the directory given."
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"'{path}' is corrupt ({error}); expected JSON as tlkeras writes "
-            "it: delete the directory, or restore the file, and run again."
-        ) from None
 
 
 def write_table(
     path: Path | str, columns: list[str], rows: Iterable[dict[str, Any]]
 ) -> None:
-    """Writes rows as CSV, atomically; missing and None values stay empty."""
+    """Writes rows as CSV, atomically; missing and None values stay empty.
+
+    Texts are guarded; `read_table` gives them back as they were.
+    """
     with (
         replacing(path) as temporary,
         open(
@@ -198,24 +285,42 @@ def write_table(
     ):
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows(
+            {name: guard_cell(value) for name, value in row.items()}
+            for row in rows
+        )
+
+
+def guard_cell(value: Any) -> Any:
+    """Returns a cell that no spreadsheet takes for a formula.
+
+    Example:
+    >>> guard_cell("=1+1"), guard_cell("cat"), guard_cell("-0.5")
+    ("'=1+1", 'cat', '-0.5')
+    """
+    if isinstance(value, str) and FORMULA.match(value):
+        return f"'{value}"
+    return value
+
+
+def _unguarded(value: Any) -> Any:
+    is_guarded = isinstance(value, str) and value.startswith("'")
+    return value[1:] if is_guarded and FORMULA.match(value[1:]) else value
 
 
 def read_table(path: Path | str) -> list[dict[str, str]]:
     """Reads a CSV written by `write_table`; [] when it does not exist.
 
     Raises:
-        InputError: If it is no CSV.
+        InputError: If it is damaged.
     """
     if not Path(path).exists():
         return []
-    try:
-        with open(
-            path, newline="", encoding="utf-8", errors=AS_THEY_ARE
-        ) as file:
-            return list(csv.DictReader(file))
-    except csv.Error as error:
-        raise InputError(
-            f"'{path}' is corrupt ({error}); expected a CSV as tlkeras writes "
-            "it: delete it, or restore it, and run again."
-        ) from None
+    with (
+        reading(path),
+        open(path, newline="", encoding="utf-8", errors=AS_THEY_ARE) as file,
+    ):
+        return [
+            {name: _unguarded(value) for name, value in row.items()}
+            for row in csv.DictReader(file)
+        ]

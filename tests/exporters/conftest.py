@@ -92,7 +92,7 @@ def versions(exported):
 @pytest.fixture(scope="session")
 def rest_url(versions):
     """Where a server answers REST JSON for the exported model."""
-    from tlkeras.exporters.rest import make_server
+    from tlkeras.exporters.rest_server import make_server
 
     with make_server(versions, host="127.0.0.1", port=0) as server:
         thread = threading.Thread(target=server.serve_forever)

@@ -11,7 +11,7 @@ import pytest
 
 from tlkeras.errors import InputError
 from tlkeras.features.activations import Activations
-from tlkeras.features.cache import ActivationCache, Layout, OutOfSpaceError
+from tlkeras.features.cache import ActivationCache, CacheError, Layout
 from tlkeras.features.engine import Engine
 
 SHAPES = ((4, 4, 3), (5,))
@@ -174,7 +174,7 @@ def test_a_full_disk_leaves_whole_shards_only(tmp_path, monkeypatch):
         save(path, rows)
 
     monkeypatch.setattr("tlkeras.features.cache.np.save", full_after_two)
-    with pytest.raises(OutOfSpaceError, match="No space left"):
+    with pytest.raises(CacheError, match="No space left"):
         activations.fill(1)
     assert activations.cache is None
     assert len(contents(tmp_path / "s")) == 4
@@ -221,6 +221,6 @@ def test_too_many_open_files_are_no_damage(tmp_path, monkeypatch):
 
     activations, _ = make_activations(tmp_path / "s")
     monkeypatch.setattr("tlkeras.features.cache._checksum", refuse)
-    with pytest.raises(OSError, match="Too many"):
+    with pytest.raises(CacheError, match="Too many"):
         activations.fill(1)
     assert contents(tmp_path / "s") == before

@@ -193,14 +193,18 @@ def test_asking_reserves_nothing_and_keeping_does(make_prefix, photo_split):
     assert prefix.obstacle(part(slice(half)), views) == ""
 
 
-def test_an_unwritable_cache_folder_is_refused(
+def test_an_unwritable_cache_folder_is_given_up(
     make_prefix, photo_split, tmp_path, monkeypatch
 ):
+    expected = rows_of(make_prefix(), photo_split, cached=False).all_rows()
     (tmp_path / "file").write_text("")
-    prefix = make_prefix()
     monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.raises(InputError, match="cannot be written"):
-        rows_of(prefix, photo_split)
+    console = Lines()
+    activations = rows_of(make_prefix(console=console), photo_split)
+    assert activations.cache is None
+    assert_equal_tensors(activations.all_rows(), expected)
+    (line,) = [text for text in console.lines if "given up" in text]
+    assert "set TLKERAS_CACHE" in line
 
 
 def test_a_full_disk_is_one_sentence(make_prefix, photo_split, monkeypatch):

@@ -4,6 +4,7 @@ import types
 import numpy as np
 import pytest
 
+from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.models.depths import block_ends
@@ -12,7 +13,6 @@ from tlkeras.optim.losses import LOSSES
 from tlkeras.studies import linear_probe
 from tlkeras.studies.cross_validation import cross_validate, stratified_folds
 from tlkeras.studies.linear_probe import (
-    PROBE,
     PROBE_COLUMNS,
     format_probe,
     run_linear_probe,
@@ -67,7 +67,7 @@ def probe_config(small_config, tmp_path, monkeypatch):
 
 def test_the_table_has_every_depth(probe_config, tmp_path):
     result = run_linear_probe(probe_config, tmp_path / "probe")
-    written = json.loads((tmp_path / "probe" / PROBE).read_text())
+    written = json.loads((tmp_path / "probe" / workdir.PROBE).read_text())
     assert written == json.loads(json.dumps(result))
     layers = [row["layer"] for row in result["depths"]]
     assert layers[0] == "conv1_relu"

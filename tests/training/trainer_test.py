@@ -160,7 +160,7 @@ def test_a_diverged_first_phase_does_not_poison_the_next(
     probe = small_config.phases.linear_probe
     probe.method = "fit"
     probe.optimizer = "sgd"
-    probe.learning_rate = 1e30
+    probe.learning_rate = 1e6
     small_config.phases.fine_tune.optimizer = "sgd"
     small_config.phases.fine_tune.learning_rate = 1e-2
     result = train_and_evaluate(small_config, tmp_path / "run")

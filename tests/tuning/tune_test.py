@@ -213,7 +213,7 @@ def test_tensorboard_finds_the_trials(searched):
 def test_a_search_without_a_completed_trial_fails(search_config, tmp_path):
     search_config.tuning.num_trials = 3
     rate = "phases.linear_probe.learning_rate"
-    plan = make_plan(search_config, {rate: "1e6:1e9:log"})
+    plan = make_plan(search_config, {rate: "1e5:1e6:log"})
     with pytest.raises(GateError, match="None of 3 trials completed"):
         tune(search_config, plan, tmp_path)
 

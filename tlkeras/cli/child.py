@@ -5,26 +5,48 @@ trial whose search was killed must not go on in a directory that the search,
 started again, gives to another process.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
 import sys
+import threading
+import time
+
+import psutil
 
 from tlkeras.cli.main import main
 
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
+LOOK_SECONDS = 1
 
 
 def end_with_parent(parent: int) -> None:
-    """Asks the kernel to kill this process when its parent ends.
+    """Ends this process when its parent ends.
+
+    Linux' kernel does it, whatever the process is doing; elsewhere, and where
+    a sandbox forbids that, a thread looks.
 
     Args:
         parent: Process id; if it has ended already, so does this process.
     """
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if not is_below(parent):
         os._exit(1)
+    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def is_below(parent: int) -> bool:
+    """Says whether a process still is this one's parent."""
+    return os.getppid() == parent and psutil.pid_exists(parent)
+
+
+def _watch(parent: int) -> None:
+    while is_below(parent):
+        time.sleep(LOOK_SECONDS)
+    os._exit(1)
 
 
 if __name__ == "__main__":

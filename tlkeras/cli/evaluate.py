@@ -18,6 +18,7 @@ def main(arguments: list[str]) -> int:
     """Evaluates and prints a table."""
     from pathlib import Path
 
+    from tlkeras.console import printable
     from tlkeras.data.dataset import SPLITS
     from tlkeras.evaluation.evaluate import read_test_looks
     from tlkeras.evaluation.run import load_run
@@ -28,7 +29,7 @@ def main(arguments: list[str]) -> int:
     split = parsing.FLAGS.split
     lookup(dict.fromkeys(SPLITS), split, what="split")
     metrics = load_run(directory).evaluate(split)
-    print(format_evaluation(split, metrics))
+    print(printable(format_evaluation(split, metrics)))
     if split == "test":
         looks = len(read_test_looks(Path(directory)))
         print(f"looks at the test split so far: {looks}")

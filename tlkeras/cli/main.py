@@ -1,12 +1,17 @@
 """`tlkeras COMMAND`: finds the command's module and hands over to absl."""
 
+import contextlib
 import importlib
 import io
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from absl import app
 
+from tlkeras.console import printable
 from tlkeras.errors import GateError, InputError
 from tlkeras.startup import import_frameworks
 from tlkeras.tables import suggest
@@ -27,6 +32,8 @@ COMMANDS = {
     "report": "write the page of a run again",
     "doctor": "versions, devices, weight cache; layers of a backbone",
 }
+ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
+BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells count
 USAGE = "usage: tlkeras COMMAND [--flag=value ...]"
 
 
@@ -78,28 +85,34 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
     try:
-        import_frameworks(lean=True)
-        return int(command_main(rest[1:]) or 0)
+        with _told_of_signals():
+            import_frameworks(lean=True)
+            code = int(command_main(rest[1:]) or 0)
+            sys.stdout.flush()  # a reader that has left shows now, not at exit
+            return code
     except InputError as error:
         _fail(str(error))
     except GateError as error:
-        print(f"tlkeras: {error}", file=sys.stderr)
+        _say(str(error))
+    except BrokenPipeError:
+        _leave_quietly()
     except OSError as error:
-        print(f"tlkeras: the system says: {error}", file=sys.stderr)
+        _say(f"the system says: {error}")
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
-        print(
-            "tlkeras: out of memory; lower phases.*.batch_size, "
-            "model.image_size, data.max_decoded_bytes or runtime.num_workers, "
-            "or give the process more.",
-            file=sys.stderr,
+        _say(
+            "out of memory; lower phases.*.batch_size, model.image_size, "
+            "data.max_decoded_bytes or runtime.num_workers, or give the "
+            "process more."
         )
     except KeyboardInterrupt:
-        print(
-            "tlkeras: interrupted; the same command goes on.", file=sys.stderr
-        )
+        _say("interrupted; the same command goes on.")
         return 130
+    except Ended as end:
+        name = signal.Signals(end.number).name
+        _say(f"ended by {name}; the same command goes on.")
+        return 128 + end.number
     return 1
 
 
@@ -109,9 +122,60 @@ def _is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or name == "ResourceExhaustedError"
 
 
+class Ended(BaseException):
+    """The system, or a scheduler, asked this process to end.
+
+    Attributes:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+@contextlib.contextmanager
+def _told_of_signals() -> Iterator[None]:
+    """Lets SIGTERM and SIGHUP end a command as Ctrl-C does.
+
+    One that is ignored, as under nohup, stays so.
+    """
+
+    def end(number: int, _: object) -> None:
+        raise Ended(number)
+
+    changed = []
+    if threading.current_thread() is threading.main_thread():
+        known = [getattr(signal, name, None) for name in ENDING_SIGNALS]
+        changed = [
+            number
+            for number in known  # Windows has no SIGHUP
+            if number and signal.getsignal(number) is signal.SIG_DFL
+        ]
+    for number in changed:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in changed:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _say(text: str) -> None:
+    print(f"tlkeras: {printable(' '.join(text.split()))}", file=sys.stderr)
+
+
+def _leave_quietly() -> None:
+    """Ends as programs do whose reader has left, `head` for example.
+
+    Python would otherwise complain when it flushes what nobody reads.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    sys.exit(BROKEN_PIPE)
+
+
 def _fail(message: str) -> None:
-    one_line = " ".join(message.split())
-    print(f"tlkeras: {one_line}", file=sys.stderr)
+    _say(message)
     sys.exit(2)
 
 

@@ -11,7 +11,8 @@ from ml_collections import ConfigDict, config_flags
 
 from tlkeras.config import defaults
 from tlkeras.config.hashing import default_workdir
-from tlkeras.errors import InputError
+from tlkeras.console import printable
+from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
 FLAGS = flags.FLAGS
@@ -64,7 +65,7 @@ def parse_flags(argv: list[str], module: ModuleType) -> list[str]:
             return _parse(argv, module)
     except Exception as error:  # absl's and the config system's many kinds
         message = " ".join(explain(error, argv).split())
-        print(f"tlkeras: {message}", file=sys.stderr)
+        print(f"tlkeras: {printable(message)}", file=sys.stderr)
         sys.exit(2)
     print(format_flags(module))
     sys.exit(0)
@@ -119,8 +120,8 @@ def explain(error: Exception, argv: list[str]) -> str:
     match = re.search(r"config\.([\w.]+)", text)
     where = f" of config.{match.group(1)}" if match else ""
     if isinstance(error, (TypeError, ValueError, flags.Error)):
-        return f"A value{where} has the wrong type or form: {text}"
-    return f"The config file fails with {type(error).__name__}: {text}"
+        return f"A value{where} has the wrong type or form: {quote(text)}"
+    return f"The config file fails with {type(error).__name__}: {quote(text)}"
 
 
 def _explain_fields(argv: list[str]) -> str:

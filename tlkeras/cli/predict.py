@@ -4,7 +4,10 @@ from absl import flags
 
 from tlkeras.cli import parsing
 
-USAGE = "tlkeras predict --workdir=RUN [--format=csv|json] IMAGE_OR_FOLDER ..."
+USAGE = (
+    "tlkeras predict --workdir=RUN [--format=csv|json] "
+    "IMAGE_OR_FOLDER ... | - (paths on standard input)"
+)
 FLAG_NAMES = ("format",)
 TAKES_ARGUMENTS = True
 
@@ -16,8 +19,13 @@ def define_flags(argv: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Predicts and prints; 1 if a file could not be read."""
+    """Predicts and prints; 1 if a file could not be read.
+
+    The argument `-` stands for paths on standard input, one a line.
+    """
     import sys
+    from collections.abc import Iterable
+    from pathlib import Path
 
     from tlkeras.data.folder import list_inputs
     from tlkeras.evaluation.run import load_run
@@ -25,7 +33,11 @@ def main(arguments: list[str]) -> int:
     from tlkeras.tables import lookup
 
     write = lookup(PREDICTION_WRITERS, parsing.FLAGS.format, what="format")
-    paths = list_inputs(arguments)
+    if arguments == ["-"]:
+        lines = (line.rstrip("\r\n") for line in sys.stdin)
+        paths: Iterable[str | Path] = filter(None, lines)
+    else:
+        paths = list_inputs(arguments)
     run = load_run(parsing.require_workdir())
     num_errors = write(run.predict(paths), run.class_names, sys.stdout)
     return 1 if num_errors else 0

@@ -20,7 +20,8 @@ def define_flags(argv: list[str]) -> None:
 def main(arguments: list[str]) -> int:
     """Serves until it is interrupted."""
     from tlkeras.errors import InputError
-    from tlkeras.exporters.rest import load_versions, make_server
+    from tlkeras.exporters.rest import load_versions
+    from tlkeras.exporters.rest_server import make_server
 
     given = parsing.FLAGS
     if not given.model:

@@ -7,10 +7,11 @@ from typing import Any
 
 from tlkeras.config.conditions import When
 
-INFINITY = float("inf")
 # (low, high, whether low itself is allowed)
 Range = tuple[float, float, bool]
-POSITIVE: Range = (0, INFINITY, False)
+# Of rates, strengths and times: beyond it no number means anything.
+LARGEST = 1e6
+POSITIVE: Range = (0, LARGEST, False)
 # Where trials may change a field: nowhere, where each trains the whole config,
 # or on cached codes too, where trials are heads.
 NEVER, IN_FULL, ON_CODES = "", "full", "codes"

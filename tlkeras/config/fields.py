@@ -25,7 +25,7 @@ from tlkeras.config.conditions import (
 )
 from tlkeras.config.field import (
     IN_FULL,
-    INFINITY,
+    LARGEST,
     NEVER,
     ON_CODES,
     POSITIVE,
@@ -34,18 +34,33 @@ from tlkeras.config.field import (
     patterns_of,
 )
 from tlkeras.config.values import (
-    check_length,
     check_pair,
     check_shares,
     check_start_of_head,
+    check_widths,
+    check_words,
 )
 
-NOT_NEGATIVE = (0, INFINITY, True)
-COUNT = (1, INFINITY, True)
+NOT_NEGATIVE = (0, LARGEST, True)
+COUNT = (1, 10**6, True)
+BATCH = (1, 2**16, True)
+BYTES = (0, 2**60, True)
+SECONDS = (0, 1e9, False)
 SHARE = (0, 1, True)
 BELOW_ONE = (0, 0.999, True)
 SEED = (0, 2**31 - 1, True)
 
+EXPORT_FORMATS = (
+    "saved_model",
+    "tflite",
+    "float32",
+    "float16",
+    "dynamic",
+    "int8",
+    "int16x8",
+    "onnx",
+    "openvino",
+)
 OPTIMIZER_NAMES = ("sgd", "rmsprop", "adam", "adamw", "adagrad", "lion")
 
 
@@ -94,7 +109,7 @@ ROWS = (
     Field("data.split_seed", limits=SEED),
     Field("data.split_file"),
     Field("data.split_memory"),
-    Field("data.images_per_class", limits=COUNT),
+    Field("data.images_per_class", limits=(1, 10**9, True)),
     Field("data.on_bad_image", choices=("skip", "fail")),
     Field("data.on_empty_class", choices=("fail", "drop")),
     Field(
@@ -103,11 +118,11 @@ ROWS = (
     Field("data.mean", choices=("none", "channel", "image")),
     Field("data.divide_by_std"),
     Field("data.tfds_data_dir"),
-    Field("data.tfds_splits", check=functools.partial(check_length, length=3)),
-    Field("data.max_decoded_bytes", limits=NOT_NEGATIVE),
+    Field("data.tfds_splits", check=functools.partial(check_words, length=3)),
+    Field("data.max_decoded_bytes", limits=BYTES),
     _augment("load_scale", limits=(1, 4, True)),
     _augment(
-        "crop_area", check=functools.partial(check_pair, low=0.0, high=1.0)
+        "crop_area", check=functools.partial(check_pair, low=0.001, high=1.0)
     ),
     _augment(
         "crop_aspect", check=functools.partial(check_pair, low=0.01, high=100.0)
@@ -123,12 +138,12 @@ ROWS = (
         limits=(0, 30, True),
     ),
     _augment("erasing_probability", limits=SHARE),
-    _augment("mixup_alpha", limits=NOT_NEGATIVE),
-    _augment("cutmix_alpha", limits=NOT_NEGATIVE),
+    _augment("mixup_alpha", limits=(0, 1000, True)),
+    _augment("cutmix_alpha", limits=(0, 1000, True)),
     Field("model.backbone", search=IN_FULL),
-    Field("model.alpha", limits=POSITIVE, search=IN_FULL),
+    Field("model.alpha", limits=(0, 16, False), search=IN_FULL),
     Field("model.weights"),
-    Field("model.image_size", limits=COUNT, search=IN_FULL),
+    Field("model.image_size", limits=(1, 8192, True), search=IN_FULL),
     Field("model.features_from", search=IN_FULL),
     Field(
         "model.pooling", choices=("average", "max", "flatten"), search=IN_FULL
@@ -140,6 +155,7 @@ ROWS = (
     ),
     Field(
         "model.hidden_units",
+        check=functools.partial(check_widths, high=2**16),
         search=ON_CODES,
         when=(one_of("model.head", "mlp"),),
     ),
@@ -151,14 +167,14 @@ ROWS = (
     _penalty("head_l1", limits=NOT_NEGATIVE, scale="log"),
     _penalty("head_l2", limits=NOT_NEGATIVE, scale="log"),
     _penalty("head_max_norm", limits=POSITIVE, scale="log"),
-    Field("phases.phase_order"),
+    Field("phases.phase_order", check=check_words),
     _phase("method", choices=("auto", "solve", "fit"), method=""),
     # Trials decide about it themselves.
     _phase("epochs", limits=NOT_NEGATIVE, search=NEVER),
     _phase("trainable_from", method=""),
     _phase("batch_norm", choices=("frozen", "adapt", "train"), method=""),
     _phase("augment", method=""),
-    _phase("batch_size", limits=COUNT, search=ON_CODES),
+    _phase("batch_size", limits=BATCH, search=ON_CODES),
     _phase(
         "label_smoothing",
         limits=BELOW_ONE,
@@ -248,7 +264,7 @@ ROWS = (
         ),
     ),
     # The rule that quits a trial.
-    _phase("divergence_factor", limits=(1, INFINITY, False), search=NEVER),
+    _phase("divergence_factor", limits=(1, LARGEST, False), search=NEVER),
     _solving(
         "solve_log10_l2",
         check=functools.partial(check_pair, low=-20.0, high=20.0),
@@ -256,38 +272,41 @@ ROWS = (
     _solving("solve_num_strengths", limits=(1, 1000, True)),
     # The same answer, by other ways.
     _solving("solver", choices=("batched", "sklearn"), search=NEVER),
-    Field("features.num_views", limits=COUNT),
+    Field("features.num_views", limits=(1, 1000, True)),
     Field("features.cache", choices=("auto", "on", "off")),
     Field("features.storage", choices=("float32", "float16")),
-    Field("features.max_cache_bytes", limits=NOT_NEGATIVE),
+    Field("features.max_cache_bytes", limits=BYTES),
     Field("features.precision", choices=("auto", "float32", "bfloat16")),
     Field("checks.enabled"),
     Field("checks.strict"),
     Field("tuning.mode", choices=("auto", "codes", "full")),
     Field("tuning.oracle", choices=("random", "bayesian", "hyperband")),
-    Field("tuning.num_trials", limits=COUNT),
+    Field("tuning.num_trials", limits=(1, 10**5, True)),
     Field("tuning.stages", limits=(1, 5, True)),
     Field("tuning.coarse_epochs", limits=COUNT),
-    Field("tuning.max_seconds", limits=POSITIVE),
+    Field("tuning.max_seconds", limits=SECONDS),
     Field("tuning.patience", limits=COUNT),
     Field("tuning.noise_seeds", limits=(2, 100, True)),
     Field("tuning.final_trials", limits=(1, 100, True)),
     Field("tuning.final_seeds", limits=(1, 100, True)),
     Field("tuning.compare"),
     Field("tuning.later_phases"),
-    Field("tuning.max_trial_seconds", limits=POSITIVE),
-    Field("tuning.max_trial_bytes", limits=COUNT),
+    Field("tuning.max_trial_seconds", limits=SECONDS),
+    Field("tuning.max_trial_bytes", limits=(1, 2**60, True)),
     Field("tuning.workers", limits=(0, 1000, True)),
     Field("tuning.port", limits=(0, 65535, True)),
-    Field("evaluation.batch_size", limits=COUNT),
-    Field("evaluation.bootstrap_samples", limits=COUNT),
-    Field("evaluation.calibration_bins", limits=COUNT),
+    Field("evaluation.batch_size", limits=BATCH),
+    Field("evaluation.bootstrap_samples", limits=(1, 10**5, True)),
+    Field("evaluation.calibration_bins", limits=(1, 1000, True)),
     Field("evaluation.replace_p_value", limits=SHARE),
     Field("evaluation.test_at_end"),
     Field("report.enabled"),
     Field("report.license"),
     Field("report.language"),
-    Field("export.formats"),
+    Field(
+        "export.formats",
+        check=functools.partial(check_words, choices=EXPORT_FORMATS),
+    ),
     Field("export.max_drop", limits=SHARE),
     Field("export.num_calibration_images", limits=COUNT),
     Field(
@@ -296,7 +315,7 @@ ROWS = (
     ),
     Field("runtime.engine", choices=("auto", "keras", "openvino")),
     Field("runtime.deterministic"),
-    Field("runtime.num_workers", limits=COUNT),
+    Field("runtime.num_workers", limits=(1, 1024, True)),
     Field("runtime.tensorboard"),
 )
 FIELDS = {row.name: row for row in ROWS}

@@ -1,18 +1,26 @@
 """Opening a run directory: new, unfinished, finished, or somebody else's."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.config.defaults import get_config
-from tlkeras.config.dotted import first_difference
+from tlkeras.config.dotted import first_difference, walk
+from tlkeras.config.fields import row_of
 from tlkeras.config.hashing import config_hash, identity
+from tlkeras.config.values import check_value
 from tlkeras.errors import InputError
+from tlkeras.locks import sole_use
 
 FORMAT_VERSION = 1
 ABOUT = ("format_version", "config_hash")  # beside the config in its file
+# Of values, as JSON gives them back: a config has no other.
+KINDS: tuple[Any, ...] = (bool, (int, float), str, (list, tuple))
 ESSENTIAL = ("seed", "data", "model", "phases")
 STARTING_FILES = (
     workdir.CONFIG,
@@ -36,19 +44,12 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
             config.json, the run of another config, or files that are no run.
     """
     path = directory / workdir.CONFIG
-    if directory.is_dir() and not path.exists() and any(directory.iterdir()):
-        raise InputError(
-            f"The work directory '{directory}' holds other files; expected an "
-            "empty directory or a run: choose another --workdir."
-        )
+    workdir.require_own(directory, workdir.CONFIG, what="run")
     if path.exists() and _holds_work(directory):
         _require_same(path, config)
     elif path.exists():
         _clear(directory, config)
     workdir.make_directory(directory, what="work directory")
-    workdir.make_directory(
-        directory / workdir.CHECKPOINTS, what="work directory"
-    )
     if not path.exists():
         values = json.loads(config.to_json_best_effort())
         about = {
@@ -56,7 +57,29 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
             "config_hash": config_hash(config),
         }
         workdir.write_json(path, {**values, **about})
+    # After the config: a disk that is full by then leaves an empty directory.
+    workdir.make_directory(
+        directory / workdir.CHECKPOINTS, what="work directory"
+    )
     return directory
+
+
+@contextlib.contextmanager
+def own_run_directory(directory: Path, config: ConfigDict) -> Iterator[Path]:
+    """Opens a run directory and keeps other processes out of it meanwhile.
+
+    A finished run is only read, and stays as it is.
+
+    Raises:
+        InputError: As `open_run_directory`, or if another process is at it.
+    """
+    if (directory / workdir.RESULT).exists():
+        yield open_run_directory(directory, config)
+        return
+    workdir.require_own(directory, workdir.CONFIG, what="run")
+    workdir.make_directory(directory, what="work directory")
+    with sole_use(directory):
+        yield open_run_directory(directory, config)
 
 
 def _holds_work(directory: Path) -> bool:
@@ -106,7 +129,22 @@ def read_config(directory: Path) -> ConfigDict:
         )
     for name in ABOUT:
         values.pop(name, None)
-    return ConfigDict(_with_defaults(values))
+    with workdir.reading(path):
+        config = ConfigDict(_with_defaults(values))
+        _require_values(config)
+    return config
+
+
+def _require_values(config: ConfigDict) -> None:
+    """Raises an error of any kind for what no run can have written."""
+    for name in config.phases.phase_order:
+        for field in ("method", "epochs", "groups"):
+            config.phases[name][field]
+    for name, value in walk(config):
+        try:
+            check_value(row_of(name), name, value)
+        except InputError as error:
+            raise ValueError(error) from None
 
 
 def _with_defaults(values: dict) -> dict:
@@ -125,13 +163,25 @@ def _with_defaults(values: dict) -> dict:
         return stored | {
             key: merge(value, stored[key])
             if isinstance(value, dict) and key in stored
-            else stored.get(key, value)
+            else _of_kind(key, value, stored.get(key, value))
             for key, value in default.items()
         }
 
     defaults = get_config().to_dict()
     defaults.pop("phases")
     return {**values, **merge(defaults, values)}
+
+
+def _of_kind(name: str, default: Any, stored: Any) -> Any:
+    """Returns a stored value if it is of the kind that its default is.
+
+    Raises:
+        TypeError: If not.
+    """
+    kind = next((k for k in KINDS if isinstance(default, k)), object)
+    if stored is None or isinstance(stored, kind):
+        return stored
+    raise TypeError(f"{name} is {stored!r}, where {default!r} was expected")
 
 
 def _require_same(path: Path, config: ConfigDict) -> None:

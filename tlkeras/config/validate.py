@@ -11,7 +11,7 @@ from tlkeras.config.defaults import phase_section
 from tlkeras.config.dotted import walk
 from tlkeras.config.fields import row_of
 from tlkeras.config.values import check_value
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
 
@@ -43,16 +43,20 @@ def _check_values(section: ConfigDict, prefix: str) -> None:
 def _check_phases(config: ConfigDict) -> None:
     phases = config.phases
     known = [name for name in phases if name != "phase_order"]
+    check_value(
+        row_of("phases.phase_order"), "phases.phase_order", phases.phase_order
+    )
     if len(set(phases.phase_order)) < len(phases.phase_order):
         raise InputError(
-            f"phases.phase_order={tuple(phases.phase_order)} names a phase "
-            "twice; expected each once: define another phase in a config file."
+            f"phases.phase_order={quote(tuple(phases.phase_order))} names a "
+            "phase twice; expected each once: define another phase in a config "
+            "file."
         )
     for name in phases.phase_order:
         if name not in known:
             raise InputError(
-                f"phases.phase_order names the phase '{name}', which is not "
-                f"defined.{suggest(name, known)} Expected some of: "
+                f"phases.phase_order names the phase '{quote(name)}', which is "
+                f"not defined.{suggest(quote(name), known)} Expected some of: "
                 f"{', '.join(known)}; add a new phase in a config file."
             )
         _check_values(phases[name], f"phases.{name}.")
@@ -109,11 +113,8 @@ def _check_mixing(config: ConfigDict, name: str) -> None:
 
 def _check_hidden(model: ConfigDict) -> None:
     units = model.hidden_units
-    if model.head == "mlp" and (
-        len(units) not in (1, 2)
-        or any(not isinstance(width, int) or width < 1 for width in units)
-    ):
+    if model.head == "mlp" and len(units) not in (1, 2):
         raise InputError(
-            f"model.hidden_units={tuple(units)} is no mlp head; expected one "
-            "or two positive widths, such as (256,)."
+            f"model.hidden_units={quote(tuple(units))} is no mlp head; "
+            "expected one or two positive widths, such as (256,)."
         )

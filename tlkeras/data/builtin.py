@@ -7,7 +7,6 @@ PNG files below the cache folder, so that every later step sees ordinary files.
 """
 
 import math
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder import list_folder
+from tlkeras.data.shared_folder import shared_folder
 from tlkeras.tables import lookup
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -141,10 +141,10 @@ VERSION = 1  # of the drawings; part of the cache folder's name
 def list_builtin(name: str) -> list[Example]:
     """Lists a built-in as examples, writing its files first if need be."""
     make_drawings = lookup(BUILTINS, name, what="built-in data set")
-    parent = workdir.make_directory(
-        workdir.cache_directory() / "builtin", what="cache folder"
-    )
-    folder = parent / f"{name}-{VERSION}"
+    written = f"{name}-{VERSION}"
+    folder = workdir.cache_directory() / "builtin" / written
+    if not folder.is_dir():
+        folder = shared_folder("builtin") / written
     if not folder.is_dir():
         _write_images(folder, make_drawings())
     return list_folder(folder)
@@ -153,7 +153,7 @@ def list_builtin(name: str) -> list[Example]:
 def _write_images(folder: Path, drawings: Iterator[Drawing]) -> None:
     from PIL import Image
 
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+    partial = workdir.temporary_beside(folder)
     for number, (image, label) in enumerate(drawings):
         path = partial / label / f"{number:05d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tlkeras import workdir
+from tlkeras.console import warn
 from tlkeras.data.dataset import Example
 from tlkeras.data.splits import SPLIT_COLUMNS, digest_text, read_split_file
+from tlkeras.errors import InputError
 
 
 def memory_path(source: str, seed: int, fractions: Sequence[float]) -> Path:
@@ -31,23 +33,35 @@ def memory_path(source: str, seed: int, fractions: Sequence[float]) -> Path:
 
 
 def recall_moves(memory: Path) -> dict[str, str]:
-    """Returns digest -> split of the files that earlier runs moved."""
-    return read_split_file(memory, moved_only=True)
+    """Returns digest -> split of the files that earlier runs moved.
+
+    None where they cannot be read: then data and seed alone decide.
+    """
+    try:
+        with workdir.reading(memory):
+            return read_split_file(memory, moved_only=True)
+    except (OSError, InputError) as error:
+        warn(f"The memory of earlier splits is left out: {error}")
+        return {}
 
 
 def remember_moves(memory: Path, moved: Sequence[Example]) -> None:
-    """Adds moves to those that earlier runs made for the same source."""
+    """Adds moves to those that earlier runs made for the same source.
+
+    It is a convenience: where it cannot be written, a line says so.
+    """
     known = recall_moves(memory)
     known.update((e.digest, e.split or "") for e in moved)
-    workdir.make_directory(memory.parent, what="cache folder")
-    workdir.write_table(
-        memory,
-        SPLIT_COLUMNS,
-        (
-            {"digest": digest, "split": split, "moved": 1}
-            for digest, split in known.items()
-        ),
+    rows = (
+        {"digest": digest, "split": split, "moved": 1}
+        for digest, split in known.items()
     )
+    try:
+        workdir.make_directory(memory.parent, what="cache folder")
+        workdir.remove_leftovers(memory.parent, idle_seconds=workdir.DAY)
+        workdir.write_table(memory, SPLIT_COLUMNS, rows)
+    except (OSError, InputError) as error:
+        warn(f"The split is not remembered for later runs: {error}")
 
 
 def find_changed(

@@ -5,7 +5,6 @@ scan, splits, ledger and report treat them like any folder of photos.
 `tfds:ImageFolder:DIR` reads DIR/SPLIT/CLASS/* where it lies.
 """
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from tlkeras import workdir
 from tlkeras.data.builtin import publish_directory
 from tlkeras.data.dataset import SPLITS, Example
 from tlkeras.data.folder import survey_folder
+from tlkeras.data.shared_folder import shared_folder
 from tlkeras.data.splits import digest_text
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
@@ -43,11 +43,10 @@ def list_tfds(
     builder = _prepare(name, data_dir)
     wanted = _existing_splits(builder, split_names)
     key = digest_text(f"{wanted}:{builder.data_dir}")
-    parent = workdir.make_directory(
-        workdir.cache_directory() / "tfds", what="cache folder"
-    )
     label = builder.info.full_name.replace("/", "-")
-    folder = parent / f"{label}-{key}"
+    folder = workdir.cache_directory() / "tfds" / f"{label}-{key}"
+    if not folder.is_dir():
+        folder = shared_folder("tfds") / f"{label}-{key}"
     if not folder.is_dir():
         _write_files(builder, wanted, folder)
     return [
@@ -109,7 +108,7 @@ def _existing_splits(
 
 
 def _write_files(builder: Any, wanted: dict[str, str], folder: Path) -> None:
-    partial = folder.with_name(f"{folder.name}.{os.getpid()}")
+    partial = workdir.temporary_beside(folder)
     partial.mkdir(parents=True)
     rows = []
     for ours, theirs in wanted.items():
@@ -183,7 +182,8 @@ def _list_image_folder(directory: str) -> list[Example]:
     damaged one: the files are listed here and scanned like any others.
     """
     root = Path(directory)
-    examples = survey_folder(root) if any(root.glob("*/*/*")) else []
+    is_folder = directory and root.is_dir() and any(root.glob("*/*/*"))
+    examples = survey_folder(root) if is_folder else []
     if not any(example.split for example in examples):
         raise InputError(
             f"'{directory}' is no TFDS image folder; expected "

@@ -6,19 +6,37 @@ out, keys that are missing take their defaults.
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
+from tlkeras import workdir
 from tlkeras.evaluation.metrics import primary_metric
 
 Record = TypeVar("Record")
 
+# Types of fields -> what JSON may hold there; others are read one by one.
+ACCEPTED: dict[Any, Any] = {
+    bool: bool,
+    int: int,
+    float: (int, float),
+    str: str,
+}
 VALIDATION, TEST = "val", "test"  # prefixes of keys; splits have longer names
 
 
 def _known(record: type[Record], values: Mapping[str, Any]) -> Record:
-    """Builds a record of those values that are fields of it."""
-    names = {field.name for field in dataclasses.fields(record)}  # type: ignore[arg-type]
-    return record(**{k: v for k, v in values.items() if k in names})
+    """Builds a record of those values that are fields of it.
+
+    Raises:
+        TypeError: If one has another type.
+    """
+    types = {field.name: field.type for field in dataclasses.fields(record)}  # type: ignore[arg-type]
+    found = {k: v for k, v in values.items() if k in types}
+    for name, value in found.items():
+        expected = ACCEPTED.get(types[name], object)
+        if not isinstance(value, expected):
+            raise TypeError(f"{name} is {value!r}")
+    return record(**found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -257,6 +275,11 @@ class RunResult:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "RunResult":
         """Reads what a run wrote."""
+        names = values["class_names"]
+        if not isinstance(names, list) or not all(
+            isinstance(name, str) for name in names
+        ):
+            raise TypeError(f"class_names is {names!r}")
         metric = primary_metric(bool(values.get("multi_label")))
         found = {name: _below(name, values) for name in (VALIDATION, TEST)}
         scores = {
@@ -277,6 +300,17 @@ class RunResult:
                 ),
             },
         )
+
+
+def read_result(directory: Path) -> RunResult:
+    """Reads the `result.json` of a finished run.
+
+    Raises:
+        InputError: If it is missing or damaged.
+    """
+    path = directory / workdir.RESULT
+    with workdir.reading(path):
+        return RunResult.from_dict(workdir.read_json(path))
 
 
 def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:

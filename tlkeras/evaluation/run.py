@@ -1,8 +1,9 @@
 """A finished run: its model, its classes, and what it says of images."""
 
 import dataclasses
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from tlkeras.data.preprocess import decode_image
 from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import evaluate_split
-from tlkeras.evaluation.records import RunResult
+from tlkeras.evaluation.records import RunResult, read_result
 from tlkeras.models.inference import run_batches
+from tlkeras.models.weights import read_model
 from tlkeras.optim.losses import LOSSES, Loss, compute_probabilities
 from tlkeras.tables import lookup
 
@@ -80,9 +82,9 @@ class Run:
     @property
     def config_hash(self) -> str:
         """The identity of the experiment, as it was when the run began."""
-        return str(
-            workdir.read_json(self.directory / workdir.CONFIG)["config_hash"]
-        )
+        path = self.directory / workdir.CONFIG
+        with workdir.reading(path):
+            return str(workdir.read_json(path)["config_hash"])
 
     def read_metrics(self, split: str) -> dict[str, Any]:
         """Returns the run's own figures for a split: numbers and intervals.
@@ -96,13 +98,23 @@ class Run:
         metrics = workdir.read_json(path).items()
         return {key: value for key, value in metrics if key not in tables}
 
-    def predict(self, paths: Sequence[str | Path]) -> Iterator[Prediction]:
+    def predict(
+        self, paths: str | Path | Iterable[str | Path]
+    ) -> Iterator[Prediction]:
         """Yields a prediction for each image file, in order.
 
         A file that is no image gets its error; the others are unharmed.
+
+        Args:
+            paths: One path, or any number of them.
+
+        Raises:
+            InputError: If something else stands among them.
         """
-        for start in range(0, len(paths), PREDICT_BATCH):
-            chunk = [str(path) for path in paths[start : start + PREDICT_BATCH]]
+        if isinstance(paths, (str, os.PathLike)):
+            paths = [paths]
+        remaining = map(_as_text, paths)
+        while chunk := list(itertools.islice(remaining, PREDICT_BATCH)):
             images = np.zeros(
                 (PREDICT_BATCH, self.image_size, self.image_size, 3), np.uint8
             )
@@ -121,6 +133,8 @@ class Run:
 
     def _read(self, path: str, target: np.ndarray) -> str:
         """Decodes a file into an array; returns its problem, or ""."""
+        if os.path.exists(path) and not os.path.isfile(path):
+            return "is no regular file"  # a pipe would be waited for
         problem = inspect_file(path).problem
         if problem:
             return problem
@@ -196,6 +210,15 @@ class Run:
         )
 
 
+def _as_text(path: object) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise InputError(
+            f"An image to predict is a {type(path).__name__}; expected the "
+            "path of a file: write arrays to files, or call the run's model."
+        )
+    return os.fspath(path)
+
+
 def load_run(directory: str | Path) -> Run:
     """Loads a finished run.
 
@@ -214,14 +237,14 @@ def load_run(directory: str | Path) -> Run:
                 "missing); expected a finished one: run the same tlkeras train "
                 "command again."
             )
-    result = RunResult.from_dict(workdir.read_json(directory / workdir.RESULT))
-    try:
-        model = keras.saving.load_model(
-            directory / workdir.MODEL, compile=False
-        )
-    except (ValueError, OSError, TypeError) as error:
+    result = read_result(directory)
+    model = read_model(directory / workdir.MODEL)
+    theirs = (model.input_shape[1], model.output_shape[-1])
+    if theirs != (result.image_size, len(result.class_names)):
         raise InputError(
-            f"'{directory / workdir.MODEL}' cannot be read ({error}); expected "
-            "the model of a finished run: train again in a new directory."
-        ) from None
+            f"'{directory / workdir.RESULT}' tells of {result.image_size} "
+            f"pixels and {len(result.class_names)} classes, and "
+            f"{workdir.MODEL} has {theirs[0]} and {theirs[1]}; expected both "
+            "of one run: restore them, or train again in a new directory."
+        )
     return Run(directory, config, result, model)

@@ -9,14 +9,13 @@ import binascii
 import dataclasses
 import json
 import re
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
 
 REQUEST = re.compile(
@@ -25,8 +24,6 @@ REQUEST = re.compile(
     r"(?P<rest>/metadata|:\w+)?"
 )
 Json = dict[str, Any]  # an object of a request or an answer
-
-MAX_REQUEST_BYTES = 256 * 1024**2
 
 
 class RequestError(Exception):
@@ -64,9 +61,10 @@ class ServedVersions:
         Raises:
             RequestError: If it is not served.
         """
-        number = int(version) if version else self.latest
-        if name != self.name or number not in self.versions:
-            asked = f"Specific({name}, {version})" if version else None
+        known = {str(number): number for number in self.versions}
+        number = known.get(version.lstrip("0")) if version else self.latest
+        if name != self.name or number is None:
+            asked = f"Specific({name}, {quote(version)})" if version else None
             raise RequestError(
                 404,
                 f"Servable not found for request: {asked or f'Latest({name})'}",
@@ -184,7 +182,7 @@ def predict(model: Any, body: bytes) -> Json:
     """
     try:
         request = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RequestError(400, f"JSON Parse error: {error}") from None
     if not isinstance(request, dict):
         raise RequestError(400, "JSON Value: not an object")
@@ -208,13 +206,13 @@ def predict(model: Any, body: bytes) -> Json:
             )
         value = value[key]
     try:
-        tensor = tf.constant(_decode(value), spec.dtype)
+        tensor = _as_tensor(value, spec.dtype)
         outputs = {k: v.numpy() for k, v in function(**{key: tensor}).items()}
     except tf.errors.OpError as error:
         raise RequestError(400, error.message) from None
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise RequestError(
-            400, f"Failed to process input '{key}': {error}"
+            400, f"Failed to process input '{key}': {quote(error)}"
         ) from None
     return _format(outputs, by_row)
 
@@ -232,6 +230,16 @@ def _column(instances: Any, key: str) -> list[Any]:
             )
         column.append(row[key] if named else row)
     return column
+
+
+def _as_tensor(value: Any, dtype: tf.DType) -> tf.Tensor:
+    """Returns lists of any depth as a tensor of the signature's type."""
+    if dtype == tf.string:
+        return tf.constant(_decode(value), dtype)
+    array = np.asarray(value)  # TensorFlow walks over numbers one by one
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"expected numbers of type {dtype.name}")
+    return tf.constant(array.astype(dtype.as_numpy_dtype))
 
 
 def _decode(value: Any) -> Any:
@@ -265,62 +273,3 @@ def _listed(values: np.ndarray) -> list[Any]:
     if values.dtype == object:
         values = np.vectorize(bytes.decode, otypes=[str])(values)
     return values.tolist()
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    served: ServedVersions
-
-    def do_GET(self) -> None:
-        self._answer(b"")
-
-    def do_POST(self) -> None:
-        length = self.headers.get("Content-Length") or "0"
-        size = int(length) if length.isdecimal() else MAX_REQUEST_BYTES + 1
-        if size > MAX_REQUEST_BYTES:
-            self.close_connection = True
-            self._send(
-                413, {"error": f"Request of {length} bytes is too large"}
-            )
-            return
-        self._answer(self.rfile.read(size))
-
-    def _answer(self, body: bytes) -> None:
-        try:
-            self._send(200, answer(self.served, self.command, self.path, body))
-        except RequestError as error:
-            self._send(error.code, {"error": str(error)})
-
-    def _send(self, code: int, value: Json) -> None:
-        content = json.dumps(value).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing of every request."""
-
-
-def make_server(
-    served: ServedVersions, *, host: str, port: int
-) -> ThreadingHTTPServer:
-    """Binds a server; `serve_forever` answers.
-
-    Args:
-        served: The model.
-        host: To listen on.
-        port: 0 takes a free one.
-
-    Raises:
-        InputError: If the port cannot be had.
-    """
-    handler = type("Handler", (_Handler,), {"served": served})
-    try:
-        return ThreadingHTTPServer((host, port), handler)
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"Port {port} of {host} cannot be had ({error}); expected a free "
-            "one: choose another --port, or 0 for any."
-        ) from None

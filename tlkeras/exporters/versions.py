@@ -10,15 +10,16 @@ Serving, which polls OUTPUT for numbers, never sees half a version.
 """
 
 import contextlib
-import fcntl
 import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from tlkeras import workdir
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
+from tlkeras.locks import sole_use
 
+LAST_VERSION = 2**31 - 1  # servers read it as a number of 64 bits
 QUARANTINE = "quarantine"
 STAGING = ".staging"
 MODEL_NAME = re.compile(r"[A-Za-z0-9._-]+")
@@ -48,14 +49,7 @@ def staging(output: Path) -> Iterator[Path]:
         InputError: If OUTPUT cannot be written, or another export is at it.
     """
     workdir.make_directory(output, what="export folder")
-    with open(output / ".lock", "a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise InputError(
-                f"Another export writes to '{output}'; expected one at a "
-                "time: wait for it, or choose another --output."
-            ) from None
+    with sole_use(output, who="export", flag="--output"):
         folder = output / STAGING
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
@@ -66,11 +60,16 @@ def staging(output: Path) -> Iterator[Path]:
 
 
 def existing_versions(output: Path) -> set[int]:
-    """Returns every version number that was ever used in OUTPUT."""
+    """Returns every version number that was ever used in OUTPUT.
+
+    Folders whose number no server can load are none.
+    """
     return {
         int(path.name)
         for path in [*output.glob("*"), *output.glob("[!.]*/*")]
-        if path.is_dir() and path.name.isdecimal()
+        if path.is_dir()
+        and path.name.isdecimal()
+        and int(path.name) <= LAST_VERSION
     }
 
 
@@ -83,10 +82,11 @@ def choose_version(output: Path, version: int | None) -> int:
     taken = existing_versions(output)
     if version is None:
         return max(taken, default=0) + 1
-    if version < 1:
+    if not 1 <= version <= LAST_VERSION:
         raise InputError(
-            f"version={version} is out of range; expected a whole number of at "
-            "least 1: leave --version out for the next one."
+            f"version={quote(version)} is out of range; expected a whole "
+            f"number of at least 1 and at most {LAST_VERSION}: leave --version "
+            "out for the next one."
         )
     if version in taken:
         raise InputError(

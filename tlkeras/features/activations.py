@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from tlkeras.data.parallel import ordered_map
-from tlkeras.features.cache import ActivationCache, Key, OutOfSpaceError
+from tlkeras.features.cache import ActivationCache, CacheError, Key
 from tlkeras.features.engine import Engine
 
 # (rows of a split [n], views [n]) -> images [n, S, S, 3] in 0..255; called by
@@ -53,6 +53,7 @@ class Activations:
         digests: [N] hash of each image's bytes.
         cache: Where rows are kept, or None: the engine runs each time.
         num_workers: Streams of the engine.
+        on_loss: Told why the cache is given up after it was filled.
     """
 
     get_engine: Callable[[], Engine]
@@ -60,6 +61,7 @@ class Activations:
     digests: tuple[str, ...]
     cache: ActivationCache | None
     num_workers: int
+    on_loss: Callable[[CacheError], None] = lambda error: None
 
     def fill(
         self,
@@ -79,20 +81,20 @@ class Activations:
             Number of rows that were computed.
 
         Raises:
-            OutOfSpaceError: If the disk is full; the cache is given up then.
+            CacheError: If it cannot be filled; the cache is given up then.
         """
         cache = self.cache
         assert cache is not None
         wanted = wanted_keys(self.digests, num_views)
-        if not cache.missing(wanted):
-            return 0
-        with cache.locked(on_wait):
-            missing = cache.missing(wanted, repair=True)
-            try:
+        try:
+            if not cache.missing(wanted):
+                return 0
+            with cache.locked(on_wait):
+                missing = cache.missing(wanted, repair=True)
                 self._fill(cache, missing, wanted, on_images)
-            except OutOfSpaceError:
-                self.cache = None
-                raise
+        except CacheError:
+            self.cache = None
+            raise
         return len(missing)
 
     def _fill(
@@ -149,12 +151,15 @@ class Activations:
             float32 [n, ...] for each frontier tensor.
         """
         if self.cache is not None:
-            return self.cache.read(
-                [
-                    (self.digests[row], int(view))
-                    for row, view in zip(rows, views, strict=True)
-                ]
-            )
+            keys = [
+                (self.digests[row], int(view))
+                for row, view in zip(rows, views, strict=True)
+            ]
+            try:
+                return self.cache.read(keys)
+            except CacheError as error:  # somebody emptied the folder
+                self.cache = None
+                self.on_loss(error)
         return _concatenate(list(self._run(rows, views)))
 
     def batches(self, batch_size: int) -> Iterator[list[np.ndarray]]:

@@ -10,8 +10,6 @@ a time; others wait for it and find its rows.
 
 import contextlib
 import dataclasses
-import errno
-import fcntl
 import hashlib
 import itertools
 import json
@@ -21,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
@@ -30,12 +29,16 @@ SHARD_BYTES = 32 * 1024**2  # one is held in memory while it fills
 MAX_SHARD_ROWS = 256  # what a killed process loses at most
 STORAGE = {"float32": np.float32, "float16": np.float16}
 MAX_FLOAT16 = 65504.0
+# Damage; other errors of the system, too many open files, say, are none.
+NO_FILE = (FileNotFoundError, IsADirectoryError)
 MAX_MAPPED = 64  # shards that are mapped at once: each holds a descriptor
-OUT_OF_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
-class OutOfSpaceError(Exception):
-    """The disk is full; what was written before is whole."""
+class CacheError(Exception):
+    """The store cannot be used, and work goes on without it.
+
+    The disk is full, say, or read-only; what was written before is whole.
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -136,9 +139,15 @@ class ActivationCache:
         Args:
             keys: To look for.
             repair: Remove damaged shards; only while the store is `locked`.
+
+        Raises:
+            CacheError: If the store cannot be read; it stays as it is.
         """
         keys = list(dict.fromkeys(keys))
-        self._scan(set(keys), repair)
+        try:
+            self._scan(set(keys), repair)
+        except OSError as error:
+            raise CacheError(str(error)) from None
         return [key for key in keys if key not in self._places]
 
     def _scan(self, wanted: set[Key], repair: bool) -> None:
@@ -166,7 +175,7 @@ class ActivationCache:
             if _checksum(path) != checksum:
                 return False
             shape = map_shard(path).rows.shape
-        except (FileNotFoundError, ValueError):
+        except (*NO_FILE, ValueError):
             return False
         return shape == (len(keys), self.layout.values)
 
@@ -178,8 +187,9 @@ class ActivationCache:
         return shard
 
     def _drop(self, name: str) -> None:
-        (self.directory / f"{name}.json").unlink(missing_ok=True)
-        self._data(name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # a folder of that name
+            (self.directory / f"{name}.json").unlink(missing_ok=True)
+            self._data(name).unlink(missing_ok=True)
 
     def _data(self, name: str) -> Path:
         return self.directory / f"{name}.npy"
@@ -192,7 +202,16 @@ class ActivationCache:
 
         Returns:
             float32 [n, ...] for each frontier tensor.
+
+        Raises:
+            CacheError: If they have gone.
         """
+        try:
+            return self._read(keys)
+        except (OSError, ValueError) as error:
+            raise CacheError(str(error)) from None
+
+    def _read(self, keys: Sequence[Key]) -> list[np.ndarray]:
         rows = np.empty(
             (len(keys), self.layout.values), STORAGE[self.layout.storage]
         )
@@ -203,8 +222,9 @@ class ActivationCache:
             touched.add(name)
         for name in touched & self._mapped.keys():
             # Back to the page cache, so that memory does not grow with what
-            # was ever read.
-            self._mapped[name].mapped.madvise(mmap.MADV_DONTNEED)
+            # was ever read. Not on Windows, which has no such call.
+            if hasattr(mmap, "MADV_DONTNEED"):
+                self._mapped[name].mapped.madvise(mmap.MADV_DONTNEED)
         return self.layout.unpack(rows)
 
     @contextlib.contextmanager
@@ -213,17 +233,27 @@ class ActivationCache:
 
         Args:
             on_wait: Called once if another process is at it.
+
+        Raises:
+            CacheError: If nothing can be written there.
         """
-        workdir.make_directory(self.directory, what="cache folder")
-        with open(self.directory / "lock", "a") as file:
+        lock = FileLock(self.directory / "lock")
+        try:
+            workdir.make_directory(self.directory, what="cache folder")
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+                lock.acquire(blocking=False)
+            except Timeout:
                 on_wait()
-                fcntl.flock(file, fcntl.LOCK_EX)
+                lock.acquire()
             for leftover in self.directory.glob(".*"):
                 leftover.unlink()  # of a killed process
-            yield  # closing the file unlocks it
+        except (OSError, InputError) as error:
+            lock.release()
+            raise CacheError(str(error)) from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def write(self, keys: Sequence[Key], rows: np.ndarray) -> None:
         """Writes one shard and makes its rows readable.
@@ -233,7 +263,7 @@ class ActivationCache:
             rows: [n, values] in the storage dtype, from `layout.pack`.
 
         Raises:
-            OutOfSpaceError: If the disk is full; nothing half-written stays.
+            CacheError: If it cannot be written; nothing half-written stays.
         """
         name = _shard_name(keys)
         path = self._data(name)
@@ -245,10 +275,8 @@ class ActivationCache:
             sidecar = self.directory / f"{name}.json"
             workdir.write_text(sidecar, json.dumps(header))
         except OSError as error:
-            path.unlink(missing_ok=True)
-            if error.errno in OUT_OF_SPACE:
-                raise OutOfSpaceError(str(error)) from None
-            raise
+            self._drop(name)
+            raise CacheError(str(error)) from None
         self._whole.add(name)
         self._places.update((key, (name, row)) for row, key in enumerate(keys))
 
@@ -294,7 +322,7 @@ def _read_header(path: Path) -> tuple[list[Key], int]:
         keys = [(digest, view) for digest, view in header["keys"]]
         is_whole = _shard_name(keys) == path.stem
         return keys if is_whole else [], header["checksum"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (*NO_FILE, ValueError, KeyError, TypeError, RecursionError):
         return [], 0
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import hashlib
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -38,6 +39,20 @@ class Decision:
     engine: str
     precision: str
     reason: str
+
+
+def _recall(path: Path) -> Decision | None:
+    """Returns what was decided earlier; None if that is not to be had."""
+    if not path.exists():
+        return None
+    try:
+        with workdir.reading(path):
+            decision = Decision(**workdir.read_json(path))
+            texts = dataclasses.astuple(decision)
+            are_texts = all(isinstance(text, str) for text in texts)
+    except (OSError, InputError):
+        return None
+    return decision if are_texts and decision.engine in ENGINES else None
 
 
 class CheckedEngine:
@@ -101,19 +116,24 @@ class CheckedEngine:
         """What was decided for this prefix, now or by an earlier run."""
         name = f"{self._question()}.json"
         path = workdir.cache_directory() / "engines" / name
-        decision = None
-        if self.remembers and path.exists():
-            decision = Decision(**workdir.read_json(path))
+        decision = _recall(path) if self.remembers else None
         if decision is None or engine_obstacle(decision.engine):
             decision = self._decide()
             if self.remembers:
-                workdir.make_directory(path.parent, what="cache folder")
-                workdir.write_json(path, dataclasses.asdict(decision))
+                self._remember(path, decision)
         self.console.line(
             f"  engine {decision.engine} in {decision.precision}: "
             f"{decision.reason}"
         )
         return decision
+
+    def _remember(self, path: Path, decision: Decision) -> None:
+        try:
+            workdir.make_directory(path.parent, what="cache folder")
+            workdir.remove_leftovers(path.parent, idle_seconds=workdir.DAY)
+            workdir.write_json(path, dataclasses.asdict(decision))
+        except (OSError, InputError) as error:
+            self.console.line(f"  the engine is not remembered: {error}")
 
     @property
     def _own_precision(self) -> str:

@@ -18,7 +18,7 @@ from tlkeras.features.activations import (
     wanted_keys,
 )
 from tlkeras.features.budget import CacheBudget, place_of
-from tlkeras.features.cache import ActivationCache, Layout, OutOfSpaceError
+from tlkeras.features.cache import ActivationCache, CacheError, Layout
 from tlkeras.features.engine import Engine
 from tlkeras.features.engine_choice import CheckedEngine
 from tlkeras.features.recipe import recipe_hash
@@ -78,7 +78,7 @@ class FrozenPrefix:
         self.plain = dataclasses.replace(views, augmentation=None)
         self.settings = settings
         self.console = console
-        self._is_disk_full = False
+        self._is_given_up = False
         self._caches: dict[str, ActivationCache] = {}
         self.budget = CacheBudget(settings.max_cache_bytes)
         self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
@@ -119,8 +119,8 @@ class FrozenPrefix:
         """
         if self.settings.cache == "off":
             return "features.cache is off"
-        if self._is_disk_full:
-            return "the disk of the cache is full"
+        if self._is_given_up:
+            return "the cache cannot be used"
         others = self.budget.others(place_of(split, views))
         limit = self.budget.limit(workdir.cache_directory())
         row = self.layout.row_bytes
@@ -165,6 +165,7 @@ class FrozenPrefix:
             digests=split.digests,
             cache=None,
             num_workers=self.settings.num_workers,
+            on_loss=lambda error: self._give_up(error, what),
         )
         if not live and not self.obstacle(split, views):
             needed = len(split) * views.count * self.layout.row_bytes
@@ -173,7 +174,6 @@ class FrozenPrefix:
         return result
 
     def _fill(self, result: Activations, views: Views, what: str) -> None:
-        workdir.make_directory(self._root, what="cache folder")
         result.cache = self._cache(views)
         num_views = views.count
         total = num_views * len(result.digests)
@@ -187,13 +187,9 @@ class FrozenPrefix:
                     "  another process fills this cache; waiting for it"
                 ),
             )
-        except OutOfSpaceError as error:
-            self._is_disk_full = True
+        except CacheError as error:
             self.console.stop()
-            self.console.line(
-                f"  the cache is given up, {what} run live: {error}; free "
-                f"{size} on its disk"
-            )
+            self._give_up(error, f"{what}, {size},")
             return
         finally:
             self.console.stop()
@@ -203,6 +199,13 @@ class FrozenPrefix:
         self.console.line(
             f"  {what}: {computed} of {total} computed, "
             f"{total - computed} cached, {size}"
+        )
+
+    def _give_up(self, error: CacheError, what: str) -> None:
+        self._is_given_up = True
+        self.console.line(
+            f"  the cache is given up, {what} run live: {error}; free its "
+            "disk, or set TLKERAS_CACHE to another folder"
         )
 
     @property

@@ -38,6 +38,7 @@ class Classifier:
         spec: Its row in the table of backbones.
         head: Its row in the table of heads.
         class_names: [C].
+        origin: Where the backbone's weights come from, for people.
     """
 
     model: keras.Model
@@ -45,6 +46,7 @@ class Classifier:
     spec: BackboneSpec
     head: HeadSpec
     class_names: tuple[str, ...]
+    origin: str = ""
 
     @property
     def image_size(self) -> int:
@@ -131,8 +133,13 @@ def build_classifier(
         alpha=alpha,
         imagenet=weights == "imagenet",
     )
+    origin = ""
     if weights not in ("imagenet", "none"):
-        load_backbone_weights(network, weights)
+        filled = load_backbone_weights(network, weights)
+        origin = (
+            f"{filled} of {len(network.weights)} variables of {backbone} "
+            f"from '{weights}'"
+        )
     network = truncate(network, features_from)
     size = network.inputs[0].shape[1]
     images = keras.Input((size, size, 3), dtype="float32", name="image")
@@ -146,7 +153,9 @@ def build_classifier(
         seed=seed,
     )
     model = keras.Model(images, logits, name="classifier")
-    return Classifier(model, network, spec, head_spec, tuple(class_names))
+    return Classifier(
+        model, network, spec, head_spec, tuple(class_names), origin
+    )
 
 
 def freeze(

@@ -1,7 +1,6 @@
 """Where a backbone's weights come from: a file, the package, or a run."""
 
 import warnings
-import zipfile
 from importlib import resources
 from pathlib import Path
 
@@ -9,19 +8,30 @@ import keras
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
+from tlkeras.models.layer_matching import (
+    WeightedGraph,
+    first_gap,
+    match_layers,
+    nested_graphs,
+    read_graph,
+)
 from tlkeras.tables import suggest
 
 EMBEDDED = {"letters": "letters_mobilenet.weights.h5"}
 NAMED = ("imagenet", "none", *EMBEDDED)
 
 
-def load_backbone_weights(backbone: keras.Model, weights: str) -> None:
+def load_backbone_weights(backbone: keras.Model, weights: str) -> int:
     """Loads weights into a whole backbone, before any truncation.
 
     Args:
         backbone: Built by `backbones.build_backbone`.
         weights: `letters`, a weights file (.h5, .weights.h5, .keras), or the
             directory of a finished run.
+
+    Returns:
+        The number of variables that were filled: all, or from a run those
+        below the layer at which it was cut.
 
     Raises:
         InputError: If there is no such file, or it belongs to another network.
@@ -30,7 +40,7 @@ def load_backbone_weights(backbone: keras.Model, weights: str) -> None:
         package = resources.files("tlkeras") / "assets" / EMBEDDED[weights]
         with resources.as_file(package) as path:
             _load_file(backbone, path, weights)
-        return
+        return len(backbone.weights)
     path = Path(weights)
     if path.is_dir():
         path = path / workdir.MODEL
@@ -42,9 +52,9 @@ def load_backbone_weights(backbone: keras.Model, weights: str) -> None:
             "run."
         )
     if path.suffix == ".keras":
-        _copy_from_model(backbone, path)
-    else:
-        _load_file(backbone, path, weights)
+        return _copy_from_model(backbone, path)
+    _load_file(backbone, path, weights)
+    return len(backbone.weights)
 
 
 def _load_file(backbone: keras.Model, path: Path, named: str) -> None:
@@ -61,39 +71,66 @@ def _load_file(backbone: keras.Model, path: Path, named: str) -> None:
         ) from None
 
 
-def _copy_from_model(backbone: keras.Model, path: Path) -> None:
-    """Copies weights by layer name out of a saved model.
+def read_model(path: Path) -> keras.Model:
+    """Loads a `.keras` file.
 
-    A run that was cut with `features_from` fills the lower part only.
+    Raises:
+        InputError: If it is none, or is damaged.
     """
     try:
-        saved = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, TypeError, zipfile.BadZipFile) as error:
+        return keras.saving.load_model(path, compile=False)
+    except MemoryError:
+        raise
+    except Exception as error:  # of Keras, zip, HDF5 and JSON: many kinds
         raise InputError(
             f"'{path}' cannot be read as a Keras model "
-            f"({_first_line(error)}); expected the model.keras of a run."
+            f"({_first_line(error)}); expected the model.keras of a finished "
+            "run: restore the file, or train again in a new directory."
         ) from None
-    nested = [x for x in saved.layers if isinstance(x, keras.Model)]
-    source = next((x for x in nested if x.name == backbone.name), saved)
-    sources = {layer.name: layer for layer in source.layers if layer.weights}
-    targets = {layer.name: layer for layer in backbone.layers if layer.weights}
-    stranger = next((n for n in sources if n not in targets), None)
-    if not set(sources) & set(targets) or (nested and stranger):
+
+
+def _copy_from_model(backbone: keras.Model, path: Path) -> int:
+    """Copies the weights of the same layers out of a saved model.
+
+    The backbone may lie in it as a model of its own or layer by layer, have
+    another image size, and end lower; then the lower part is filled.
+
+    Returns:
+        The number of variables that were filled.
+    """
+    target = read_graph(backbone)
+    source = max(
+        nested_graphs(read_model(path)),
+        key=lambda graph: len(match_layers(graph, target)),
+        default=WeightedGraph({}, {}, frozenset()),
+    )
+    matched = match_layers(source, target)
+    both = [name for name in target.layers if name in source.layers]
+    if not both:
+        stranger = next(iter(source.layers), "")
         raise InputError(
             f"'{path}' holds another network than {backbone.name} (layer "
             f"'{stranger}'); expected a run with the same model.backbone."
         )
-    for name, layer in sources.items():
-        if name not in targets:
-            continue
-        try:
-            targets[name].set_weights(layer.get_weights())
-        except ValueError as error:
+    for name in both:
+        if name not in matched:
             raise InputError(
                 f"The layer '{name}' of '{path}' has another shape than in "
-                f"{backbone.name} ({_first_line(error)}); expected a run with "
-                "the same model.backbone and model.alpha."
-            ) from None
+                f"{backbone.name} ({source.shapes(name)}, not "
+                f"{target.shapes(name)}); expected a run with the same "
+                "model.backbone and model.alpha."
+            )
+    if gap := first_gap(source, target, matched):
+        raise InputError(
+            f"'{path}' holds another network than {backbone.name}: only one "
+            f"of the two has the layer '{gap}', below layers of both, and "
+            f"{len(matched)} of {len(target.layers)} layers would be filled; "
+            "expected a run with the same model.backbone."
+        )
+    for name in matched:
+        weights = source.layers[name].get_weights()
+        target.layers[name].set_weights(weights)
+    return sum(len(target.layers[name].weights) for name in matched)
 
 
 def _first_line(error: Exception) -> str:

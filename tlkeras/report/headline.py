@@ -42,7 +42,7 @@ def _figures(files: RunFiles) -> list[tuple[str, str, str]]:
     shown, split = files.shown, files.shown_split
     figures = [
         (f"{shown['loss']:.3f}", "loss", f"on {split}"),
-        (f"{shown['macro_f1']:.3f}", "macro F1", "mean over classes"),
+        (f"{shown['macro_f1']:.3f}", "macro F1", "mean over its classes"),
     ]
     if "top_5_accuracy" in shown and len(files.class_names) > 5:
         value = f"{100 * shown['top_5_accuracy']:.1f} %"

@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from tlkeras.console import printable
 from tlkeras.pages import make_environment
 from tlkeras.report.run_files import Content, RunFiles
 
@@ -48,7 +49,7 @@ def escape_markdown(text: Any) -> str:
     >>> print(escape_markdown("a|b <i>"))
     a\|b \<i\>
     """
-    return MARKUP.sub(r"\\\1", " ".join(str(text).split()))
+    return MARKUP.sub(r"\\\1", printable(" ".join(str(text).split())))
 
 
 def hub_metadata(files: RunFiles) -> dict[str, Any]:

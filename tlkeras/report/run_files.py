@@ -10,7 +10,7 @@ from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import read_test_looks
-from tlkeras.evaluation.records import PhaseRecord, RunResult
+from tlkeras.evaluation.records import PhaseRecord, RunResult, read_result
 
 EVALUATED = ("validation", "test")
 MAX_CLASS_ROWS = 60  # of more classes a table shows some
@@ -128,9 +128,7 @@ def read_run_files(directory: Path) -> RunFiles:
     return RunFiles(
         directory=directory,
         config=config,
-        result=RunResult.from_dict(
-            workdir.read_json(directory / workdir.RESULT)
-        ),
+        result=read_result(directory),
         history=workdir.read_table(directory / workdir.HISTORY),
         evaluations=evaluations,
         predictions={

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from tlkeras import workdir
+from tlkeras.console import printable
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.records import TEST, VALIDATION, RunResult
 from tlkeras.evaluation.run import Prediction
@@ -131,7 +132,10 @@ def write_csv_predictions(
     num_errors = 0
     for item in predictions:
         score = "" if item.error else f"{item.score:.6f}"
-        writer.writerow([item.path, item.label, score, item.error])
+        row = [item.path, item.label, score, item.error]
+        if out.isatty():
+            row = [printable(cell) for cell in row]
+        writer.writerow(map(workdir.guard_cell, row))
         num_errors += bool(item.error)
     return num_errors
 

@@ -6,6 +6,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlkeras.data.scan import IMAGE_FORMATS
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -28,7 +30,7 @@ def make_thumbnail(path: str) -> str:
     from PIL import Image
 
     try:
-        with Image.open(Path(path)) as image:
+        with Image.open(Path(path), formats=IMAGE_FORMATS) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))
             small = _flatten(image)
     except Exception:  # decoders raise many kinds on damaged files

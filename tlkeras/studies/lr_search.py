@@ -1,6 +1,7 @@
 """A learning rate for one phase of a config: `tlkeras find_lr`."""
 
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -75,7 +76,27 @@ def find_phase_rates(
             "is impossible; expected increasing rates above 0 and at least "
             f"{MIN_POINTS} steps: check --low, --high and --num_steps."
         )
-    directory = open_run(config, directory)
+    with open_run(config, directory) as opened:
+        return _search(
+            config,
+            opened,
+            console,
+            phase,
+            rule=rule,
+            lowest=lowest,
+            highest=highest,
+            num_steps=num_steps,
+        )
+
+
+def _search(
+    config: ConfigDict,
+    directory: Path,
+    console: Console,
+    phase: str,
+    **search: Any,
+) -> LearningRates:
+    """Trains what comes before a phase, and tests rates on it."""
     run = start_run(config, directory, console)
     state = restore(run)
     chosen = _choose_phase(run, phase)
@@ -95,10 +116,7 @@ def find_phase_rates(
         chosen,
         run,
         freeze_below(chosen, run),
-        rule=rule,
-        lowest=lowest,
-        highest=highest,
-        num_steps=num_steps,
+        **search,
     )
     write_learning_rates(found, run.directory)
     return found

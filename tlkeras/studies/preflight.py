@@ -34,7 +34,13 @@ def run_preflight(
         InputError: For unusable input, or the directory of another config.
     """
     console = console or Console(quiet=True)
-    directory = open_run(config, directory)
+    with open_run(config, directory) as opened:
+        return _run_checks(config, opened, console)
+
+
+def _run_checks(
+    config: ConfigDict, directory: Path, console: Console
+) -> list[CheckResult]:
     run = start_run(config, directory, console)
     suite = Suite(directory / workdir.CHECKS, console, run.dataset.fingerprint)
     logits = run_cheap_checks(suite, run)

@@ -58,7 +58,7 @@ def run_fit_phase(
     steps = phase.steps_per_epoch(len(run.dataset.splits["train"]))
     freeze_phase(phase, run, adapt=not begun.has_begun)
     is_over = _is_finished(phase, begun)
-    frozen = None if is_over else freeze_below(phase, run)
+    frozen = freeze_below(phase, run)
     if phase.learning_rate == AUTO:
         rate = find_rate_once(phase, run, frozen, begun.learning_rate)
         begun = dataclasses.replace(begun, learning_rate=rate)

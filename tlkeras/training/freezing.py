@@ -37,12 +37,16 @@ def freeze_below(phase: ResolvedPhase, run: RunContext) -> FrozenPart | None:
     """Returns the frozen part of a phase, or None where everything trains."""
     if phase.cutoff == 0:
         return None
+    cut, uses = phase.cutoff, 1
+    if phase.method != "solve":
+        cut = choose_cut(run.classifier.backbone, phase.cutoff)
+        uses = phase.epochs
     return build_frozen_part(
         phase,
         run.config,
         run.classifier,
         run.dataset.splits,
         run.console,
-        cut=choose_cut(run.classifier.backbone, phase.cutoff),
-        uses=phase.epochs,
+        cut=cut,
+        uses=uses,
     )

@@ -77,13 +77,17 @@ class History:
         Args:
             committed: Phase -> epochs that are committed; infinity for a
                 finished phase.
+
+        Raises:
+            InputError: If the file holds something else.
         """
-        self.rows = [
-            row
-            for row in self.rows
-            if int(row["epoch"]) <= committed.get(row["phase"], 0)
-        ]
-        self._save()
+        with workdir.reading(self.path):
+            self.rows = [
+                row
+                for row in self.rows
+                if int(row["epoch"]) <= committed.get(row["phase"], 0)
+            ]
+            self._save()
 
     def add(self, row: dict[str, Any]) -> None:
         """Appends a row; also to TensorBoard, on a step axis over phases."""

@@ -2,6 +2,8 @@
 
 import functools
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,8 +17,10 @@ from tlkeras.evaluation.records import (
     PhaseRecord,
     RunResult,
     SplitScore,
+    read_result,
 )
 from tlkeras.training.context import RunContext
+from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.keepsakes import write_codes, write_filters
 from tlkeras.training.progress import PhaseOutcome, RunProgress
@@ -57,6 +61,27 @@ def evaluate_weights(
     return scores
 
 
+def frozen_as_trained(
+    run: RunContext, progress: RunProgress
+) -> FrozenPart | None:
+    """Returns the frozen part that the last phase would have handed on.
+
+    A run that was stopped after its last phase computes its logits on the
+    same path as one that was not, and so to the same bits.
+
+    Args:
+        run: With the chosen weights in the model.
+        progress: After its last phase, which ran in another process.
+    """
+    last = progress.outcomes[-1]
+    if not last.kept or last.stopped:
+        return None
+    (phase,) = [phase for phase in run.phases if phase.name == last.phase]
+    freeze_phase(phase, run, adapt=False)
+    frozen = freeze_below(phase, run)
+    return frozen if frozen and frozen.is_exact else None
+
+
 def compute_logits(
     run: RunContext, split: str, frozen: FrozenPart | None
 ) -> np.ndarray:
@@ -75,6 +100,16 @@ def compute_logits(
     codes, logits = run.compute_codes_and_logits(split, frozen)
     write_codes(run, codes)
     return logits
+
+
+def read_finished(directory: Path) -> dict[str, Any]:
+    """Returns what `result.json` of a finished run holds, as it was written.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    read_result(directory)
+    return workdir.read_json(directory / workdir.RESULT)
 
 
 def write_result(

@@ -11,7 +11,8 @@ from tlkeras.models.classifier import freeze_at
 from tlkeras.ranking import rank_key
 from tlkeras.training.batches import class_weights
 from tlkeras.training.context import PhaseResult, RunContext
-from tlkeras.training.frozen_part import build_frozen_part, prove_stitched
+from tlkeras.training.freezing import freeze_below
+from tlkeras.training.frozen_part import prove_stitched
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import BestWeights, PhaseOutcome
 
@@ -36,15 +37,8 @@ def run_solve_phase(phase: ResolvedPhase, run: RunContext) -> PhaseResult:
     )
     if phase.batch_norm == "adapt":
         adapt_batch_norm(classifier, run.images("train"))
-    frozen = build_frozen_part(
-        phase,
-        run.config,
-        classifier,
-        run.dataset.splits,
-        run.console,
-        cut=phase.cutoff,
-        uses=1,
-    )
+    frozen = freeze_below(phase, run)
+    assert frozen is not None  # a backbone has layers, and all are frozen
     codes = {
         "train": frozen.train.all_rows()[0],
         "validation": frozen.plain("validation").all_rows()[0],

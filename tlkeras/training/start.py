@@ -1,12 +1,14 @@
 """A run before its first phase: its directory, its data and its network."""
 
+import contextlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.run_directory import open_run_directory
+from tlkeras.config.run_directory import own_run_directory
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
@@ -26,14 +28,19 @@ from tlkeras.training.state import Checkpoints
 MAX_LINES = 20  # of files left out; the ledger names all
 
 
-def open_run(config: ConfigDict, directory: Path | str) -> Path:
+@contextlib.contextmanager
+def open_run(config: ConfigDict, directory: Path | str) -> Iterator[Path]:
     """Opens the directory of a valid config's run, before anything else.
 
+    It is this process' own inside the block.
+
     Raises:
-        InputError: For an unusable config, or the directory of another one.
+        InputError: For an unusable config, or the directory of another one or
+            of another process.
     """
     validate(config)
-    return open_run_directory(Path(directory), config)
+    with own_run_directory(Path(directory), config) as opened:
+        yield opened
 
 
 def start_run(
@@ -114,6 +121,8 @@ def build_run(
     """
     require_fitting_head(config, dataset)
     classifier = build_from_config(config, dataset)
+    if classifier.origin:
+        console.line(classifier.origin)
     phases = resolve_phases(read_phases(config.phases), classifier)
     return RunContext(
         config=config,

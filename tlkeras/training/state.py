@@ -7,7 +7,8 @@ lie in files of their own that are written first and never changed, so that one
 rename of `state.npz` commits all of it.
 """
 
-import zipfile
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,7 @@ class Checkpoints:
     def _drop_unreferenced(self, progress: RunProgress) -> None:
         bests = [outcome.best for outcome in progress.outcomes]
         keep = {best.file for best in [*bests, progress.current.best] if best}
-        for path in self.directory.glob("*.npz"):
+        for path in self.directory.glob("[!.]*.npz"):
             if path.name != workdir.STATE and path.name not in keep:
                 path.unlink()
 
@@ -149,11 +150,7 @@ def _assign(prefix: str, variables: list[keras.Variable], stored: Any) -> None:
         variable.assign(stored[f"{prefix}:{index}"])
 
 
-def _open(path: Path) -> Any:
-    try:
-        return np.load(path, allow_pickle=False)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise InputError(
-            f"The checkpoint '{path}' cannot be read ({error}); expected a "
-            "file that tlkeras wrote: delete the run directory and start again."
-        ) from None
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[Any]:
+    with workdir.reading(path), np.load(path, allow_pickle=False) as stored:
+        yield stored

@@ -22,7 +22,12 @@ from tlkeras.training.decide import decide
 from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.frozen_part import FrozenPart
-from tlkeras.training.outcome import evaluate_weights, write_result
+from tlkeras.training.outcome import (
+    evaluate_weights,
+    frozen_as_trained,
+    read_finished,
+    write_result,
+)
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
 from tlkeras.training.solve import run_solve_phase
@@ -62,22 +67,35 @@ def train_and_evaluate(
         What `result.json` holds: see the README for its keys.
 
     Raises:
-        InputError: For unusable input, data or a directory of another config.
+        InputError: For unusable input, data or a directory of another config or
+            process.
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
-    directory = open_run(config, directory)
-    if (directory / workdir.RESULT).exists():
-        return workdir.read_json(directory / workdir.RESULT)
+    with open_run(config, directory) as opened:
+        if (opened / workdir.RESULT).exists():
+            return read_finished(opened)
+        return _run(config, opened, console)
+
+
+def _run(
+    config: ConfigDict, directory: Path, console: Console
+) -> dict[str, Any]:
+    """Trains in a directory that is this process' own."""
+    for folder in (directory, directory / workdir.CHECKPOINTS):
+        workdir.remove_leftovers(folder)
     handler = log_to_file(directory / workdir.LOG)
     try:
         run = start_run(config, directory, console)
         state = restore(run)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
         run_first_checks(run, state.progress)
-        for phase in remaining_phases(run, state):
+        remaining = remaining_phases(run, state)
+        for phase in remaining:
             run_phase(phase, run, state)
         load_kept(run, state)
+        if not remaining:
+            state.frozen = frozen_as_trained(run, state.progress)
         save_model(run)
         scores = evaluate_weights(run, state.frozen)
         commit(run, state)  # counts the time up to here

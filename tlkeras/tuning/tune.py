@@ -18,7 +18,7 @@ from tlkeras.tuning.run_search import run_search
 from tlkeras.tuning.store.oracles import build_oracle
 from tlkeras.tuning.store.search_directory import (
     concluding_settings,
-    open_search_directory,
+    own_search_directory,
     read_finished,
     write_given_config,
 )
@@ -46,18 +46,26 @@ def tune(
         What `tuning.json` holds.
 
     Raises:
-        InputError: For unusable input, the directory of another search, or a
-            finished one that was concluded with other settings.
+        InputError: For unusable input, the directory of another search or
+            process, or a finished one that was concluded with other settings.
         GateError: If no trial completed, or a final run failed.
     """
     console = console or Console(quiet=True)
     directory = Path(directory)
     if not (directory / workdir.SEARCH).exists():
         RUNNERS[plan.mode].check_space(plan)
-    directory = open_search_directory(directory, plan)
+    with own_search_directory(directory, plan):
+        return _tune(config, plan, directory, console)
+
+
+def _tune(
+    config: ConfigDict, plan: SearchPlan, directory: Path, console: Console
+) -> SearchResult:
+    """Searches in a directory that is this process' own."""
     if (directory / workdir.TUNING).exists():
         console.line(f"the search in {directory} is finished: only read")
         return read_finished(directory, plan)
+    workdir.remove_leftovers(directory)
     handler = log_to_file(directory / workdir.LOG)
     started = time.perf_counter()
     try:

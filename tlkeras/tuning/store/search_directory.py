@@ -1,8 +1,10 @@
 """The directory of a search: new, unfinished, or somebody else's."""
 
+import contextlib
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from tlkeras.config.config_file import write_config_file
 from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
 from tlkeras.errors import InputError
+from tlkeras.locks import sole_use
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.space.fields import copy_config
 from tlkeras.tuning.store.search_result import SearchResult
@@ -50,6 +53,26 @@ def default_search_directory(plan: SearchPlan, *, root: str = "tunings") -> str:
     return f"{root}/{source or 'data'}-{search_hash(plan)}"
 
 
+@contextlib.contextmanager
+def own_search_directory(directory: Path, plan: SearchPlan) -> Iterator[None]:
+    """Opens a search directory and keeps other chiefs out of it meanwhile.
+
+    A finished search is only read, and stays as it is.
+
+    Raises:
+        InputError: As `open_search_directory`, or if another process is at it.
+    """
+    if (directory / workdir.TUNING).exists():
+        open_search_directory(directory, plan)
+        yield
+        return
+    workdir.require_own(directory, workdir.SEARCH, what="search")
+    workdir.make_directory(directory, what="work directory")
+    with sole_use(directory):
+        open_search_directory(directory, plan)
+        yield
+
+
 def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
     """Creates a search directory, or makes sure that it is this search's.
 
@@ -69,11 +92,7 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
     if path.exists():
         _require_same(directory, workdir.read_json(path), described)
         return directory
-    if directory.is_dir() and any(directory.iterdir()):
-        raise InputError(
-            f"The work directory '{directory}' holds other files; expected an "
-            "empty directory or a search: choose another --workdir."
-        )
+    workdir.require_own(directory, workdir.SEARCH, what="search")
     workdir.make_directory(directory, what="work directory")
     workdir.write_json(path, {"format_version": FORMAT_VERSION, **described})
     return directory

@@ -1,0 +1,99 @@
+"""What `predict` takes, from Python and on the command line."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tlkeras import load_run
+from tlkeras.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def run_directory(tmp_path_factory, make_small_config):
+    from tlkeras import train_and_evaluate
+
+    directory = tmp_path_factory.mktemp("runs") / "run"
+    fields = {"phases.phase_order": ("linear_probe",), "report.enabled": False}
+    train_and_evaluate(make_small_config(fields), directory)
+    return directory
+
+
+@pytest.fixture(scope="module")
+def run(run_directory):
+    return load_run(run_directory)
+
+
+@pytest.fixture
+def photo(photo_folder):
+    return sorted((photo_folder / "china").iterdir())[0]
+
+
+def predict(directory, *arguments, **named):
+    command = [sys.executable, "-m", "tlkeras.cli.main", "predict"]
+    return subprocess.run(
+        [*command, f"--workdir={directory}", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **named,
+    )
+
+
+def test_one_path_is_one_image(run, photo):
+    for paths in (str(photo), photo, [photo], iter([photo]), (photo,)):
+        (found,) = run.predict(paths)
+        assert (found.path, found.error) == (str(photo), "")
+
+
+def test_a_generator_is_taken_piece_by_piece(run, photo):
+    taken = []
+
+    def paths():
+        for number in range(100):
+            taken.append(number)
+            yield photo
+
+    predictions = run.predict(paths())
+    next(predictions)
+    assert len(taken) < 100
+    assert len(list(predictions)) == 99
+
+
+@pytest.mark.parametrize("stranger", [3, None, b"x.jpg", [["x.jpg"]]])
+def test_what_is_no_path_is_named(run, stranger):
+    with pytest.raises(InputError, match="expected the path of a file"):
+        list(run.predict([stranger]))
+
+
+def test_what_is_no_regular_file_is_not_read(run, photo, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    paths = [tmp_path / "pipe", "/dev/zero", tmp_path, "absent", photo]
+    errors = [found.error for found in run.predict(paths)]
+    assert errors[:3] == ["is no regular file"] * 3
+    assert errors[3]
+    assert not errors[4]
+
+
+def test_paths_come_on_standard_input(run_directory, photo):
+    done = predict(run_directory, "-", input=f"{photo}\n\n{photo}\nabsent\n")
+    rows = done.stdout.splitlines()
+    assert len(rows) == 4
+    assert rows[1] == rows[2]
+    assert done.returncode == 1  # one could not be read
+
+
+def test_a_reader_that_leaves_ends_it_quietly(run_directory, photo):
+    code = (
+        f"{sys.executable} -m tlkeras.cli.main predict "
+        f"--workdir={run_directory} {photo} 2>&1 >&3 | cat >&2"
+    )
+    done = subprocess.run(
+        ["bash", "-c", f"( {code} ) 3>&1 | true"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr == ""

@@ -1,0 +1,100 @@
+"""Requests that no client sends by accident."""
+
+import http.client
+import json
+import socket
+import threading
+import time
+import urllib.parse
+
+import numpy as np
+import pytest
+
+from tlkeras.exporters import rest_server
+
+PREDICT = "/v1/models/photos:predict"
+
+
+@pytest.fixture
+def address(rest_url):
+    place = urllib.parse.urlsplit(rest_url)
+    return place.hostname, place.port
+
+
+def ask(address, method, path, body=b"", headers=None):
+    connection = http.client.HTTPConnection(*address, timeout=60)
+    connection.request(method, path, body, headers or {})
+    answer = connection.getresponse()
+    return answer.status, json.loads(answer.read())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 100_000,
+        b'{"instances": ' + b"[" * 100_000,
+        b'{"instances": [' + b"9" * 5000 + b"]}",
+        b'{"signature_name": "image", "instances": [1e999]}',
+        b'{"signature_name": "image", "instances": [[[["1"]]]]}',
+        b'{"signature_name": "image", "instances": [[1], [1, 2]]}',
+        b'{"signature_name": "image", "instances": [' + b"9" * 400 + b"]}",
+        b'{"signature_name": "image", "instances": [null]}',
+        b"\xff\xfe",
+    ],
+    ids=range(9),
+)
+def test_a_hostile_body_is_answered(address, body):
+    status, answer = ask(address, "POST", PREDICT, body)
+    assert status == 400
+    assert len(answer["error"]) < 1000
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/v1/models/photos/versions/{'9' * 5000}",
+        "/v1/models/photos/versions/" + "0" * 4400,
+        "/v1/models/" + "x" * 5000,
+    ],
+    ids=range(3),
+)
+def test_a_hostile_path_is_answered(address, path):
+    status, _ = ask(address, "GET", path)
+    assert status == 404
+
+
+def test_a_hostile_length_is_answered(address):
+    headers = {"Content-Length": "9" * 5000}
+    status, _ = ask(address, "POST", PREDICT, b"", headers)
+    assert status == 413
+
+
+def test_many_clients_at_once_are_all_answered(address):
+    found = []
+
+    def look():
+        found.append(ask(address, "GET", "/v1/models/photos")[0])
+
+    threads = [threading.Thread(target=look) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [200] * 200
+
+
+def test_a_silent_client_is_let_go(address, monkeypatch):
+    monkeypatch.setattr(rest_server._Handler, "timeout", 0.2)
+    with socket.create_connection(address, timeout=20) as silent:
+        silent.sendall(b"POST " + PREDICT.encode() + b" HTTP/1.1\r\n")
+        assert silent.recv(100) == b""
+
+
+def test_a_million_numbers_are_refused_or_answered_soon(address):
+    numbers = np.zeros((16, 32, 32, 3)).tolist()
+    body = {"signature_name": "image", "instances": numbers * 20}
+    started = time.perf_counter()
+    status, answer = ask(address, "POST", PREDICT, json.dumps(body).encode())
+    assert status == 200
+    assert len(answer["predictions"]) == 320
+    assert time.perf_counter() - started < 30

@@ -1,0 +1,35 @@
+"""Where files lie that a source is read from: below the cache, or for now."""
+
+import atexit
+import functools
+import shutil
+import tempfile
+from pathlib import Path
+
+from tlkeras import workdir
+from tlkeras.console import warn
+from tlkeras.errors import InputError
+
+
+def shared_folder(name: str) -> Path:
+    """Returns a folder of files that a source is read from, below the cache.
+
+    Where that cannot be written it is one of this process, gone with it.
+    """
+    path = workdir.cache_directory() / name
+    try:
+        workdir.make_directory(path, what="cache folder")
+    except InputError as error:
+        path = _own_folder() / name
+        path.mkdir(exist_ok=True)
+        warn(f"{error} Till then files of this run lie in '{path}'.")
+    else:
+        workdir.remove_leftovers(path, idle_seconds=workdir.DAY)
+    return path
+
+
+@functools.cache
+def _own_folder() -> Path:
+    path = Path(tempfile.mkdtemp(prefix="tlkeras-"))
+    atexit.register(shutil.rmtree, path, ignore_errors=True)
+    return path
