@@ -18,6 +18,8 @@ FOLDERS = (("data", "source"),)
 FILES = (("data", "split_file"), ("model", "weights"))
 LOCATIONS = (("data", "tfds_data_dir"),)
 SPEED_ONLY = (("features", "cache"), ("features", "max_cache_bytes"))
+# What it leaves out shows in the data's own fingerprint.
+LIMITS = (("data", "max_pixels"),)
 
 
 def identity(config: ConfigDict) -> dict[str, Any]:
@@ -29,8 +31,12 @@ def identity(config: ConfigDict) -> dict[str, Any]:
         values[section][field] = Path(values[section][field]).name
     for section, field in FILES:
         values[section][field] = _name_and_content(values[section][field])
-    for section, field in (*LOCATIONS, *SPEED_ONLY):
+    for section, field in (*LOCATIONS, *SPEED_ONLY, *LIMITS):
         values[section].pop(field)
+    if values["data"]["image_definition"] == 1:
+        # Such a run has the identity that it had before there was a second.
+        values["data"].pop("image_definition")
+        values["data"].pop("geometry")
     return values
 
 

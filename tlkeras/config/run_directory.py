@@ -130,6 +130,8 @@ def _with_defaults(values: dict) -> dict:
 
     defaults = get_config().to_dict()
     defaults.pop("phases")
+    # Runs keep the pixels that they were trained on.
+    defaults["data"]["image_definition"] = 1
     return {**values, **merge(defaults, values)}
 
 

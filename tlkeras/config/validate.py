@@ -17,6 +17,7 @@ from tlkeras.tables import suggest
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "data.on_bad_image": ("skip", "fail"),
+    "data.geometry": ("squash", "center_crop", "letterbox"),
     "data.class_weighting": ("none", "balanced"),
     "data.mean": ("none", "channel", "image"),
     "model.pooling": ("average", "max", "flatten"),
@@ -59,6 +60,8 @@ RANGES: dict[str, Range] = {
     "data.split_seed": (0, 2**31 - 1, True),
     "data.images_per_class": (1, INFINITY, True),
     "data.max_decoded_bytes": (0, INFINITY, True),
+    "data.max_pixels": (1, 2**31 - 1, True),
+    "data.image_definition": (1, 2, True),
     "data.augment.load_scale": (1, 4, True),
     "data.augment.rotation_degrees": (0, 180, True),
     "data.augment.randaugment_layers": (0, 10, True),
@@ -142,6 +145,12 @@ def validate(config: ConfigDict) -> None:
         raise InputError(
             "data.divide_by_std=True needs a mean to be subtracted first; "
             "expected data.mean=channel or image: set --config.data.mean."
+        )
+    if config.data.image_definition == 1 and config.data.geometry != "squash":
+        raise InputError(
+            f"data.geometry={config.data.geometry} is unknown to the first "
+            "definition of an image; expected squash: set "
+            "--config.data.image_definition=2."
         )
     _check_phases(config)
 

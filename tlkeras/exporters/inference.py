@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 
+from tlkeras.data.definition import CURRENT, ImageDefinition
 from tlkeras.evaluation.run import Run
 
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
@@ -21,12 +22,14 @@ class ServedModel:
         class_names: [C].
         loss: Key of `optim.losses.LOSSES`; decides how logits become scores.
         image_size: S, pixels.
+        definition: What the pixels of an encoded image are.
     """
 
     model: keras.Model
     class_names: tuple[str, ...]
     loss: str
     image_size: int
+    definition: ImageDefinition = CURRENT
 
     @property
     def multi_label(self) -> bool:
@@ -45,7 +48,11 @@ def build_served_model(run: Run) -> ServedModel:
     codes = model.get_layer("logits").input
     served = keras.Model(model.inputs, [codes, model.outputs[0]], name="served")
     return ServedModel(
-        served, run.class_names, run.result["loss"], run.image_size
+        served,
+        run.class_names,
+        run.result["loss"],
+        run.image_size,
+        run.image_definition,
     )
 
 

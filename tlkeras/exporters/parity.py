@@ -42,7 +42,7 @@ class Reference:
 
     def batch(self, rows: np.ndarray) -> tuple[list[bytes], np.ndarray]:
         """Returns the encoded and the decoded images of some rows."""
-        paths = [self.split.paths[row] for row in rows]
+        paths = [self.split.files[row] for row in rows]
         return [Path(path).read_bytes() for path in paths], self.read(rows)
 
     def per_image(self, scores: np.ndarray) -> np.ndarray:

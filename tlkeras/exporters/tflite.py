@@ -79,6 +79,7 @@ def convert_to_tflite(
         name=name,
         description=f"Image classifier, {KINDS[kind]}.",
         class_names=served.class_names,
+        image_definition=served.definition.as_dict(),
     )
 
 

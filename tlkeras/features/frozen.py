@@ -11,6 +11,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
+from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
 from tlkeras.features.activations import (
@@ -130,7 +131,9 @@ class FrozenPrefix:
             limit = free // 2
             if num_rows * self.layout.row_bytes > limit:
                 keys = wanted_keys(split.digests, views.count)
-                num_rows = len(self._cache(views).missing(keys))
+                num_rows = len(
+                    self._cache(views, split.definition).missing(keys)
+                )
         needed = num_rows * self.layout.row_bytes
         if others + needed <= limit:
             self._granted[place] = needed
@@ -171,11 +174,18 @@ class FrozenPrefix:
             num_workers=self.settings.num_workers,
         )
         if not live and not self.obstacle(split, views):
-            self._fill(result, views, what)
+            cache = self._cache(views, split.definition)
+            self._fill(result, cache, views, what)
         return result
 
-    def _fill(self, result: Activations, views: Views, what: str) -> None:
-        result.cache = self._cache(views)
+    def _fill(
+        self,
+        result: Activations,
+        cache: ActivationCache,
+        views: Views,
+        what: str,
+    ) -> None:
+        result.cache = cache
         num_views = views.count
         total = num_views * len(result.digests)
         size = _size(total * self.layout.row_bytes)
@@ -198,15 +208,17 @@ class FrozenPrefix:
             return
         finally:
             self.console.stop()
-        while result.cache.repaired:
-            name = result.cache.repaired.pop()
+        while cache.repaired:
+            name = cache.repaired.pop()
             self.console.line(f"  the shard {name} was damaged: done again")
         self.console.line(
             f"  {what}: {computed} of {total} computed, "
             f"{total - computed} cached, {size}"
         )
 
-    def _cache(self, views: Views) -> ActivationCache:
+    def _cache(
+        self, views: Views, definition: ImageDefinition
+    ) -> ActivationCache:
         root = workdir.make_directory(
             workdir.cache_directory() / "activations", what="cache folder"
         )
@@ -217,6 +229,7 @@ class FrozenPrefix:
             precision=decision.precision,
             storage=self.settings.storage,
             views=views,
+            definition=definition,
         )
         if name not in self._caches:
             self._caches[name] = ActivationCache(root / name, self.layout)

@@ -3,6 +3,7 @@
 from collections import Counter
 from typing import Any
 
+from tlkeras.data.definition import configured_definition
 from tlkeras.report.headline import quantile_words
 from tlkeras.report.run_files import RunFiles
 
@@ -52,6 +53,7 @@ def build_ledger(files: RunFiles) -> dict[str, Any]:
         "listed": left_out[:MAX_LISTED_FILES],
         "moved": ledger["moved"],
         "num_with_orientation": ledger["num_with_orientation"],
+        "is_upright": configured_definition(files.config).is_upright,
         "num_duplicates": kinds[KINDS["duplicate of"]],
     }
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tlkeras.data.definition import configured_definition
 from tlkeras.report.run_files import RunFiles
 from tlkeras.report.thumbnails import make_thumbnail
 
@@ -17,8 +18,9 @@ def build_mistakes(files: RunFiles) -> dict[str, Any] | None:
     if not files.answers:
         return None
     wrong = find_mistakes(files.answers)
-    pairs = [] if files.multi_label else _pairs(wrong)
-    shown = [_with_image(row) for row in wrong[:NUM_MISTAKES]]
+    is_upright = configured_definition(files.config).is_upright
+    pairs = [] if files.multi_label else _pairs(wrong, is_upright)
+    shown = [_with_image(row, is_upright) for row in wrong[:NUM_MISTAKES]]
     pictures = shown + [row for pair in pairs for row in pair["images"]]
     return {
         "split": files.shown_split,
@@ -50,7 +52,9 @@ def find_mistakes(answers: list[dict[str, str]]) -> list[dict[str, Any]]:
     return sorted(wrong, key=lambda row: -row["probability"])
 
 
-def _pairs(wrong: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _pairs(
+    wrong: list[dict[str, Any]], is_upright: bool
+) -> list[dict[str, Any]]:
     """Returns the most frequent confusions, each with its surest images."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in wrong:
@@ -61,12 +65,14 @@ def _pairs(wrong: list[dict[str, Any]]) -> list[dict[str, Any]]:
             "truth": truth,
             "taken_for": guess,
             "count": len(rows),
-            "images": [_with_image(row) for row in rows[:IMAGES_A_PAIR]],
+            "images": [
+                _with_image(row, is_upright) for row in rows[:IMAGES_A_PAIR]
+            ],
         }
         for (truth, guess), rows in frequent
         if len(rows) > 1
     ]
 
 
-def _with_image(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "image": make_thumbnail(row["path"])}
+def _with_image(row: dict[str, Any], is_upright: bool) -> dict[str, Any]:
+    return {**row, "image": make_thumbnail(row["path"], is_upright)}

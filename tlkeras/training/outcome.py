@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from tlkeras import workdir
+from tlkeras.data.definition import configured_definition
 from tlkeras.devices import installed_versions
 from tlkeras.evaluation.diagnose_run import write_diagnosis
 from tlkeras.evaluation.evaluate import evaluate_split
@@ -25,6 +26,7 @@ def write_result(run: RunContext) -> dict[str, Any]:
         "class_names": list(run.dataset.class_names),
         "multi_label": run.multi_label,
         "image_size": run.classifier.image_size,
+        "image_definition": configured_definition(run.config).as_dict(),
         "loss": run.classifier.head.loss,
         "num_parameters": run.classifier.model.count_params(),
         "trainable_parameters": kept.trainable_parameters,

@@ -17,6 +17,7 @@ from tlkeras.config.run_directory import open_run_directory
 from tlkeras.config.validate import validate
 from tlkeras.console import Console, log_to_file
 from tlkeras.data.dataset import Dataset
+from tlkeras.data.definition import configured_definition
 from tlkeras.data.load import load_configured, write_run_split
 from tlkeras.data.means import compute_training_mean
 from tlkeras.errors import InputError
@@ -132,9 +133,10 @@ def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
     for path, split in ledger.moved:
         console.line(f"  moved {path} to {split}: its class had none there")
     if ledger.num_with_orientation:
+        is_upright = configured_definition(config).is_upright
         console.line(
             f"  {ledger.num_with_orientation} files carry an EXIF orientation, "
-            "which is not applied"
+            f"which is {'' if is_upright else 'not '}applied"
         )
     workdir.write_json(
         directory / workdir.LEDGER,
