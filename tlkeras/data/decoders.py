@@ -19,15 +19,15 @@ _LIMIT = tf.TensorSpec((), tf.int64)
 def decode_jpeg(
     content: tf.Tensor,
     power: tf.Tensor,
-    otherwise: Callable[[], tf.Tensor] | None = None,
+    *otherwise: Callable[[], tf.Tensor],
 ) -> tf.Tensor:
     """Decodes a JPEG at a reduction.
 
     Args:
         content: Scalar string.
         power: int32 scalar; the reduction is 2**power.
-        otherwise: What is returned where libjpeg has no such reduction; by
-            default one black pixel.
+        otherwise: What to return at the powers that libjpeg does not have, in
+            order; at the one after the last, one black pixel.
 
     Returns:
         uint8 [h, w, 3].
@@ -41,7 +41,7 @@ def decode_jpeg(
     return tf.switch_case(
         power,
         [lambda ratio=ratio: decode(ratio) for ratio in REDUCTIONS]
-        + [otherwise or _one_pixel],
+        + [*otherwise, _one_pixel],
     )
 
 

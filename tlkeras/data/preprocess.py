@@ -130,8 +130,8 @@ def _decode_plain_jpeg(
     decode_all = _decoder_of_all(height, width, definition)
     pixels = decode_jpeg(
         content,
-        tf.where(num_pixels > definition.max_pixels, beyond, power),
-        otherwise=lambda: decode_all(content)[0],
+        tf.where(num_pixels > definition.max_pixels, beyond + 1, power),
+        lambda: decode_all(content)[0],
     )
     return pixels, num_pixels
 

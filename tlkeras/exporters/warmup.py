@@ -28,6 +28,9 @@ def write_warmup(directory: Path, name: str, paths: Sequence[str]) -> None:
     """
     smallest = sorted(paths, key=lambda path: Path(path).stat().st_size)
     contents = [Path(path).read_bytes() for path in smallest[:NUM_IMAGES]]
+    # What decodes other formats than JPEG is a function of its own in the
+    # graph, prepared when it first runs.
+    contents.append(tf.io.encode_png(tf.zeros((8, 8, 3), tf.uint8)).numpy())
     (directory / FILE).parent.mkdir()
     with tf.io.TFRecordWriter(str(directory / FILE)) as writer:
         for size in BATCH_SIZES:
