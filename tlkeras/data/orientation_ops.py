@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tlkeras.data.apart import apart
 from tlkeras.data.header_ops import unsigned
 from tlkeras.data.orientation import (
     ENTRIES,
@@ -38,22 +39,26 @@ def read_orientation(content: tf.Tensor) -> tf.Tensor:
         part = head[place : place + len(start)]
         return tf.reduce_all(tf.equal(part, list(start)))
 
-    return tf.case(
+    data = tf.case(
         [
             (
                 begins(b"\xff\xd8\xff"),
-                lambda: _orientation_of_tiff(_find(content, 2, _jpeg_segment)),
+                lambda: _find(content, 2, _jpeg_segment),
             ),
             (
                 begins(b"\x89PNG\r\n\x1a\n"),
-                lambda: _orientation_of_tiff(_find(content, 8, _png_chunk)),
+                lambda: _find(content, 8, _png_chunk),
             ),
             (
                 begins(b"RIFF") & begins(b"WEBP", 8),
-                lambda: _orientation_of_tiff(_find(content, 12, _webp_chunk)),
+                lambda: _find(content, 12, _webp_chunk),
             ),
         ],
-        default=lambda: tf.constant(1),
+        default=lambda: tf.constant(b""),
+    )
+    is_empty = tf.equal(tf.strings.length(data), 0)
+    return tf.cond(
+        is_empty, lambda: tf.constant(1), lambda: _orientation_of_tiff(data)
     )
 
 
@@ -146,45 +151,44 @@ def _find(
     return tf.strings.substr(data, skipped, MAX_EXIF_BYTES)
 
 
+@apart(tf.TensorSpec((), tf.string))
 def _orientation_of_tiff(data: tf.Tensor) -> tf.Tensor:
     """Returns the orientation in the first directory of TIFF data, or 1."""
-    start = tf.strings.substr(data, 0, 4)
-    return tf.case(
-        [
-            (
-                tf.equal(start, TIFF_STARTS[order]),
-                lambda order=order: _read_directory(data, order),
-            )
-            for order in TIFF_STARTS
-        ],
-        default=lambda: tf.constant(1),
-    )
-
-
-def _read_directory(data: tf.Tensor, order: str) -> tf.Tensor:
     total = tf.cast(tf.strings.length(data), tf.int64)
     # Zeros follow, so that every slice below exists.
     values = tf.io.decode_raw(
         data, tf.uint8, fixed_length=MAX_EXIF_BYTES + FIRST_IFD
     )
-    directory = unsigned(values[4:8], order)
+    is_big = tf.equal(values[0], ord("M"))
+
+    def number(part: tf.Tensor) -> tf.Tensor:
+        return tf.where(is_big, unsigned(part, "big"), unsigned(part, "little"))
+
+    def in_order(texts: dict[str, bytes]) -> tf.Tensor:
+        return tf.cast(
+            tf.where(is_big, list(texts["big"]), list(texts["little"])),
+            tf.uint8,
+        )
+
+    directory = number(values[4:8])
+    is_tiff = tf.reduce_all(tf.equal(values[:4], in_order(TIFF_STARTS)))
     is_inside = (directory >= FIRST_IFD) & (directory <= total - 2)
-    directory = tf.where(is_inside, directory, 0)
+    directory = tf.where(is_tiff & is_inside, directory, 0)
     first = directory + 2
-    stated = tf.ensure_shape(values[directory:first], 2)
     count = tf.minimum(
-        unsigned(stated, order),
+        number(tf.ensure_shape(values[directory:first], 2)),
         (total - first) // ENTRY_BYTES,
     )
-    count = tf.where(is_inside, count, 0)
+    count = tf.where(is_tiff & is_inside, count, 0)
     entries = tf.reshape(
         values[first : first + count * ENTRY_BYTES], (-1, ENTRY_BYTES)
     )
     is_wanted = tf.reduce_all(
-        tf.equal(entries[:, :8], list(ENTRIES[order])), axis=1
+        tf.equal(entries[:, :8], in_order(ENTRIES)), axis=1
     )
-    # [1, 2] of the first, or [0, 2]
+    # [2] of the first; zeros where there is none
     wanted = tf.boolean_mask(entries[:, 8:10], is_wanted)[:1]
-    powers = tf.constant([1, 256] if order == "little" else [256, 1])
-    value = tf.reduce_sum(tf.cast(wanted, tf.int32) * powers)
+    value = tf.cast(
+        number(tf.reduce_max(tf.pad(wanted, [[0, 1], [0, 0]]), 0)), tf.int32
+    )
     return tf.where((value >= 1) & (value <= len(TURNS)), value, 1)

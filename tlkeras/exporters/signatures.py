@@ -24,7 +24,8 @@ class ClassifierModule(tf.Module):
     """A classifier from encoded images to named answers.
 
     One function, frozen to constants where the format holds them, is called by
-    all signatures: frozen apart, each would store the weights again.
+    all signatures: frozen apart, each would store the weights again. So is one
+    that decodes.
 
     Args:
         served: What to serve.
@@ -42,6 +43,11 @@ class ClassifierModule(tf.Module):
         super().__init__(name="classifier")
         self._size = served.image_size
         self._definition = served.definition
+        self._read = tf.function(
+            self._read_bytes,
+            input_signature=[tf.TensorSpec((None,), tf.string)],
+            autograph=False,
+        ).get_concrete_function()
         self._multi_label = served.multi_label
         self._class_names = tf.constant(served.class_names)
         self.is_frozen = served.num_bytes <= max_constant_bytes
@@ -123,7 +129,7 @@ class ClassifierModule(tf.Module):
         codes, _ = self._infer(self._read(image_bytes))
         return {"features": codes}
 
-    def _read(self, image_bytes: tf.Tensor) -> tf.Tensor:
+    def _read_bytes(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """Decodes images as in training: float32 [N, S, S, 3] in 0..255."""
         size = self._size
         image_bytes = _check_shape(image_bytes, (None,))
