@@ -6,7 +6,7 @@ is upright. The image keeps its own name everywhere.
 
 import io
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tlkeras import workdir
 from tlkeras.data.image_header import refuse_pixels
@@ -94,18 +94,18 @@ def convert_to_png(content: bytes, max_pixels: int) -> bytes:
     return buffer.getvalue()
 
 
-def _open(content: bytes, kind: str) -> "Image":
-    """Reads the header only."""
+def _open(content: bytes, kind: str) -> Any:
+    """Reads the header only: an image of Pillow's, or a `HeifFile`."""
     from PIL import Image, features
 
     if kind == "HEIC":
         try:
-            from pillow_heif import HeifImagePlugin
+            from pillow_heif import open_heif
         except ImportError:
             raise ConversionError(
                 "HEIC image; install tlkeras[heif], or save it as JPEG"
             ) from None
-        return HeifImagePlugin.HeifImageFile(io.BytesIO(content))
+        return open_heif(io.BytesIO(content))
     if kind == "AVIF" and not features.check("avif"):
         raise ConversionError(
             "AVIF image; install a newer Pillow, or save it as JPEG"
@@ -113,9 +113,10 @@ def _open(content: bytes, kind: str) -> "Image":
     return Image.open(io.BytesIO(content), formats=(kind,))
 
 
-def _upright(image: "Image", kind: str) -> "Image":
+def _upright(image: Any, kind: str) -> "Image":
     from PIL import ImageOps
 
+    if kind == "HEIC":  # libheif turns the pixels itself
+        return image.to_pillow()
     image.load()
-    # libheif turns the pixels itself.
-    return image if kind == "HEIC" else ImageOps.exif_transpose(image)
+    return ImageOps.exif_transpose(image)

@@ -20,6 +20,8 @@ from tlkeras.data.orientation import (
     TURNS,
 )
 
+_CONTENT = tf.TensorSpec((), tf.string)
+_EXIF_IN_PNG = rb"\CPNG\C*eXIf\C*"
 # (is it Exif, does the walk end here, where data begins, its length, next)
 Segment = tuple[tf.Tensor, tf.Tensor, int, tf.Tensor, tf.Tensor]
 
@@ -33,28 +35,23 @@ def read_orientation(content: tf.Tensor) -> tf.Tensor:
     Returns:
         int32 scalar, 1 .. 8; 1 where there is none or it cannot be read.
     """
-    head = tf.io.decode_raw(content, tf.uint8, fixed_length=12)
 
-    def begins(start: bytes, place: int = 0) -> tf.Tensor:
-        part = head[place : place + len(start)]
-        return tf.reduce_all(tf.equal(part, list(start)))
+    def starts(text: bytes) -> tf.Tensor:
+        return tf.equal(tf.strings.substr(content, 0, len(text)), text)
 
-    data = tf.case(
-        [
-            (
-                begins(b"\xff\xd8\xff"),
-                lambda: _find(content, 2, _jpeg_segment),
+    data = tf.cond(
+        tf.io.is_jpeg(content),
+        lambda: _find_in_jpeg(content),
+        lambda: tf.cond(
+            starts(b"RIFF"),
+            lambda: _find_in_webp(content),
+            # Most PNGs have no such chunk, and are not walked through.
+            lambda: tf.cond(
+                tf.strings.regex_full_match(content, _EXIF_IN_PNG),
+                lambda: _find_in_png(content),
+                lambda: tf.constant(b""),
             ),
-            (
-                begins(b"\x89PNG\r\n\x1a\n"),
-                lambda: _find(content, 8, _png_chunk),
-            ),
-            (
-                begins(b"RIFF") & begins(b"WEBP", 8),
-                lambda: _find(content, 12, _webp_chunk),
-            ),
-        ],
-        default=lambda: tf.constant(b""),
+        ),
     )
     is_empty = tf.equal(tf.strings.length(data), 0)
     return tf.cond(
@@ -112,6 +109,21 @@ def _webp_chunk(head: tf.Tensor) -> Segment:
     return is_exif, tf.constant(False), 8, length, 8 + length + length % 2
 
 
+@apart(_CONTENT)
+def _find_in_jpeg(content: tf.Tensor) -> tf.Tensor:
+    return _find(content, 2, _jpeg_segment)
+
+
+@apart(_CONTENT)
+def _find_in_png(content: tf.Tensor) -> tf.Tensor:
+    return _find(content, 8, _png_chunk)
+
+
+@apart(_CONTENT)
+def _find_in_webp(content: tf.Tensor) -> tf.Tensor:
+    return _find(content, 12, _webp_chunk)
+
+
 def _find(
     content: tf.Tensor, start: int, segment: Callable[[tf.Tensor], Segment]
 ) -> tf.Tensor:
@@ -151,7 +163,7 @@ def _find(
     return tf.strings.substr(data, skipped, MAX_EXIF_BYTES)
 
 
-@apart(tf.TensorSpec((), tf.string))
+@apart(_CONTENT)
 def _orientation_of_tiff(data: tf.Tensor) -> tf.Tensor:
     """Returns the orientation in the first directory of TIFF data, or 1."""
     total = tf.cast(tf.strings.length(data), tf.int64)

@@ -28,9 +28,19 @@ def _average(pixels: tf.Tensor, power: tf.Tensor) -> tf.Tensor:
     target = (sides + side - 1) // side
     for axis in (0, 1):
         missing = target[axis] * side - sides[axis]
-        last = pixels[-1:] if axis == 0 else pixels[:, -1:]
-        repeated = tf.repeat(last, missing, axis=axis)
-        pixels = tf.concat([pixels, repeated], axis)
+        # A large image is not copied where nothing is missing.
+        pixels = tf.cond(
+            missing > 0,
+            lambda pixels=pixels, missing=missing, axis=axis: _lengthen(
+                pixels, missing, axis
+            ),
+            lambda pixels=pixels: pixels,
+        )
     # Whole squares: each mean is a sum of integers times a power of two.
     mean = tf.raw_ops.ResizeArea(images=pixels[None], size=target)[0]
     return tf.cast(tf.floor(mean + 0.5), tf.uint8)
+
+
+def _lengthen(pixels: tf.Tensor, missing: tf.Tensor, axis: int) -> tf.Tensor:
+    last = pixels[-1:] if axis == 0 else pixels[:, -1:]
+    return tf.concat([pixels, tf.repeat(last, missing, axis=axis)], axis)
