@@ -17,7 +17,7 @@ import keras
 import numpy as np
 
 from tlkeras.checks.result import FAIL, PASS, SKIP, CheckResult
-from tlkeras.data.definition import GREY, ImageDefinition
+from tlkeras.data.definition import CURRENT, GREY, ImageDefinition
 from tlkeras.data.orientation import turn_upright
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.graph import graph_nodes
@@ -195,7 +195,7 @@ def _difference(found: ChannelFit, wanted: ChannelFit, in_color: bool) -> str:
 
 
 def decode_reference(
-    paths: Sequence[str], size: int, definition: ImageDefinition
+    paths: Sequence[str], size: int, definition: ImageDefinition = CURRENT
 ) -> np.ndarray:
     """Decodes files with Pillow: uint8 [N, size, size, 3], RGB.
 
