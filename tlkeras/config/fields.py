@@ -96,6 +96,9 @@ ROWS = (
     Field("data.split_memory"),
     Field("data.images_per_class", limits=COUNT),
     Field("data.on_bad_image", choices=("skip", "fail")),
+    Field("data.geometry", choices=("squash", "center_crop", "letterbox")),
+    Field("data.max_pixels", limits=(1, 2**31 - 1, True)),
+    Field("data.image_definition", limits=(1, 2, True)),
     Field(
         "data.class_weighting", choices=("none", "balanced"), search=ON_CODES
     ),

@@ -9,11 +9,15 @@ from tlkeras import workdir
 from tlkeras.config.defaults import get_config
 from tlkeras.config.dotted import first_difference
 from tlkeras.config.hashing import config_hash, identity
+from tlkeras.config.image_definition import FIRST_DEFINITION, state_definition
 from tlkeras.errors import InputError
 
 FORMAT_VERSION = 1
 ABOUT = ("format_version", "config_hash")  # beside the config in its file
 ESSENTIAL = ("seed", "data", "model", "phases")
+# Runs keep the pixels that they were trained on. Those without a definition
+# left out what Pillow refuses by itself.
+OLD_DATA = {"image_definition": FIRST_DEFINITION, "max_pixels": 178_956_970}
 STARTING_FILES = (
     workdir.CONFIG,
     workdir.LEDGER,
@@ -57,6 +61,18 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
         }
         workdir.write_json(path, {**values, **about})
     return directory
+
+
+def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:
+    """Returns the config with the image definition of the run that goes on.
+
+    Raises:
+        InputError: If the config states another one.
+    """
+    is_new = not _holds_work(directory)
+    return state_definition(
+        config, None if is_new else read_config(directory).data
+    )
 
 
 def _holds_work(directory: Path) -> bool:
@@ -131,6 +147,7 @@ def _with_defaults(values: dict) -> dict:
 
     defaults = get_config().to_dict()
     defaults.pop("phases")
+    defaults["data"] |= OLD_DATA
     return {**values, **merge(defaults, values)}
 
 

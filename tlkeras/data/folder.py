@@ -2,10 +2,14 @@
 
 from pathlib import Path
 
+from tlkeras.data.conversion import CONVERTED_SUFFIXES
 from tlkeras.data.dataset import Example
 from tlkeras.errors import InputError
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+IMAGE_SUFFIXES = (
+    *(".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp"),
+    *CONVERTED_SUFFIXES,
+)
 SPLIT_FOLDERS = {
     "train": "train",
     "val": "validation",

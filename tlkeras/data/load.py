@@ -17,6 +17,11 @@ from tlkeras.data.dataset import (
     count_labels,
     make_split,
 )
+from tlkeras.data.definition import (
+    CURRENT,
+    ImageDefinition,
+    configured_definition,
+)
 from tlkeras.data.scan import scan
 from tlkeras.data.sources import list_examples
 from tlkeras.data.split_memory import (
@@ -43,6 +48,7 @@ def load_dataset(
     tfds_data_dir: str = "",
     tfds_splits: Sequence[str] = SPLITS,
     num_workers: int | None = None,
+    definition: ImageDefinition = CURRENT,
 ) -> Dataset:
     """Lists, scans and splits a source of labelled images.
 
@@ -60,6 +66,7 @@ def load_dataset(
         tfds_data_dir: Where TFDS keeps its data; "" = its own default.
         tfds_splits: TFDS split expressions for train, validation, test.
         num_workers: Threads that read files; None = one per core.
+        definition: What the pixels of an image are.
 
     Returns:
         A `Dataset` with the splits that have images.
@@ -79,6 +86,7 @@ def load_dataset(
         listed,
         on_bad_image=on_bad_image,
         num_workers=num_workers or os.cpu_count() or 1,
+        max_pixels=definition.max_pixels,
     )
     assign = functools.partial(
         splits.assign_splits,
@@ -108,7 +116,7 @@ def load_dataset(
         class_names=class_names,
         multi_label=any(len(e.labels) > 1 for e in placed),
         splits={
-            name: make_split(examples, class_names)
+            name: make_split(examples, class_names, definition)
             for name, examples in members.items()
             if examples
         },
@@ -174,6 +182,7 @@ def load_configured(
         tfds_data_dir=data.tfds_data_dir,
         tfds_splits=data.tfds_splits,
         num_workers=config.runtime.num_workers,
+        definition=configured_definition(config),
     )
 
 

@@ -75,7 +75,7 @@ def find_phase_rates(
             "is impossible; expected increasing rates above 0 and at least "
             f"{MIN_POINTS} steps: check --low, --high and --num_steps."
         )
-    directory = open_run(config, directory)
+    config, directory = open_run(config, directory)
     run = start_run(config, directory, console)
     state = restore(run)
     chosen = _choose_phase(run, phase)

@@ -34,7 +34,7 @@ def run_preflight(
         InputError: For unusable input, or the directory of another config.
     """
     console = console or Console(quiet=True)
-    directory = open_run(config, directory)
+    config, directory = open_run(config, directory)
     run = start_run(config, directory, console)
     suite = Suite(directory / workdir.CHECKS, console, run.dataset.fingerprint)
     logits = run_cheap_checks(suite, run)

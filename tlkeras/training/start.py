@@ -6,7 +6,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.run_directory import open_run_directory
+from tlkeras.config.run_directory import follow_run, open_run_directory
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
@@ -24,14 +24,20 @@ from tlkeras.training.phases import read_phases
 from tlkeras.training.state import Checkpoints
 
 
-def open_run(config: ConfigDict, directory: Path | str) -> Path:
+def open_run(
+    config: ConfigDict, directory: Path | str
+) -> tuple[ConfigDict, Path]:
     """Opens the directory of a valid config's run, before anything else.
+
+    Returns:
+        The config with the image definition of the run, and the directory.
 
     Raises:
         InputError: For an unusable config, or the directory of another one.
     """
     validate(config)
-    return open_run_directory(Path(directory), config)
+    config = follow_run(config, Path(directory))
+    return config, open_run_directory(Path(directory), config)
 
 
 def start_run(
@@ -75,9 +81,10 @@ def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
     if memory := ledger.describe_memory():
         console.line(f"  {memory}")
     if ledger.num_with_orientation:
+        is_upright = dataset.definition.is_upright
         console.line(
             f"  {ledger.num_with_orientation} files carry an EXIF orientation, "
-            "which is not applied"
+            f"which is {'' if is_upright else 'not '}applied"
         )
     workdir.write_json(
         directory / workdir.LEDGER,

@@ -66,7 +66,7 @@ def train_and_evaluate(
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
-    directory = open_run(config, directory)
+    config, directory = open_run(config, directory)
     if (directory / workdir.RESULT).exists():
         return workdir.read_json(directory / workdir.RESULT)
     handler = log_to_file(directory / workdir.LOG)
