@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from tlkeras.data import header_ops
@@ -50,18 +51,39 @@ def jpeg_sides(content: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.io.extract_jpeg_shape(content)[:2], tf.int64)
 
 
-def decode_other(content: tf.Tensor, limit: int) -> Decoded:
+def try_other(content: bytes, limit: int) -> np.ndarray | None:
+    """Returns what a network would see of an image, no JPEG, before a resize.
+
+    Args:
+        content: The bytes of a PNG, GIF, BMP or WebP.
+        limit: Of pixels; beyond it one black pixel is returned.
+
+    Returns:
+        uint8 [h, w, 3]; None if it cannot be decoded.
+    """
+    try:
+        return _decode_in_graph(content, limit).numpy()
+    except (tf.errors.OpError, UnicodeDecodeError):  # the text may be bytes
+        return None
+
+
+@apart(_CONTENT, _LIMIT)
+def _decode_in_graph(content: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
+    return decode_other(content, limit)[0]
+
+
+def decode_other(content: tf.Tensor, limit: int | tf.Tensor) -> Decoded:
     """Decodes PNG and GIF as RGB; BMP and WebP with the channels they have.
 
     Args:
         content: Scalar string, no JPEG.
-        limit: Of pixels.
+        limit: Of pixels, also as an int64 scalar.
     """
 
     def starts(text: bytes, place: int = 0) -> tf.Tensor:
         return tf.equal(tf.strings.substr(content, place, len(text)), text)
 
-    bound = tf.constant(limit, tf.int64)
+    bound = tf.cast(limit, tf.int64)
     return tf.case(
         [
             (starts(b"BM"), lambda: _decode_bmp(content, bound)),
@@ -99,7 +121,7 @@ def _decode_bmp(content: tf.Tensor, limit: tf.Tensor) -> Decoded:
     return _bounded(
         header_ops.bmp_pixels(content),
         limit,
-        lambda: _to_rgb(tf.io.decode_bmp(content)),
+        lambda: _to_rgb(tf.io.decode_bmp(header_ops.cut_bmp(content))),
     )
 
 

@@ -26,6 +26,23 @@ def bmp_pixels(content: tf.Tensor) -> tf.Tensor:
     return tf.minimum(width, 2**32 - width) * tf.minimum(height, 2**32 - height)
 
 
+def cut_bmp(content: tf.Tensor) -> tf.Tensor:
+    """Cuts off what lies behind the pixels of a BMP, as some programs write.
+
+    TensorFlow takes a longer file for a damaged one.
+
+    Args:
+        content: Scalar string, a BMP of a bounded number of pixels.
+    """
+    head = _bytes(content, 30)
+    start, width, height = (
+        unsigned(head[a : a + 4], "little") for a in (10, 18, 22)
+    )
+    height = tf.minimum(height, 2**32 - height)
+    row_bytes = (width * unsigned(head[28:30], "little") + 31) // 32 * 4
+    return tf.strings.substr(content, 0, start + row_bytes * height)
+
+
 def webp_pixels(content: tf.Tensor) -> tf.Tensor:
     """Returns how many pixels a WebP claims, int64.
 

@@ -1,7 +1,9 @@
 """Reads every file once: finds damaged, empty, duplicate and mislabelled ones.
 
-Needs neither TensorFlow nor Keras. Decoding here is a check only; the pixels
-that the networks see are defined in `preprocess.py`.
+Decoding here is a check only; the pixels that the networks see are defined in
+`preprocess.py`. Pillow looks at everything, and has the words for what is
+wrong. JPEGs are left to it: both decoders are libjpeg. Of the other formats it
+reads more than TensorFlow does, so TensorFlow decides about their pixels.
 """
 
 import hashlib
@@ -12,6 +14,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tlkeras.data.conversion import (
     ConversionError,
@@ -24,6 +27,9 @@ from tlkeras.data.image_header import read_size, refuse_pixels
 from tlkeras.data.orientation import read_orientation, turn_upright
 from tlkeras.data.perceptual_hash import HASH_SIDE, perceptual_hash
 from tlkeras.errors import InputError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
@@ -82,7 +88,9 @@ def inspect_bytes(content: bytes, max_pixels: int = MAX_PIXELS) -> FileReport:
             if image.format == "JPEG":
                 width, height = (max(side // 8, HASH_SIDE) for side in size)
                 image.draft(None, (width, height))
-            image.load()
+                image.load()
+            else:
+                image = _decode_as_in_training(image, content, max_pixels)
             look = perceptual_hash(turn_upright(image, content))
     except UnidentifiedImageError:
         return FileReport(digest, "not a JPEG, PNG, GIF, BMP or WebP image")
@@ -91,6 +99,20 @@ def inspect_bytes(content: bytes, max_pixels: int = MAX_PIXELS) -> FileReport:
     if min(size) < MIN_SIDE:
         return FileReport(digest, f"only {size[0]}x{size[1]} pixels")
     return FileReport(digest, is_rotated=is_rotated, look=look)
+
+
+def _decode_as_in_training(
+    image: "Image", content: bytes, max_pixels: int
+) -> "Image":
+    from PIL import Image
+
+    from tlkeras.data.decoders import try_other  # brings TensorFlow
+
+    pixels = try_other(content, max_pixels)
+    if pixels is None:
+        image.load()  # may say what is wrong
+        raise ValueError("TensorFlow cannot decode it; save it again")
+    return Image.fromarray(pixels)
 
 
 def inspect_file(path: str, max_pixels: int = MAX_PIXELS) -> FileReport:
