@@ -117,7 +117,9 @@ def test_an_image_that_claims_too_much_is_named(model, photo):
     huge[place : place + 4] = struct.pack(">HH", 65500, 65500)
     wide = bytearray(encode(photo, "PNG"))
     wide[16:24] = struct.pack(">II", 2**31 - 1, 2**31 - 1)
-    for bad in (BOMB, bytes(huge), bytes(wide)):
+    frames = bytearray(encode(photo.convert("P"), "GIF"))
+    frames[6:10] = struct.pack("<HH", 65535, 65535)
+    for bad in (BOMB, bytes(huge), bytes(wide), bytes(frames)):
         with pytest.raises(tf.errors.InvalidArgumentError) as error:
             codes(model, [good, bad, good, bad])
         assert "of over 100000000 pixels at positions" in str(error.value)

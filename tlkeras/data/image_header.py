@@ -51,8 +51,9 @@ def refuse_pixels(size: Size, max_pixels: int) -> str:
     if width * height <= max_pixels:
         return ""
     return (
-        f"{width}x{height} pixels, more than data.max_pixels={max_pixels}: "
-        "make it smaller or raise --config.data.max_pixels"
+        f"too large: {width}x{height} pixels, more than "
+        f"data.max_pixels={max_pixels}: make it smaller or raise "
+        "--config.data.max_pixels"
     )
 
 

@@ -16,6 +16,7 @@ REASON_KINDS = {
     "not a JPEG": "no images",
     "damaged image": "damaged images",
     "only ": "too small",
+    "too large": "too large",
     "cannot be read": "unreadable files",
 }
 
