@@ -40,7 +40,8 @@ def cut_bmp(content: tf.Tensor) -> tf.Tensor:
     )
     height = tf.minimum(height, 2**32 - height)
     row_bytes = (width * unsigned(head[28:30], "little") + 31) // 32 * 4
-    return tf.strings.substr(content, 0, start + row_bytes * height)
+    begin = tf.constant(0, tf.int64)
+    return tf.strings.substr(content, begin, start + row_bytes * height)
 
 
 def webp_pixels(content: tf.Tensor) -> tf.Tensor:
