@@ -66,6 +66,7 @@ setup(
     ],
     extras_require={
         "openvino": OPENVINO,
+        "heif": ["pillow-heif>=0.16"],
         "mediapipe": MEDIAPIPE,
         "onnx": ONNX,
         "test": TEST,

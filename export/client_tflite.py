@@ -6,12 +6,25 @@ labelled; 1: some image could not be read; 2: the model could not.
 """
 
 import argparse
+import json
 import sys
 import zipfile
 
 import numpy as np
 
-REDUCTIONS = (8, 4, 2, 1)
+GREY = 128  # of the bars of a letterbox
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+FIRST = {"version": 1, "geometry": "squash"}  # files that name no definition
+# EXIF orientation -> (transposed, rows flipped, columns flipped)
+TURNS = {
+    2: (False, False, True),
+    3: (False, True, True),
+    4: (False, True, False),
+    5: (True, False, False),
+    6: (True, False, True),
+    7: (True, True, True),
+    8: (True, True, False),
+}
 
 
 def parse_arguments(argv=None):
@@ -30,28 +43,90 @@ def read_labels(path):
     return text.removesuffix("\n").split("\n")
 
 
-def read_image(path, height, width):
+def read_definition(path):
+    """Returns version and geometry of what the model calls an image."""
+    with zipfile.ZipFile(path) as archive:
+        if "image_definition.json" not in archive.namelist():
+            return FIRST
+        return json.loads(archive.read("image_definition.json"))
+
+
+def read_image(path, height, width, definition):
     """Decodes and resizes as the training did, up to rounding.
 
-    The largest reduction of 1, 2, 4, 8 that stays at or above the target, then
-    bilinear with half-pixel centres and without antialiasing.
+    Reduced by the largest power of two that still covers the target, then
+    bilinear with half-pixel centres and without antialiasing. Version 1 does
+    not turn images upright, and reduces only JPEGs, by 8 at most.
 
     Returns:
         uint8 [height, width, 3], RGB.
     """
     from PIL import Image
 
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
         is_jpeg = image.format == "JPEG"
-        image = image.convert("RGB")
-    largest = min(image.height // height, image.width // width)
-    reduction = next((r for r in REDUCTIONS if r <= largest), 1)
-    if is_jpeg and reduction > 1:
-        image = image.reduce(reduction)
-    pixels = np.asarray(image, np.float32)
-    for axis, size in enumerate((height, width)):
+        orientation = image.getexif().get(0x0112, 1)
+        pixels = np.asarray(image.convert("RGB"))
+    is_first = definition["version"] == 1
+    turn = None if is_first else TURNS.get(orientation)
+    h, w, _ = pixels.shape
+    if turn and turn[0]:
+        h, w = w, h
+    shown, filled = fit(h, w, height, width, definition["geometry"])
+    times = min(shown[0] // filled[0], shown[1] // filled[1])
+    power = max(int(times).bit_length() - 1, 0)
+    if is_first:
+        power = min(power, 3) if is_jpeg else 0
+    pixels = average_squares(pixels, 2**power)
+    if turn:
+        pixels = pixels.transpose(1, 0, 2) if turn[0] else pixels
+        pixels = pixels[:: -1 if turn[1] else 1, :: -1 if turn[2] else 1]
+    return fill(pixels, height, width, definition["geometry"])
+
+
+def average_squares(pixels, side):
+    """Averages squares of pixels; the last row and column are repeated."""
+    h, w, _ = pixels.shape
+    borders = ((0, -h % side), (0, -w % side), (0, 0))
+    whole = np.pad(pixels, borders, mode="edge").astype(np.uint32)
+    rows, columns = whole.shape[0] // side, whole.shape[1] // side
+    squares = whole.reshape(rows, side, columns, side, 3).sum((1, 3))
+    return ((squares + side**2 // 2) // side**2).astype(np.uint8)
+
+
+def fit(h, w, height, width, geometry):
+    """Returns the sides of what is shown and of what it fills."""
+    if geometry == "center_crop":
+        shown = (divide(w * height, width), divide(h * width, height))
+        shown = (min(max(shown[0], 1), h), min(max(shown[1], 1), w))
+        return shown, (height, width)
+    if geometry == "letterbox":
+        filled = (divide(h * width, w), divide(w * height, h))
+        filled = (min(max(filled[0], 1), height), min(max(filled[1], 1), width))
+        return (h, w), filled
+    return (h, w), (height, width)
+
+
+def divide(a, b):
+    """Rounds a / b to the nearest integer, halves up."""
+    return (2 * a + b) // (2 * b)
+
+
+def fill(pixels, height, width, geometry):
+    """Crops, resizes and pads to the target."""
+    h, w, _ = pixels.shape
+    (crop_h, crop_w), filled = fit(h, w, height, width, geometry)
+    top, left = (h - crop_h) // 2, (w - crop_w) // 2
+    pixels = pixels[top : top + crop_h, left : left + crop_w]
+    pixels = pixels.astype(np.float32)
+    for axis, size in enumerate(filled):
         pixels = resize_axis(pixels, axis, size)
-    return np.clip(np.round(pixels), 0, 255).astype(np.uint8)
+    result = np.full((height, width, 3), GREY, np.uint8)
+    top, left = (height - filled[0]) // 2, (width - filled[1]) // 2
+    result[top : top + filled[0], left : left + filled[1]] = np.clip(
+        np.round(pixels), 0, 255
+    )
+    return result
 
 
 def resize_axis(pixels, axis, size):
@@ -84,6 +159,7 @@ class Classifier:
 
     def __init__(self, path, threads):
         self.labels = read_labels(path)
+        self.definition = read_definition(path)
         try:
             self.interpreter = prepare(path, threads, "AUTO")
         except RuntimeError:  # see `note` in export.json
@@ -96,7 +172,7 @@ class Classifier:
     def classify(self, path):
         """Returns (label, score) of one image file."""
         _, height, width, _ = self.input["shape"]
-        image = read_image(path, height, width)[None]
+        image = read_image(path, height, width, self.definition)[None]
         # Pixels go in as they are, 0..255: the network normalises.
         self.interpreter.set_tensor(
             self.input["index"], image.astype(self.input["dtype"])

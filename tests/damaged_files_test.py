@@ -174,5 +174,5 @@ def test_a_disk_that_is_full_at_the_start_leaves_no_dead_end(
             own_run_directory(tmp_path / "run", get_config()),
         ):
             pass
-    with own_run_directory(tmp_path / "run", get_config()) as directory:
+    with own_run_directory(tmp_path / "run", get_config()) as (_, directory):
         assert (directory / workdir.CONFIG).exists()

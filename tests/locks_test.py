@@ -24,7 +24,8 @@ BUSY = "Another process is at work"
 def test_a_run_that_goes_on_is_nobody_elses(
     tmp_path, make_small_config, command, seed
 ):
-    with own_run_directory(tmp_path / "run", make_small_config()) as directory:
+    with own_run_directory(tmp_path / "run", make_small_config()) as opened:
+        _, directory = opened
         before = (directory / workdir.CONFIG).read_bytes()
         with pytest.raises(InputError, match=BUSY):
             command(make_small_config({"seed": seed}), directory)
@@ -70,7 +71,7 @@ def test_a_refused_folder_gets_no_lock(tmp_path, small_config):
 
 
 def test_a_finished_run_is_only_read_and_by_many(tmp_path, small_config):
-    with own_run_directory(tmp_path / "run", small_config) as directory:
+    with own_run_directory(tmp_path / "run", small_config) as (_, directory):
         pass
     (directory / workdir.LOCK).unlink()
     (directory / workdir.RESULT).write_text("{}")

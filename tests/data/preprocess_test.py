@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from tlkeras.data.definition import CURRENT, FIRST
 from tlkeras.data.preprocess import decode_image, decode_pixels
 from tlkeras.data.scan import inspect_bytes
 
@@ -104,7 +105,8 @@ def test_a_truncated_webp_is_refused(photo):
 @pytest.mark.parametrize(
     ("size", "reduction"),
     [
-        ((400, 600), 8),
+        ((800, 900), 32),
+        ((400, 600), 16),
         ((200, 600), 8),
         ((100, 150), 4),
         ((47, 80), 1),
@@ -113,8 +115,11 @@ def test_a_truncated_webp_is_refused(photo):
 )
 def test_jpeg_is_reduced_as_far_as_the_target_allows(size, reduction):
     content = encode(Image.new("RGB", size[::-1]), "JPEG")
-    shape = decode_pixels(content, *SIZE).shape[:2]
-    assert tuple(shape) == tuple(-(-side // reduction) for side in size)
+    for definition, limit in ((CURRENT, 32), (FIRST, 8)):
+        pixels, _ = decode_pixels(content, *SIZE, definition)
+        times = min(reduction, limit)
+        expected = tuple(-(-side // times) for side in size)
+        assert tuple(pixels.shape[:2]) == expected
 
 
 def test_decoding_is_the_accurate_dct_and_the_stated_resize(photo):

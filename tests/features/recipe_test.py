@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from tlkeras.data.augmentation import Augmentation
+from tlkeras.data.definition import CURRENT, FIRST, ImageDefinition
 from tlkeras.data.views import Views
-from tlkeras.features import recipe
 from tlkeras.features.recipe import graph_hash, recipe_hash
 
 
@@ -109,6 +109,7 @@ def key(views=PLAIN, **changes):
         "engine": "keras",
         "precision": "float32",
         "storage": "float32",
+        "definition": CURRENT,
         **changes,
     }
     return recipe_hash("graph", views=views, **settings)
@@ -134,7 +135,8 @@ def test_the_seed_counts_where_views_are_augmented_only():
     assert key(other(CROPS, augmentation=changed)) != key(CROPS)
 
 
-def test_the_image_definition_counts(monkeypatch):
-    before = key()
-    monkeypatch.setattr(recipe, "IMAGE_DEFINITION", 99)
-    assert key() != before
+def test_the_image_definition_counts_but_not_its_limit():
+    definitions = (FIRST, CURRENT, ImageDefinition(geometry="letterbox"))
+    assert len({key(definition=each) for each in definitions}) == 3
+    smaller = ImageDefinition(max_pixels=1)
+    assert key(definition=smaller) == key(definition=CURRENT)

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 from absl import flags
 from ml_collections import config_flags
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
+from tlkeras.checks.input_contract import decode_reference
 from tlkeras.config import defaults, get_config
+from tlkeras.data.perceptual_hash import is_same_picture
+from tlkeras.data.scan import inspect_file
 from tlkeras.evaluation.records import GroupRow, PhaseDetails
 from tlkeras.report.classes import find_pairs
 from tlkeras.report.command import list_flags
@@ -142,10 +145,27 @@ def test_thumbnails_of_every_kind_of_image(tmp_path, mode):
     assert make_thumbnail(str(path)).startswith("data:image/jpeg;base64,")
 
 
+@pytest.mark.parametrize("mode", ["RGB", "CMYK", "I;16"])
+def test_an_image_that_training_copies_has_a_thumbnail(tmp_path, mode):
+    Image.new(mode, (400, 200)).save(tmp_path / "image.tif")
+    uri = make_thumbnail(str(tmp_path / "image.tif"))
+    assert uri.startswith("data:image/jpeg;base64,")
+
+
 def test_a_damaged_image_has_no_thumbnail(tmp_path):
     path = tmp_path / "image.jpg"
     path.write_bytes(b"rubbish")
     assert make_thumbnail(str(path)) == ""
+
+
+def test_a_format_that_no_scan_lets_through_is_not_decoded(tmp_path):
+    path = str(tmp_path / "image.jpg")
+    Image.effect_noise((400, 200), 60).convert("RGB").save(path, "PPM")
+    assert inspect_file(path).problem
+    assert make_thumbnail(path) == ""
+    assert not is_same_picture(path, path)
+    with pytest.raises(UnidentifiedImageError):
+        decode_reference([path], 32)
 
 
 def history(*phases):

@@ -11,15 +11,28 @@ then each value is held against the channel that the contract says.
 """
 
 import dataclasses
+import io
 from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from tlkeras.checks.result import FAIL, PASS, SKIP, CheckResult
+from tlkeras.data.definition import (
+    CURRENT,
+    GREY,
+    IMAGE_FORMATS,
+    ImageDefinition,
+)
+from tlkeras.data.orientation import turn_upright
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.graph import graph_nodes
 from tlkeras.models.preprocessing import contract_values
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PREPROCESSING = (keras.layers.Rescaling, keras.layers.Normalization)
 CHANNELS = "RGB"
@@ -239,25 +252,41 @@ def _difference(
     return ""
 
 
-def decode_reference(paths: Sequence[str], size: int) -> np.ndarray:
+def decode_reference(
+    paths: Sequence[str], size: int, definition: ImageDefinition = CURRENT
+) -> np.ndarray:
     """Decodes files with Pillow: uint8 [N, size, size, 3], RGB.
 
     Args:
         paths: [N] image files.
-        size: Side, pixels; the aspect ratio is not kept.
+        size: Side, pixels.
+        definition: What the pixels of an image are.
     """
     from PIL import Image
 
     images = np.empty((len(paths), size, size, 3), np.uint8)
     for row, path in enumerate(paths):
-        with Image.open(path) as image:
+        content = Path(path).read_bytes()
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             eight: Image.Image = image
             if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
                 grey = np.asarray(image).astype(np.float32) / 257
                 eight = Image.fromarray(grey.astype(np.uint8))
-            images[row] = np.asarray(
-                eight.convert("RGB").resize(
-                    (size, size), Image.Resampling.BILINEAR
-                )
-            )
+            eight = eight.convert("RGB")
+            if definition.is_upright:
+                eight = turn_upright(eight, content)
+            images[row] = np.asarray(_fill(eight, size, definition.geometry))
     return images
+
+
+def _fill(image: "Image", size: int, geometry: str) -> "Image":
+    from PIL import ImageOps
+    from PIL.Image import Resampling
+
+    bilinear = Resampling.BILINEAR
+    if geometry == "center_crop":
+        return ImageOps.fit(image, (size, size), bilinear)
+    if geometry == "letterbox":
+        bars = (GREY, GREY, GREY)
+        return ImageOps.pad(image, (size, size), bilinear, color=bars)
+    return image.resize((size, size), bilinear)

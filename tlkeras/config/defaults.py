@@ -26,6 +26,13 @@ def data_section() -> ConfigDict:
     data.on_empty_class = (
         "fail"  # of a class without a usable image: fail | drop
     )
+    # How an image fills the square input: squash (each side by itself),
+    # center_crop, or letterbox (grey bars).
+    data.geometry = "squash"
+    data.max_pixels = 100_000_000  # of an image; larger ones are left out
+    # 2 = upright by EXIF, reduced alike in every format; 1 = as runs of older
+    # versions have it; None = that of a run that goes on, 2 of a new one.
+    data.image_definition = placeholder(int)
     data.class_weighting = "none"  # none | balanced
     # On top of the backbone's own input contract, from the training split.
     data.mean = "none"  # none | channel | image

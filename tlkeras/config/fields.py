@@ -33,6 +33,11 @@ from tlkeras.config.field import (
     Range,
     patterns_of,
 )
+from tlkeras.config.image_definition import (
+    FIRST_DEFINITION,
+    NEWEST_DEFINITION,
+    PILLOW_MAX_PIXELS,
+)
 from tlkeras.config.values import (
     check_pair,
     check_shares,
@@ -112,6 +117,12 @@ ROWS = (
     Field("data.images_per_class", limits=(1, 10**9, True)),
     Field("data.on_bad_image", choices=("skip", "fail")),
     Field("data.on_empty_class", choices=("fail", "drop")),
+    Field("data.geometry", choices=("squash", "center_crop", "letterbox")),
+    Field("data.max_pixels", limits=(1, PILLOW_MAX_PIXELS, True)),
+    Field(
+        "data.image_definition",
+        limits=(FIRST_DEFINITION, NEWEST_DEFINITION, True),
+    ),
     Field(
         "data.class_weighting", choices=("none", "balanced"), search=ON_CODES
     ),

@@ -20,7 +20,15 @@ LOCATIONS = (("data", "tfds_data_dir"),)
 SPEED_ONLY = (("features", "cache"), ("features", "max_cache_bytes"))
 # Fields that came later, and their value in runs of before: left out where they
 # have it, so that those runs keep their hash.
-ADDED = {("data", "split_memory"): True, ("data", "on_empty_class"): "fail"}
+ADDED = {
+    ("data", "split_memory"): True,
+    ("data", "on_empty_class"): "fail",
+    ("data", "geometry"): "squash",
+}
+# What a limit leaves out shows in the data's own fingerprint; a directory keeps
+# its image definition, whatever is asked for (`image_definition.py`).
+LIMITS = (("data", "max_pixels"),)
+KEPT = (("data", "image_definition"),)
 
 
 def identity(config: ConfigDict) -> dict[str, Any]:
@@ -32,7 +40,7 @@ def identity(config: ConfigDict) -> dict[str, Any]:
         values[section][field] = Path(values[section][field]).name
     for section, field in FILES:
         values[section][field] = _name_and_content(values[section][field])
-    for section, field in (*LOCATIONS, *SPEED_ONLY):
+    for section, field in (*LOCATIONS, *SPEED_ONLY, *LIMITS, *KEPT):
         values[section].pop(field)
     for (section, field), before in ADDED.items():
         if values[section][field] == before:

@@ -13,6 +13,11 @@ from tlkeras.config.defaults import get_config
 from tlkeras.config.dotted import first_difference, walk
 from tlkeras.config.fields import row_of
 from tlkeras.config.hashing import config_hash, identity
+from tlkeras.config.image_definition import (
+    FIRST_DEFINITION,
+    PILLOW_MAX_PIXELS,
+    state_definition,
+)
 from tlkeras.config.values import check_value
 from tlkeras.errors import InputError
 from tlkeras.locks import sole_use
@@ -22,6 +27,12 @@ ABOUT = ("format_version", "config_hash")  # beside the config in its file
 # Of values, as JSON gives them back: a config has no other.
 KINDS: tuple[Any, ...] = (bool, (int, float), str, (list, tuple))
 ESSENTIAL = ("seed", "data", "model", "phases")
+# Runs keep the pixels that they were trained on. Those without a definition
+# left out what Pillow refuses by itself.
+OLD_DATA = {
+    "image_definition": FIRST_DEFINITION,
+    "max_pixels": PILLOW_MAX_PIXELS,
+}
 STARTING_FILES = (
     workdir.CONFIG,
     workdir.LEDGER,
@@ -65,21 +76,46 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
 
 
 @contextlib.contextmanager
-def own_run_directory(directory: Path, config: ConfigDict) -> Iterator[Path]:
+def own_run_directory(
+    directory: Path, config: ConfigDict
+) -> Iterator[tuple[ConfigDict, Path]]:
     """Opens a run directory and keeps other processes out of it meanwhile.
 
     A finished run is only read, and stays as it is.
 
+    Yields:
+        The config with the image definition of the run, and the directory.
+
     Raises:
-        InputError: As `open_run_directory`, or if another process is at it.
+        InputError: As `open_run_directory` and `follow_run`, or if another
+            process is at it.
     """
     if (directory / workdir.RESULT).exists():
-        yield open_run_directory(directory, config)
+        yield _follow_and_open(directory, config)
         return
     workdir.require_own(directory, workdir.CONFIG, what="run")
     workdir.make_directory(directory, what="work directory")
     with sole_use(directory):
-        yield open_run_directory(directory, config)
+        yield _follow_and_open(directory, config)
+
+
+def _follow_and_open(
+    directory: Path, config: ConfigDict
+) -> tuple[ConfigDict, Path]:
+    config = follow_run(config, directory)
+    return config, open_run_directory(directory, config)
+
+
+def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:
+    """Returns the config with the image definition of the run that goes on.
+
+    Raises:
+        InputError: If the config states another one.
+    """
+    is_new = not _holds_work(directory)
+    return state_definition(
+        config, None if is_new else read_config(directory).data
+    )
 
 
 def _holds_work(directory: Path) -> bool:
@@ -169,6 +205,7 @@ def _with_defaults(values: dict) -> dict:
 
     defaults = get_config().to_dict()
     defaults.pop("phases")
+    defaults["data"] |= OLD_DATA
     return {**values, **merge(defaults, values)}
 
 

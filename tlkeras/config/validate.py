@@ -32,6 +32,12 @@ def validate(config: ConfigDict) -> None:
             "data.divide_by_std=True needs a mean to be subtracted first; "
             "expected data.mean=channel or image: set --config.data.mean."
         )
+    if config.data.image_definition == 1 and config.data.geometry != "squash":
+        raise InputError(
+            f"data.geometry={config.data.geometry} is unknown to the first "
+            "definition of an image; expected squash: set "
+            "--config.data.image_definition=2."
+        )
     _check_phases(config)
 
 

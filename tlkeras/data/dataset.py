@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tlkeras.data.definition import CURRENT, ImageDefinition
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -21,6 +23,7 @@ class Example:
         digest: Hash of the file's bytes, once scanned.
         look: Perceptual hash, 64 bits, once scanned; None without one.
         problem: Why the source passes it over; "" = it may be an image.
+        copy: PNG of an image that TensorFlow cannot decode; "" = none needed.
     """
 
     path: str
@@ -29,6 +32,7 @@ class Example:
     digest: str = ""
     look: int | None = None
     problem: str = ""
+    copy: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,8 +51,7 @@ class Ledger:
         num_files: Files that the source named.
         left_out: Unreadable, empty, duplicate and conflicting files.
         moved: `(path, split)` of files moved so that no class lacks a split.
-        num_with_orientation: Files whose EXIF orientation is not upright;
-            orientation is applied nowhere (see `data/preprocess.py`).
+        num_with_orientation: Files whose EXIF orientation is not upright.
         straddling: Of `left_out`, copies of a file of another split.
         remembered: `(path, split)` of files that lie in another split than
             without the memory of earlier runs (`data/split_memory.py`).
@@ -98,15 +101,24 @@ class Split:
         digests: [N] hash of each file's bytes.
         hashes: [N] perceptual hashes, None for pictures without one; empty
             where the files were not scanned.
+        definition: What the pixels of these files are, for whoever reads them.
+        copies: path -> PNG to decode in its place.
     """
 
     paths: tuple[str, ...]
     targets: np.ndarray
     digests: tuple[str, ...]
     hashes: tuple[int | None, ...] = ()
+    definition: ImageDefinition = CURRENT
+    copies: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """[N] files that TensorFlow decodes: the images or copies of them."""
+        return tuple(self.copies.get(path, path) for path in self.paths)
 
     def take(self, rows: np.ndarray) -> "Split":
         """Returns the images at some places, in that order.
@@ -120,6 +132,8 @@ class Split:
             self.targets[chosen],
             tuple(self.digests[row] for row in chosen),
             tuple(self.hashes[row] for row in chosen if self.hashes),
+            self.definition,
+            self.copies,
         )
 
     def draw(self, max_images: int, seed: int) -> "Split":
@@ -156,6 +170,11 @@ class Dataset:
         return len(self.class_names)
 
     @property
+    def definition(self) -> ImageDefinition:
+        """What the pixels of its images are."""
+        return next(iter(self.splits.values())).definition
+
+    @property
     def fingerprint(self) -> str:
         """16 hex digits of which image is where, with which labels."""
         digest = hashlib.blake2b(digest_size=8)
@@ -177,7 +196,11 @@ class Dataset:
         }
 
 
-def make_split(examples: list[Example], class_names: tuple[str, ...]) -> Split:
+def make_split(
+    examples: list[Example],
+    class_names: tuple[str, ...],
+    definition: ImageDefinition = CURRENT,
+) -> Split:
     """Returns examples as a `Split` with multi-hot targets [N, C]."""
     index = {name: i for i, name in enumerate(class_names)}
     targets = np.zeros((len(examples), len(class_names)), np.float32)
@@ -188,6 +211,8 @@ def make_split(examples: list[Example], class_names: tuple[str, ...]) -> Split:
         targets=targets,
         digests=tuple(example.digest for example in examples),
         hashes=tuple(example.look for example in examples),
+        definition=definition,
+        copies={e.path: e.copy for e in examples if e.copy},
     )
 
 

@@ -10,22 +10,21 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from tlkeras.data.conversion import CONVERTED_SUFFIXES, is_convertible
+from tlkeras.data.image_header import JPEG, PNG
 from tlkeras.workdir import is_written_by_us
 
 # A file so named is taken for an image whatever it holds: where it is none, it
 # is damaged. Others are images where they begin like one.
 IMAGE_SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp"),
-    *(".tif", ".tiff", ".heic", ".heif", ".avif"),
+    *CONVERTED_SUFFIXES,
 )
 SIGNATURES = (  # (place, bytes)
-    (0, b"\xff\xd8\xff"),  # JPEG
-    (0, b"\x89PNG\r\n\x1a\n"),
+    (0, JPEG),
+    (0, PNG),
     (0, b"GIF8"),
     (8, b"WEBP"),
-    (0, b"II*\0"),  # TIFF
-    (0, b"MM\0*"),
-    *((4, b"ftyp" + brand) for brand in (b"heic", b"heix", b"mif1", b"avif")),
 )
 BMP_HEADERS = (12, 40, 52, 56, 64, 108, 124)  # bytes; "BM" alone begins texts
 # What systems and programs put beside files, in lower case.
@@ -156,6 +155,6 @@ def _begins_like_an_image(path: str) -> bool:
         head = file.read(18)
     if head[:2] == b"BM":
         return int.from_bytes(head[14:18], "little") in BMP_HEADERS
-    return any(
+    return is_convertible(head) or any(
         head[place:].startswith(signature) for place, signature in SIGNATURES
     )

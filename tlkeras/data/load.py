@@ -17,6 +17,11 @@ from tlkeras.data.dataset import (
     count_labels,
     make_split,
 )
+from tlkeras.data.definition import (
+    CURRENT,
+    ImageDefinition,
+    configured_definition,
+)
 from tlkeras.data.empty_classes import settle_empty_classes
 from tlkeras.data.scan import scan
 from tlkeras.data.sources import list_examples
@@ -45,6 +50,7 @@ def load_dataset(
     tfds_data_dir: str = "",
     tfds_splits: Sequence[str] = SPLITS,
     num_workers: int | None = None,
+    definition: ImageDefinition = CURRENT,
 ) -> Dataset:
     """Lists, scans and splits a source of labelled images.
 
@@ -63,6 +69,7 @@ def load_dataset(
         tfds_data_dir: Where TFDS keeps its data; "" = its own default.
         tfds_splits: TFDS split expressions for train, validation, test.
         num_workers: Threads that read files; None = one per core.
+        definition: What the pixels of an image are.
 
     Returns:
         A `Dataset` with the splits that have images.
@@ -82,6 +89,7 @@ def load_dataset(
         listed,
         on_bad_image=on_bad_image,
         num_workers=num_workers or os.cpu_count() or 1,
+        max_pixels=definition.max_pixels,
     )
     settle_empty_classes(listed, found, ledger, on_empty_class=on_empty_class)
     assign = functools.partial(
@@ -112,7 +120,7 @@ def load_dataset(
         class_names=class_names,
         multi_label=any(len(e.labels) > 1 for e in placed),
         splits={
-            name: make_split(examples, class_names)
+            name: make_split(examples, class_names, definition)
             for name, examples in members.items()
             if examples
         },
@@ -185,6 +193,7 @@ def load_configured(
         tfds_data_dir=data.tfds_data_dir,
         tfds_splits=data.tfds_splits,
         num_workers=config.runtime.num_workers,
+        definition=configured_definition(config),
     )
 
 

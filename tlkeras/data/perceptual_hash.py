@@ -6,6 +6,7 @@ neither TensorFlow nor Keras.
 
 import dataclasses
 import functools
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlkeras.data.dataset import Split
+from tlkeras.data.definition import IMAGE_FORMATS
+from tlkeras.data.orientation import turn_upright
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -103,11 +106,12 @@ def _thumbnail(path: str) -> np.ndarray:
     """Returns the pixels of a thumbnail, float32 [HASH_SIDE^2, 3]."""
     from PIL import Image
 
-    with Image.open(Path(path)) as image:
+    content = Path(path).read_bytes()
+    with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
         # JPEG: decoded at a fraction of its size.
         image.draft("RGB", (4 * HASH_SIDE, 4 * HASH_SIDE))
-        small = np.asarray(_shrink(image.convert("RGB")), np.float32)
-        return small.reshape(-1, 3)
+        small = turn_upright(_shrink(image.convert("RGB")), content)
+    return np.asarray(small, np.float32).reshape(-1, 3)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,7 +146,7 @@ def find_near_duplicates(
     pairs = [
         (first.paths[a], drawn.paths[b])
         for _, a, b in near[:MAX_VERIFIED]
-        if is_same_picture(first.paths[a], drawn.paths[b])
+        if is_same_picture(first.files[a], drawn.files[b])
     ]
     return NearDuplicates(pairs, len(drawn), max(len(near) - MAX_VERIFIED, 0))
 

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 
 from tlkeras.data.dataset import Split
+from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.preprocess import decode_image
 from tlkeras.errors import InputError
 
@@ -24,20 +25,23 @@ def _options() -> tf.data.Options:
     return options
 
 
-def read_image(path: tf.Tensor, size: tuple[int, int]) -> tf.Tensor:
+def read_image(
+    path: tf.Tensor, size: tuple[int, int], definition: ImageDefinition
+) -> tf.Tensor:
     """Reads one file as uint8 [height, width, 3].
 
     Args:
         path: Scalar string.
         size: (height, width), pixels.
+        definition: What the pixels of an image are.
     """
-    return decode_image(tf.io.read_file(path), *size)
+    return decode_image(tf.io.read_file(path), *size, definition)
 
 
 def list_files(split: Split) -> tf.data.Dataset:
-    """Returns the names of a split's files, which need not be UTF-8."""
+    """Returns what is decoded of a split; names need not be UTF-8."""
     return tf.data.Dataset.from_tensor_slices(
-        [os.fsencode(path) for path in split.paths]
+        [os.fsencode(path) for path in split.files]
     )
 
 
@@ -57,7 +61,8 @@ def decode_split(
     images = np.empty((len(split), *size, 3), np.uint8)
     files = list_files(split)
     decoded = files.map(
-        lambda path: read_image(path, size), num_parallel_calls=num_workers
+        lambda path: read_image(path, size, split.definition),
+        num_parallel_calls=num_workers,
     ).with_options(_options())
     with naming_bad_files(split, size):
         for row, image in enumerate(decoded.as_numpy_iterator()):
@@ -75,9 +80,9 @@ def naming_bad_files(split: Split, size: tuple[int, int]) -> Iterator[None]:
     try:
         yield
     except (tf.errors.InvalidArgumentError, tf.errors.UnknownError):
-        for path in split.paths:
+        for path, file in zip(split.paths, split.files, strict=True):
             try:
-                read_image(os.fsencode(path), size)
+                read_image(os.fsencode(file), size, split.definition)
             except (tf.errors.OpError, UnicodeDecodeError):
                 raise InputError(
                     f"'{path}' cannot be decoded by TensorFlow; expected a "
@@ -134,7 +139,9 @@ class ImageBatches:
         with naming_bad_files(self.split, self.size):
             yield from (
                 files.map(
-                    lambda path: read_image(path, self.size),
+                    lambda path: read_image(
+                        path, self.size, self.split.definition
+                    ),
                     num_parallel_calls=self.num_workers,
                 )
                 .batch(self.batch_size)

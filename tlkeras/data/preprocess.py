@@ -1,119 +1,204 @@
 """The one definition of what an image is, shared by everything.
 
-Training, CNN codes, prediction and the exported graph call `decode_image`:
+Training, CNN codes, prediction and the exported graph call `decode_image`.
+Version 2 of the definition:
 
-1. JPEG is decoded with the accurate DCT at the largest reduction of 1, 2, 4, 8
-   whose sides both stay at or above the target; PNG, GIF (first frame), BMP
-   and WebP are decoded whole.
-2. Grey becomes RGB, alpha is dropped.
-3. float32 bilinear resize with half-pixel centres, without antialiasing, to
-   the target; the aspect ratio is not kept.
-4. Rounded to uint8.
+1. An image of more than `max_pixels` is refused before it is decoded.
+2. It is reduced by the largest power of two whose result still covers the
+   target: JPEGs by their decoder (accurate DCT) up to 8, everything else, and
+   what is left of a larger reduction, by averaging squares of pixels.
+3. Grey becomes RGB, alpha is dropped; of an animated GIF the first frame
+   counts.
+4. It is turned upright by its EXIF orientation.
+5. It fills the target as `geometry` says, by float32 bilinear resize with
+   half-pixel centres, without antialiasing, rounded to uint8.
 
-EXIF orientation is applied nowhere: a graph that serves images cannot read it
-robustly, and an orientation applied in training only would be worse than none.
-The scan counts the files that carry one.
+Version 1 has neither 4 nor the averages of 2, and squashes. JPEGs without an
+orientation have the same pixels in both where no more than 8 is asked for.
 """
 
+import functools
+from collections.abc import Callable
+
+import numpy as np
 import tensorflow as tf
 
-REDUCTIONS = (1, 2, 4, 8)
+from tlkeras.data import orientation_ops
+from tlkeras.data.apart import apart
+from tlkeras.data.decoders import (
+    REDUCTIONS,
+    Decoded,
+    decode_jpeg,
+    decode_other,
+    jpeg_sides,
+)
+from tlkeras.data.definition import CURRENT, ImageDefinition
+from tlkeras.data.framing import fill_target, largest_reduction
+from tlkeras.data.reduction import average_squares
+
+MAX_POWER = 15  # an image has no pixels left beyond a reduction of 2**15
+BY_DECODER = len(REDUCTIONS) - 1  # largest power that libjpeg reduces by
+# A JFIF segment of 16 bytes, then a quantisation table: almost every JPEG that
+# no camera wrote. It has no place for an orientation.
+_PLAIN_JPEG = b"\xff\xd8\xff\xe0\0\x10" + bytes(14) + b"\xff\xdb\0\0"
+_PLAIN_MASK = b"\xff" * 6 + bytes(14) + b"\xff\xff\0\0"
 
 
-def decode_image(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
+def decode_image(
+    content: tf.Tensor,
+    height: int,
+    width: int,
+    definition: ImageDefinition = CURRENT,
+) -> tf.Tensor:
     """Decodes and resizes one encoded image.
 
     Args:
         content: Scalar string, the bytes of a JPEG, PNG, GIF, BMP or WebP.
         height: Of the result, pixels.
         width: Of the result, pixels.
+        definition: What the pixels of an image are.
 
     Returns:
         uint8 [height, width, 3], RGB.
 
     Raises:
-        tf.errors.InvalidArgumentError: If the bytes are no such image.
+        tf.errors.InvalidArgumentError: If the bytes are no such image, or of
+            one with too many pixels.
     """
-    pixels = decode_pixels(content, height, width)
-    resized = tf.image.resize(pixels, (height, width), method="bilinear")
-    resized = tf.cast(tf.round(tf.clip_by_value(resized, 0.0, 255.0)), tf.uint8)
-    return tf.ensure_shape(resized, (height, width, 3))
+    image, num_pixels = decode_bounded(content, height, width, definition)
+    limit = definition.max_pixels
+    # Not tf.debugging.Assert, which makes a branch of its own.
+    checked = tf.raw_ops.Assert(
+        condition=num_pixels <= limit,
+        data=["An image of", num_pixels, "pixels passes the limit of", limit],
+    )
+    with tf.control_dependencies([checked] if checked is not None else []):
+        return tf.identity(image)
 
 
-def decode_pixels(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    """Decodes one image at the smallest size that covers the target.
+def decode_bounded(
+    content: tf.Tensor, height: int, width: int, definition: ImageDefinition
+) -> Decoded:
+    """Decodes and resizes one image, unless its header claims too much.
 
     Args:
-        content: Scalar string, the bytes of an image.
-        height: Of the target, pixels.
-        width: Of the target, pixels.
+        content: As for `decode_image`.
+        height: Of the result, pixels.
+        width: Of the result, pixels.
+        definition: What the pixels of an image are.
 
     Returns:
-        uint8 [h, w, 3], RGB, before the resize.
+        uint8 [height, width, 3], RGB, and the number of pixels that the header
+        claims, int64; past the limit the image means nothing.
+    """
+    pixels, num_pixels = decode_pixels(content, height, width, definition)
+    image = fill_target(pixels, height, width, definition.geometry)
+    return tf.ensure_shape(image, (height, width, 3)), num_pixels
+
+
+def decode_pixels(
+    content: tf.Tensor, height: int, width: int, definition: ImageDefinition
+) -> Decoded:
+    """Decodes one image, upright, at the smallest size that covers the target.
+
+    Returns:
+        uint8 [h, w, 3], RGB, before the resize, one black pixel where the
+        header claims too much; and the number of pixels that it claims, int64.
     """
     return tf.cond(
-        tf.io.is_jpeg(content),
-        lambda: _decode_jpeg(content, height, width),
-        lambda: _decode_other(content),
+        _is_plain_jpeg(content),
+        lambda: _decode_plain_jpeg(content, height, width, definition),
+        lambda: _decoder_of_all(height, width, definition)(content),
     )
 
 
-def _decode_jpeg(content: tf.Tensor, height: int, width: int) -> tf.Tensor:
-    shape = tf.io.extract_jpeg_shape(content)
-    reducible = tf.minimum(shape[0] // height, shape[1] // width)
-    index = sum(
-        tf.cast(reducible >= reduction, tf.int32)
-        for reduction in REDUCTIONS[1:]
+def _is_plain_jpeg(content: tf.Tensor) -> tf.Tensor:
+    words = tf.io.decode_raw(content, tf.int32, fixed_length=len(_PLAIN_JPEG))
+    wanted = np.frombuffer(_PLAIN_JPEG, "<i4")
+    mask = np.frombuffer(_PLAIN_MASK, "<i4")
+    return tf.reduce_all(tf.equal(tf.bitwise.bitwise_and(words, mask), wanted))
+
+
+def _decode_plain_jpeg(
+    content: tf.Tensor, height: int, width: int, definition: ImageDefinition
+) -> Decoded:
+    """Decodes a JPEG that is upright; this path is kept short for speed."""
+    sides = jpeg_sides(content)
+    num_pixels = tf.reduce_prod(sides)
+    beyond = BY_DECODER + 1
+    power = _power_of(sides, height, width, definition, highest=beyond)
+    decode_all = _decoder_of_all(height, width, definition)
+    pixels = decode_jpeg(
+        content,
+        tf.where(num_pixels > definition.max_pixels, beyond + 1, power),
+        lambda: decode_all(content)[0],
     )
-    return tf.switch_case(
-        index,
-        [
-            lambda ratio=ratio: tf.io.decode_jpeg(
-                content, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
-            )
-            for ratio in REDUCTIONS
-        ],
-    )
+    return pixels, num_pixels
 
 
-def _decode_other(content: tf.Tensor) -> tf.Tensor:
-    """Decodes PNG and GIF as RGB; BMP and WebP with the channels they have."""
-    is_bmp = tf.equal(tf.strings.substr(content, 0, 2), b"BM")
-    is_webp = tf.equal(tf.strings.substr(content, 8, 4), b"WEBP")
-    return tf.case(
-        [
-            (is_bmp, lambda: _to_rgb(tf.io.decode_bmp(content))),
-            (is_webp, lambda: _decode_webp(content)),
-        ],
-        default=lambda: tf.io.decode_image(
-            content, channels=3, expand_animations=False
-        ),
-    )
+@functools.lru_cache(maxsize=64)
+def _decoder_of_all(
+    height: int, width: int, definition: ImageDefinition
+) -> Callable[[tf.Tensor], Decoded]:
+    """Returns what decodes any image, reduces it and turns it upright."""
+
+    def of_jpeg(
+        content: tf.Tensor, orientation: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        sides = jpeg_sides(content)
+        num_pixels = tf.reduce_prod(sides)
+        power = power_of(sides, orientation)
+        by_decoder = tf.minimum(power, BY_DECODER)
+        is_large = num_pixels > definition.max_pixels
+        pixels = decode_jpeg(
+            content, tf.where(is_large, BY_DECODER + 1, by_decoder)
+        )
+        return pixels, num_pixels, tf.where(is_large, 0, power - by_decoder)
+
+    def of_other(
+        content: tf.Tensor, orientation: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        pixels, num_pixels = decode_other(content, definition.max_pixels)
+        sides = tf.shape(pixels, tf.int64)[:2]
+        return pixels, num_pixels, power_of(sides, orientation)
+
+    def power_of(sides: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+        upright = tf.where(orientation > 4, sides[::-1], sides)
+        return _power_of(upright, height, width, definition)
+
+    @apart(tf.TensorSpec((), tf.string))
+    def decode(content: tf.Tensor) -> Decoded:
+        orientation = (
+            orientation_ops.read_orientation(content)
+            if definition.is_upright
+            else tf.constant(1)
+        )
+        pixels, num_pixels, power = tf.cond(
+            tf.io.is_jpeg(content),
+            lambda: of_jpeg(content, orientation),
+            lambda: of_other(content, orientation),
+        )
+        if definition.is_upright:
+            pixels = average_squares(pixels, power)
+            pixels = orientation_ops.turn_upright(pixels, orientation)
+        return pixels, num_pixels
+
+    return decode
 
 
-def _decode_webp(content: tf.Tensor) -> tf.Tensor:
-    """Decodes a WebP, whose channels must be asked for as they are.
+def _power_of(
+    sides: tf.Tensor,
+    height: int,
+    width: int,
+    definition: ImageDefinition,
+    highest: int = MAX_POWER,
+) -> tf.Tensor:
+    """Returns the power of two, int32, that an image is reduced by.
 
-    TensorFlow 2.21 aborts the process when it chooses them itself for an
-    animation. The alpha bit is bit 4 of byte 20 in the extended format and of
-    byte 24 in the lossless one.
+    Version 1 leaves to the resize what the JPEG decoder cannot do.
     """
-    kind = tf.strings.substr(content, 12, 4)
-    place = tf.where(tf.equal(kind, b"VP8L"), 24, 20)
-    flags = tf.io.decode_raw(tf.strings.substr(content, place, 1), tf.uint8)[0]
-    has_alpha = (flags & 0x10 > 0) & tf.not_equal(kind, b"VP8 ")
-    return tf.cond(
-        has_alpha,
-        lambda: _to_rgb(tf.io.decode_webp(content, channels=4)[0]),
-        lambda: tf.io.decode_webp(content, channels=3)[0],
-    )
-
-
-def _to_rgb(pixels: tf.Tensor) -> tf.Tensor:
-    """Turns [h, w, 1 | 3 | 4] into [h, w, 3]: repeats grey, drops alpha."""
-    is_grey = tf.equal(tf.shape(pixels)[2], 1)
-    return tf.cond(
-        is_grey,
-        lambda: tf.repeat(pixels[:, :, :1], 3, axis=2),
-        lambda: pixels[:, :, :3],
-    )
+    if not definition.is_upright:
+        highest = BY_DECODER
+    times = largest_reduction(sides, height, width, definition.geometry)
+    powers = tf.constant([2 << i for i in range(highest)], tf.int64)
+    return tf.reduce_sum(tf.cast(times >= powers, tf.int32))

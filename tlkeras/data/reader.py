@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tlkeras.data.augment import augment_image, view_seed
 from tlkeras.data.dataset import Split
+from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.pipeline import decode_split, naming_bad_files, read_image
 from tlkeras.data.views import UNCHANGED, Views, image_keys
 
@@ -40,6 +41,7 @@ class ViewReader:
         self.size = size
         self.views = views
         self.keys = image_keys(split)
+        self._files = split.files
         load_size = (
             views.augmentation.load_size(size) if views.augmentation else size
         )
@@ -51,6 +53,7 @@ class ViewReader:
         self._load = compile_loader(
             size,
             views if views.augmentation else UNCHANGED,
+            split.definition,
             from_memory=self._decoded is not None,
         )
 
@@ -71,7 +74,7 @@ class ViewReader:
             if self.views.augmentation is None:
                 return source
         else:
-            source = [os.fsencode(self.split.paths[row]) for row in rows]
+            source = [os.fsencode(self._files[row]) for row in rows]
         with naming_bad_files(self.split, self.size):
             return self._load(
                 tf.constant(source),
@@ -82,13 +85,18 @@ class ViewReader:
 
 @functools.lru_cache(maxsize=64)
 def compile_loader(
-    size: tuple[int, int], views: Views, *, from_memory: bool
+    size: tuple[int, int],
+    views: Views,
+    definition: ImageDefinition,
+    *,
+    from_memory: bool,
 ) -> tf.types.experimental.PolymorphicFunction:
     """Compiles what makes images of paths, or of decoded images.
 
     Args:
         size: (height, width) of the result.
         views: How images are shown.
+        definition: What the pixels of a file are.
         from_memory: Whether it is given uint8 [n, H, W, 3] at the loading
             size; else paths [n].
 
@@ -100,7 +108,9 @@ def compile_loader(
 
     def load(item: tuple[tf.Tensor, ...]) -> tf.Tensor:
         source, key, view = item
-        image = source if from_memory else read_image(source, load_size)
+        image = (
+            source if from_memory else read_image(source, load_size, definition)
+        )
         if augmentation is None:
             return image
         seed = view_seed(views.seed, key, view)

@@ -1,7 +1,9 @@
 """Reads every file once: finds damaged, empty, duplicate and mislabelled ones.
 
-Needs neither TensorFlow nor Keras. Decoding here is a check only; the pixels
-that the networks see are defined in `preprocess.py`.
+Decoding here is a check only; the pixels that the networks see are defined in
+`preprocess.py`. Pillow looks at everything, and has the words for what is
+wrong. JPEGs are left to it: both decoders are libjpeg. Of the other formats it
+reads more than TensorFlow does, so TensorFlow decides about their pixels.
 """
 
 import hashlib
@@ -12,26 +14,40 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from tlkeras.data.conversion import (
+    ConversionError,
+    copy_as_png,
+    is_convertible,
+)
 from tlkeras.data.dataset import Example, Ledger, LeftOut
+from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
+from tlkeras.data.image_header import read_size, refuse_pixels
+from tlkeras.data.orientation import read_orientation, turn_upright
 from tlkeras.data.perceptual_hash import HASH_SIDE, perceptual_hash
 from tlkeras.errors import InputError
 
-IMAGE_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP")
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
 MAX_BYTES = 2**29  # of a file; one that is longer is not read
-EXIF_ORIENTATION = 274
 ON_BAD_IMAGE = ("skip", "fail")
 
 
 @dataclass(frozen=True)
 class FileReport:
-    """What a scan found out about one file; `problem` is "" when it is fine."""
+    """What a scan found out about one file; `problem` is "" when it is fine.
+
+    `copy` is a PNG to decode in its place, where one is needed.
+    """
 
     digest: str
     problem: str = ""
     is_rotated: bool = False
     look: int | None = None
+    copy: str = ""
 
 
 def digest_of(content: bytes) -> str:
@@ -39,33 +55,38 @@ def digest_of(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=16).hexdigest()
 
 
-def inspect_bytes(content: bytes) -> FileReport:
+def inspect_bytes(content: bytes, max_pixels: int = MAX_PIXELS) -> FileReport:
     """Decodes an image to find out whether it can be used.
 
     JPEGs are decoded at an eighth of their size where that leaves enough for
     the perceptual hash: all of the file is still read, so that a truncated one
-    is found, at a third of the time.
+    is found, at a third of the time. What its header says is looked at first:
+    a few bytes may claim gigabytes.
+
+    Args:
+        content: Of the file.
+        max_pixels: A larger image is refused before it is decoded.
     """
     from PIL import Image, UnidentifiedImageError
 
     digest = digest_of(content)
     if not content:
         return FileReport(digest, "empty file")
+    refused = refuse_pixels(read_size(content) or (0, 0), max_pixels)
+    if refused:
+        return FileReport(digest, refused)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(content), formats=IMAGE_FORMATS)
             size = image.size
-            is_rotated = image.getexif().get(EXIF_ORIENTATION, 1) != 1
+            is_rotated = read_orientation(content) != 1
             if image.format == "BMP" and image.mode in ("1", "P"):
                 return FileReport(digest, "palette BMP; save it as PNG")
             if image.format == "WEBP" and getattr(image, "is_animated", False):
                 return FileReport(digest, "animated WebP; save one frame")
-            if image.format == "JPEG":
-                width, height = (max(side // 8, HASH_SIDE) for side in size)
-                image.draft(None, (width, height))
-            image.load()
-            look = perceptual_hash(image)
+            pixels = _decode(image, content, max_pixels)
+            look = perceptual_hash(turn_upright(pixels, content))
     except UnidentifiedImageError:
         return FileReport(digest, "not a JPEG, PNG, GIF, BMP or WebP image")
     except Exception as error:  # decoders raise many kinds on damaged files
@@ -75,7 +96,25 @@ def inspect_bytes(content: bytes) -> FileReport:
     return FileReport(digest, is_rotated=is_rotated, look=look)
 
 
-def inspect_file(path: str) -> FileReport:
+def _decode(image: "Image", content: bytes, max_pixels: int) -> "Image":
+    """Decodes by the library that counts in training."""
+    from PIL import Image
+
+    if image.format == "JPEG":
+        width, height = (max(side // 8, HASH_SIDE) for side in image.size)
+        image.draft(None, (width, height))
+        image.load()
+        return image
+    from tlkeras.data.decoders import try_other  # brings TensorFlow
+
+    pixels = try_other(content, max_pixels)
+    if pixels is None:
+        image.load()  # may say what is wrong
+        raise ValueError("TensorFlow cannot decode it; save it again")
+    return Image.fromarray(pixels)
+
+
+def inspect_file(path: str, max_pixels: int = MAX_PIXELS) -> FileReport:
     """Reads and decodes one image file; see `inspect_bytes`."""
     try:
         size = Path(path).stat().st_size
@@ -83,13 +122,32 @@ def inspect_file(path: str) -> FileReport:
             return FileReport(
                 "", f"{size / 2**20:.0f} MiB, above {MAX_BYTES // 2**20}"
             )
-        return inspect_bytes(Path(path).read_bytes())
+        content = Path(path).read_bytes()
+        if is_convertible(content):
+            return _inspect_copy(content, max_pixels)
+        return inspect_bytes(content, max_pixels)
     except OSError as error:
         return FileReport("", f"cannot be read ({error.strerror})")
 
 
+def _inspect_copy(content: bytes, max_pixels: int) -> FileReport:
+    digest = digest_of(content)
+    try:
+        copy = copy_as_png(content, digest, max_pixels)
+    except ConversionError as reason:
+        return FileReport(digest, str(reason))
+    except OSError as error:
+        return FileReport(digest, f"cannot be copied as PNG ({error.strerror})")
+    report = inspect_bytes(copy.read_bytes(), max_pixels)
+    return replace(report, digest=digest, copy=str(copy))
+
+
 def scan(
-    examples: Iterable[Example], *, on_bad_image: str, num_workers: int
+    examples: Iterable[Example],
+    *,
+    on_bad_image: str,
+    num_workers: int,
+    max_pixels: int = MAX_PIXELS,
 ) -> tuple[list[Example], Ledger]:
     """Returns the usable examples, with digests, and the ledger of the rest.
 
@@ -101,6 +159,7 @@ def scan(
         examples: As the source lists them.
         on_bad_image: `skip`, or `fail` at the first damaged file.
         num_workers: Threads that read and decode.
+        max_pixels: A larger image is left out, before it is decoded.
 
     Raises:
         InputError: If `on_bad_image="fail"` and a file is bad, or if no
@@ -112,7 +171,9 @@ def scan(
     )
     examples = [example for example in listed if not example.problem]
     with ThreadPoolExecutor(num_workers) as pool:
-        reports = list(pool.map(inspect_file, (e.path for e in examples)))
+        reports = list(
+            pool.map(lambda e: inspect_file(e.path, max_pixels), examples)
+        )
     readable = []
     for example, report in zip(examples, reports, strict=True):
         if report.problem and on_bad_image == "fail":
@@ -125,7 +186,12 @@ def scan(
             ledger.left_out.append(LeftOut(example.path, report.problem))
         else:
             readable.append(
-                replace(example, digest=report.digest, look=report.look)
+                replace(
+                    example,
+                    digest=report.digest,
+                    look=report.look,
+                    copy=report.copy,
+                )
             )
             ledger.num_with_orientation += report.is_rotated
     if not readable:

@@ -14,9 +14,6 @@ import numpy as np
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Split
 
-# Counts up when `data/preprocess.py` or `data/augment.py` gives other pixels.
-IMAGE_DEFINITION = 1
-
 
 @dataclasses.dataclass(frozen=True)
 class Views:

@@ -220,6 +220,7 @@ class RunResult:
         class_names: [C] in the order of the logits.
         multi_label: Whether images may carry several labels.
         image_size: Side of the square input, pixels.
+        image_definition: `version` and `geometry` of what an image is.
         loss: Key of `optim.losses.LOSSES`.
         num_parameters: Of the whole model.
         trainable_parameters: Of the phase that is kept.
@@ -234,6 +235,9 @@ class RunResult:
     class_names: tuple[str, ...]
     multi_label: bool = False
     image_size: int = 0
+    image_definition: Mapping[str, int | str] = dataclasses.field(
+        default_factory=dict
+    )
     loss: str = ""
     num_parameters: int = 0
     trainable_parameters: int = 0
@@ -255,6 +259,7 @@ class RunResult:
             "class_names": list(self.class_names),
             "multi_label": self.multi_label,
             "image_size": self.image_size,
+            "image_definition": dict(self.image_definition),
             "loss": self.loss,
             "num_parameters": self.num_parameters,
             "trainable_parameters": self.trainable_parameters,

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Dataset, Split
+from tlkeras.data.definition import ImageDefinition, configured_definition
 from tlkeras.data.load import load_configured
 from tlkeras.data.pipeline import ImageBatches
 from tlkeras.data.preprocess import decode_image
@@ -80,6 +81,11 @@ class Run:
         return self.result.image_size
 
     @property
+    def image_definition(self) -> ImageDefinition:
+        """What the pixels of an image are, as in training."""
+        return configured_definition(self.config)
+
+    @property
     def config_hash(self) -> str:
         """The identity of the experiment, as it was when the run began."""
         path = self.directory / workdir.CONFIG
@@ -135,12 +141,15 @@ class Run:
         """Decodes a file into an array; returns its problem, or ""."""
         if os.path.exists(path) and not os.path.isfile(path):
             return "is no regular file"  # a pipe would be waited for
-        problem = inspect_file(path).problem
-        if problem:
-            return problem
+        definition = self.image_definition
+        report = inspect_file(path, definition.max_pixels)
+        if report.problem:
+            return report.problem
         try:
-            content = Path(path).read_bytes()
-            target[:] = decode_image(content, self.image_size, self.image_size)
+            content = Path(report.copy or path).read_bytes()
+            target[:] = decode_image(
+                content, self.image_size, self.image_size, definition
+            )
         except Exception as error:  # the decoder's many kinds
             return f"cannot be decoded ({type(error).__name__})"
         return ""

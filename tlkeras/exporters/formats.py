@@ -71,7 +71,7 @@ def _write_saved_model(job: Job, path: Path) -> None:
         job.served,
         path,
         name=job.name,
-        held_out=job.dataset.splits["validation"].paths,
+        held_out=job.dataset.splits["validation"].files,
         info=job.describe(),
     )
 

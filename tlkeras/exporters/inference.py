@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tlkeras.data.definition import CURRENT, ImageDefinition
 from tlkeras.errors import InputError
 from tlkeras.evaluation.run import Run
 from tlkeras.optim.losses import Loss
@@ -24,12 +25,14 @@ class ServedModel:
         class_names: [C].
         loss: Decides how logits become scores.
         image_size: S, pixels.
+        definition: What the pixels of an encoded image are.
     """
 
     model: keras.Model
     class_names: tuple[str, ...]
     loss: Loss
     image_size: int
+    definition: ImageDefinition = CURRENT
 
     @property
     def multi_label(self) -> bool:
@@ -52,7 +55,13 @@ def build_served_model(run: Run) -> ServedModel:
     model = to_float32(run.model)
     codes = model.get_layer("logits").input
     served = keras.Model(model.inputs, [codes, model.outputs[0]], name="served")
-    return ServedModel(served, run.class_names, run.loss, run.image_size)
+    return ServedModel(
+        served,
+        run.class_names,
+        run.loss,
+        run.image_size,
+        run.image_definition,
+    )
 
 
 def check_class_names(names: Sequence[str]) -> None:

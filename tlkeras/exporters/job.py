@@ -14,6 +14,12 @@ from tlkeras.exporters.parity import Reference
 from tlkeras.exporters.records import ModelInfo
 from tlkeras.optim.losses import compute_probabilities
 
+GEOMETRY_WORDS = {
+    "squash": "decoded, resized without keeping the aspect ratio",
+    "center_crop": "decoded, its middle resized",
+    "letterbox": "decoded, resized between grey bars",
+}
+
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -62,17 +68,20 @@ class Job:
 
     def describe(self) -> ModelInfo:
         """Returns what `model_info.json` says of the model."""
-        size = self.served.image_size
+        size, definition = self.served.image_size, self.served.definition
         return ModelInfo(
             name=self.name,
             version=self.version,
             classes=list(self.served.class_names),
             multi_label=self.served.multi_label,
             image_size=size,
+            image_definition=definition.as_dict(),
             input_contract={
-                "image_bytes": "one encoded JPEG, PNG, GIF, BMP or WebP each; "
-                "decoded, resized without keeping the aspect ratio and "
-                "normalised in the graph; EXIF orientation is not applied",
+                "image_bytes": "one encoded JPEG, PNG, GIF, BMP or WebP each, "
+                f"of at most {definition.max_pixels} pixels; "
+                f"{GEOMETRY_WORDS[definition.geometry]} and normalised in the "
+                "graph; EXIF orientation is "
+                f"{'' if definition.is_upright else 'not '}applied",
                 "image": f"RGB, 0..255, {size} x {size} pixels; normalised in "
                 "the graph",
             },

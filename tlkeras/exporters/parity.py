@@ -55,7 +55,7 @@ class Reference:
         Returns:
             [n] files' bytes, and uint8 [n, S, S, 3].
         """
-        paths = [self.split.paths[row] for row in rows]
+        paths = [self.split.files[row] for row in rows]
         return [Path(path).read_bytes() for path in paths], self.read(rows)
 
     def per_image(self, scores: np.ndarray) -> np.ndarray:

@@ -180,6 +180,7 @@ class ModelInfo:
         classes: [C] in the order of the probabilities.
         multi_label: Whether an image may carry several labels.
         image_size: Side of the square input, pixels.
+        image_definition: `version` and `geometry` of what an image is.
         input_contract: Name of an input -> what it takes.
         backbone: Key of `models.backbones.BACKBONES`.
         config_hash: The identity of the experiment.
@@ -192,6 +193,7 @@ class ModelInfo:
     classes: list[str]
     multi_label: bool
     image_size: int
+    image_definition: dict[str, int | str]
     input_contract: dict[str, str]
     backbone: str
     config_hash: str

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from tlkeras.data.preprocess import decode_image
+from tlkeras.data.preprocess import decode_bounded
 from tlkeras.evaluation.metrics import LABEL_THRESHOLD
 from tlkeras.exporters.inference import ServedModel
 from tlkeras.frozen_graph import freeze_graph
@@ -24,7 +24,8 @@ class ClassifierModule(tf.Module):
     """A classifier from encoded images to named answers.
 
     One function, frozen to constants where the format holds them, is called by
-    all signatures: frozen apart, each would store the weights again.
+    all signatures: frozen apart, each would store the weights again. So is one
+    that decodes.
 
     Args:
         served: What to serve.
@@ -41,6 +42,12 @@ class ClassifierModule(tf.Module):
     ) -> None:
         super().__init__(name="classifier")
         self._size = served.image_size
+        self._definition = served.definition
+        self._read = tf.function(
+            self._read_bytes,
+            input_signature=[tf.TensorSpec((None,), tf.string)],
+            autograph=False,
+        ).get_concrete_function()
         self._multi_label = served.multi_label
         self._to_scores = getattr(tf.nn, served.loss.activation)
         self._class_names = tf.constant(served.class_names)
@@ -121,18 +128,25 @@ class ClassifierModule(tf.Module):
         codes, _ = self._infer(self._read(image_bytes))
         return {"features": codes}
 
-    def _read(self, image_bytes: tf.Tensor) -> tf.Tensor:
+    def _read_bytes(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """Decodes images as in training: float32 [N, S, S, 3] in 0..255."""
         size = self._size
         image_bytes = _check_shape(image_bytes, (None,))
         with tf.control_dependencies([_assert_images(image_bytes)]):
             image_bytes = tf.identity(image_bytes)
-        images = tf.map_fn(
-            lambda content: decode_image(content, size, size),
+        images, num_pixels = tf.map_fn(
+            lambda content: decode_bounded(
+                content, size, size, self._definition
+            ),
             image_bytes,
-            fn_output_signature=tf.TensorSpec((size, size, 3), tf.uint8),
+            fn_output_signature=(
+                tf.TensorSpec((size, size, 3), tf.uint8),
+                tf.TensorSpec((), tf.int64),
+            ),
         )
-        return tf.cast(images, tf.float32)
+        bounded = _assert_pixels(num_pixels, self._definition.max_pixels)
+        with tf.control_dependencies([bounded]):
+            return tf.cast(images, tf.float32)
 
 
 def _check_shape(tensor: tf.Tensor, shape: tuple[int | None, ...]) -> tf.Tensor:
@@ -176,6 +190,20 @@ def _assert_images(image_bytes: tf.Tensor) -> tf.Operation:
             "image_bytes holds no JPEG, PNG, GIF, BMP or WebP at positions",
             tf.where(~is_image)[:, 0],
             "of the batch",
+        ],
+        summarize=16,
+    )
+
+
+def _assert_pixels(num_pixels: tf.Tensor, limit: int) -> tf.Operation:
+    """Fails with the places of images that claim too many pixels, int64 [N]."""
+    is_large = num_pixels > limit
+    return tf.debugging.Assert(
+        ~tf.reduce_any(is_large),
+        [
+            f"image_bytes holds images of over {limit} pixels at positions",
+            tf.where(is_large)[:, 0],
+            "of the batch; make them smaller",
         ],
         summarize=16,
     )

@@ -78,6 +78,7 @@ def convert_to_tflite(
         name=name,
         description=f"Image classifier, {TFLITE_KINDS[kind]}.",
         class_names=served.class_names,
+        image_definition=served.definition.as_dict(),
     )
 
 

@@ -7,14 +7,17 @@ read both.
 """
 
 import io
+import json
 import zipfile
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 LABELS = "labels.txt"
+DEFINITION = "image_definition.json"
 # Constants of the metadata schema, version 1.
 _IMAGE_PROPERTIES, _FEATURE_PROPERTIES = 2, 1  # union ContentProperties
 _NORMALIZATION = 1  # union ProcessUnitOptions
@@ -27,7 +30,12 @@ Field = Callable[[flatbuffers.Builder, int], None]
 
 
 def add_metadata(
-    content: bytes, *, name: str, description: str, class_names: Sequence[str]
+    content: bytes,
+    *,
+    name: str,
+    description: str,
+    class_names: Sequence[str],
+    image_definition: dict[str, Any],
 ) -> bytes:
     """Returns a model file with names, metadata and labels.
 
@@ -36,6 +44,8 @@ def add_metadata(
         name: Of the model.
         description: One sentence.
         class_names: [C] in the order of the scores.
+        image_definition: Version and geometry of what pixels are, for clients
+            that decode.
     """
     model = schema.ModelT.InitFromPackedBuf(content, 0)
     graph = model.subgraphs[0]
@@ -54,8 +64,13 @@ def add_metadata(
     # Mode "a" appends the archive; its offsets count from the file's start.
     with zipfile.ZipFile(file, "a") as archive:
         # A fixed date, so that the same model gives the same bytes.
-        entry_name = zipfile.ZipInfo(LABELS, (1980, 1, 1, 0, 0, 0))
-        archive.writestr(entry_name, "".join(f"{n}\n" for n in class_names))
+        for file_name, text in (
+            (LABELS, "".join(f"{n}\n" for n in class_names)),
+            (DEFINITION, json.dumps(image_definition)),
+        ):
+            archive.writestr(
+                zipfile.ZipInfo(file_name, (1980, 1, 1, 0, 0, 0)), text
+            )
     return file.getvalue()
 
 

@@ -30,6 +30,9 @@ def write_warmup(directory: Path, name: str, paths: Sequence[str]) -> None:
     contents = [
         Path(path).read_bytes() for path in smallest[:NUM_WARMUP_IMAGES]
     ]
+    # What decodes other formats than JPEG is a function of its own in the
+    # graph, prepared when it first runs.
+    contents.append(tf.io.encode_png(tf.zeros((8, 8, 3), tf.uint8)).numpy())
     (directory / WARMUP_FILE).parent.mkdir()
     with tf.io.TFRecordWriter(str(directory / WARMUP_FILE)) as writer:
         for size in WARMUP_BATCH_SIZES:

@@ -10,6 +10,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
+from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.views import Views
 from tlkeras.errors import InputError
 from tlkeras.features.activations import (
@@ -127,7 +128,7 @@ class FrozenPrefix:
         num_rows = len(split) * views.count
         if self.budget.max_bytes is None and num_rows * row > limit:
             keys = wanted_keys(split.digests, views.count)
-            num_rows = len(self._cache(views).missing(keys))
+            num_rows = len(self._cache(views, split.definition).missing(keys))
         needed = num_rows * row
         if others + needed <= limit:
             return ""
@@ -170,11 +171,18 @@ class FrozenPrefix:
         if not live and not self.obstacle(split, views):
             needed = len(split) * views.count * self.layout.row_bytes
             self.budget = self.budget.reserve(place_of(split, views), needed)
-            self._fill(result, views, what)
+            cache = self._cache(views, split.definition)
+            self._fill(result, cache, views, what)
         return result
 
-    def _fill(self, result: Activations, views: Views, what: str) -> None:
-        result.cache = self._cache(views)
+    def _fill(
+        self,
+        result: Activations,
+        cache: ActivationCache,
+        views: Views,
+        what: str,
+    ) -> None:
+        result.cache = cache
         num_views = views.count
         total = num_views * len(result.digests)
         size = _size(total * self.layout.row_bytes)
@@ -193,8 +201,8 @@ class FrozenPrefix:
             return
         finally:
             self.console.stop()
-        while result.cache.repaired:
-            name = result.cache.repaired.pop()
+        while cache.repaired:
+            name = cache.repaired.pop()
             self.console.line(f"  the shard {name} was damaged: done again")
         self.console.line(
             f"  {what}: {computed} of {total} computed, "
@@ -212,7 +220,9 @@ class FrozenPrefix:
     def _root(self) -> Path:
         return workdir.cache_directory() / "activations"
 
-    def _cache(self, views: Views) -> ActivationCache:
+    def _cache(
+        self, views: Views, definition: ImageDefinition
+    ) -> ActivationCache:
         decision = self.choice.decision
         name = recipe_hash(
             self.choice.graph,
@@ -220,6 +230,7 @@ class FrozenPrefix:
             precision=decision.precision,
             storage=self.settings.storage,
             views=views,
+            definition=definition,
         )
         if name not in self._caches:
             self._caches[name] = ActivationCache(self._root / name, self.layout)

@@ -15,14 +15,21 @@ from typing import Any
 import keras
 import numpy as np
 
-from tlkeras.data.views import IMAGE_DEFINITION, Views
+from tlkeras.data.definition import ImageDefinition
+from tlkeras.data.views import Views
 from tlkeras.models.graph import graph_nodes
 
 NOT_COMPUTED = ("name", "trainable", "build_config")
 
 
 def recipe_hash(
-    graph: str, *, engine: str, precision: str, storage: str, views: Views
+    graph: str,
+    *,
+    engine: str,
+    precision: str,
+    storage: str,
+    views: Views,
+    definition: ImageDefinition,
 ) -> str:
     """Returns 24 hex digits for everything but the image and its view.
 
@@ -33,10 +40,12 @@ def recipe_hash(
         storage: dtype on disk.
         views: Their seed counts only where they are augmented; how many there
             are does not.
+        definition: What the pixels of an image are; counts up when
+            `data/preprocess.py` or `data/augment.py` gives others.
     """
     augmentation = views.augmentation
     parts = {
-        "image_definition": IMAGE_DEFINITION,
+        "image_definition": definition.recipe,
         "graph": graph,
         "engine": engine,
         "precision": precision,

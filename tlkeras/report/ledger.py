@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+from tlkeras.data.definition import configured_definition
 from tlkeras.report.headline import quantile_words
 from tlkeras.report.run_files import MAX_CLASS_ROWS, Content, RunFiles
 
@@ -12,8 +13,9 @@ REASON_KINDS = {
     "duplicate of": "duplicates of another file",
     "identical bytes under": "the same bytes under two labels",
     "not a JPEG": "no images",
-    "damaged image": "damaged images",
+    "damaged ": "damaged images",
     "only ": "too small",
+    "too large": "too large",
     "cannot be read": "unreadable files",
 }
 
@@ -50,6 +52,7 @@ def build_ledger(files: RunFiles) -> Content:
         "listed": left_out[:MAX_LISTED_FILES],
         "moved": ledger["moved"],
         "num_with_orientation": ledger["num_with_orientation"],
+        "is_upright": configured_definition(files.config).is_upright,
         "num_duplicates": kinds[REASON_KINDS["duplicate of"]],
     }
 

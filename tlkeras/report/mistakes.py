@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tlkeras.data.definition import configured_definition
 from tlkeras.report.run_files import Content, RunFiles
 from tlkeras.report.thumbnails import make_thumbnail
 
@@ -54,8 +55,9 @@ def build_mistakes(files: RunFiles) -> Content | None:
     if not files.answers:
         return None
     wrong = find_mistakes(files.answers)
-    pairs = [] if files.multi_label else _pairs(wrong)
-    shown = [_with_image(row) for row in wrong[:NUM_MISTAKES]]
+    is_upright = configured_definition(files.config).is_upright
+    pairs = [] if files.multi_label else _pairs(wrong, is_upright)
+    shown = [_with_image(row, is_upright) for row in wrong[:NUM_MISTAKES]]
     pictures = shown + [row for pair in pairs for row in pair.images]
     return {
         "split": files.shown_split,
@@ -93,7 +95,7 @@ def find_mistakes(answers: list[dict[str, str]]) -> list[Mistake]:
     return sorted(wrong, key=lambda mistake: -mistake.probability)
 
 
-def _pairs(wrong: list[Mistake]) -> list[Confusion]:
+def _pairs(wrong: list[Mistake], is_upright: bool) -> list[Confusion]:
     """Returns the most frequent confusions, each with its surest images."""
     groups: dict[tuple[str, str], list[Mistake]] = {}
     for mistake in wrong:
@@ -105,13 +107,13 @@ def _pairs(wrong: list[Mistake]) -> list[Confusion]:
             truth,
             guess,
             len(members),
-            tuple(_with_image(m) for m in members[:IMAGES_A_PAIR]),
+            tuple(_with_image(m, is_upright) for m in members[:IMAGES_A_PAIR]),
         )
         for (truth, guess), members in frequent[:NUM_PAIRS]
         if len(members) > 1
     ]
 
 
-def _with_image(mistake: Mistake) -> Mistake:
-    image = make_thumbnail(mistake.path)
+def _with_image(mistake: Mistake, is_upright: bool) -> Mistake:
+    image = make_thumbnail(mistake.path, is_upright)
     return dataclasses.replace(mistake, image=image)

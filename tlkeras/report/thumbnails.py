@@ -6,7 +6,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tlkeras.data.scan import IMAGE_FORMATS
+from tlkeras.data.conversion import convert_to_png, is_convertible
+from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
+from tlkeras.data.orientation import turn_upright
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -16,13 +18,12 @@ QUALITY = 80  # with SIDE a photo takes some 6.5 kB of the page
 
 
 @functools.lru_cache(maxsize=512)
-def make_thumbnail(path: str) -> str:
+def make_thumbnail(path: str, is_upright: bool = True) -> str:
     """Returns an image file as a small JPEG in a data URI.
-
-    As it was trained on: an EXIF orientation is not applied.
 
     Args:
         path: Of the image.
+        is_upright: Whether an EXIF orientation is applied, as in training.
 
     Returns:
         The URI; "" if the file is gone or cannot be decoded.
@@ -30,12 +31,17 @@ def make_thumbnail(path: str) -> str:
     from PIL import Image
 
     try:
-        with Image.open(Path(path), formats=IMAGE_FORMATS) as image:
+        content = Path(path).read_bytes()
+        if is_convertible(content):
+            content = convert_to_png(content, MAX_PIXELS)
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))
             small = _flatten(image)
     except Exception:  # decoders raise many kinds on damaged files
         return ""
     small.thumbnail((SIDE, SIDE))
+    if is_upright:
+        small = turn_upright(small, content)
     buffer = io.BytesIO()
     small.save(buffer, "JPEG", quality=QUALITY)
     return _data_uri(buffer.getvalue(), "jpeg")

@@ -131,10 +131,13 @@ def run_linear_probe(
 def _sample(dataset: Dataset, max_images: int, seed: int) -> Split:
     """Returns train and validation together, or a part of them."""
     members = [dataset.splits[name] for name in ("train", "validation")]
-    both = Split(
-        sum((m.paths for m in members), ()),
-        np.concatenate([m.targets for m in members]),
-        sum((m.digests for m in members), ()),
+    both = dataclasses.replace(
+        members[0],
+        paths=sum((m.paths for m in members), ()),
+        targets=np.concatenate([m.targets for m in members]),
+        digests=sum((m.digests for m in members), ()),
+        hashes=(),
+        copies=members[0].copies | members[1].copies,
     )
     return both.draw(max_images, seed)
 

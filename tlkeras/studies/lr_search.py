@@ -76,10 +76,10 @@ def find_phase_rates(
             "is impossible; expected increasing rates above 0 and at least "
             f"{MIN_POINTS} steps: check --low, --high and --num_steps."
         )
-    with open_run(config, directory) as opened:
+    with open_run(config, directory) as (config, directory):
         return _search(
             config,
-            opened,
+            directory,
             console,
             phase,
             rule=rule,

@@ -34,8 +34,8 @@ def run_preflight(
         InputError: For unusable input, or the directory of another config.
     """
     console = console or Console(quiet=True)
-    with open_run(config, directory) as opened:
-        return _run_checks(config, opened, console)
+    with open_run(config, directory) as (config, directory):
+        return _run_checks(config, directory, console)
 
 
 def _run_checks(

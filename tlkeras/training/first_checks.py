@@ -67,7 +67,9 @@ def run_cheap_checks(suite: Suite, run: RunContext) -> np.ndarray:
             classifier,
             images[:CONTRACT_IMAGES],
             decode_reference(
-                few.paths[:CONTRACT_IMAGES], classifier.image_size
+                few.files[:CONTRACT_IMAGES],
+                classifier.image_size,
+                few.definition,
             ),
         )
     )

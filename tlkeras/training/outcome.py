@@ -132,6 +132,7 @@ def write_result(
         class_names=tuple(run.dataset.class_names),
         multi_label=run.multi_label,
         image_size=run.classifier.image_size,
+        image_definition=run.dataset.definition.as_dict(),
         loss=run.classifier.head.loss.name,
         num_parameters=run.classifier.model.count_params(),
         trainable_parameters=kept.trainable_parameters,

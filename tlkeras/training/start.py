@@ -29,10 +29,15 @@ MAX_LINES = 20  # of files left out; the ledger names all
 
 
 @contextlib.contextmanager
-def open_run(config: ConfigDict, directory: Path | str) -> Iterator[Path]:
+def open_run(
+    config: ConfigDict, directory: Path | str
+) -> Iterator[tuple[ConfigDict, Path]]:
     """Opens the directory of a valid config's run, before anything else.
 
     It is this process' own inside the block.
+
+    Yields:
+        The config with the image definition of the run, and the directory.
 
     Raises:
         InputError: For an unusable config, or the directory of another one or
@@ -88,9 +93,10 @@ def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
     if memory := ledger.describe_memory():
         console.line(f"  {memory}")
     if ledger.num_with_orientation:
+        is_upright = dataset.definition.is_upright
         console.line(
             f"  {ledger.num_with_orientation} files carry an EXIF orientation, "
-            "which is not applied"
+            f"which is {'' if is_upright else 'not '}applied"
         )
     workdir.write_json(
         directory / workdir.LEDGER,

@@ -72,10 +72,10 @@ def train_and_evaluate(
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
-    with open_run(config, directory) as opened:
-        if (opened / workdir.RESULT).exists():
-            return read_finished(opened)
-        return _run(config, opened, console)
+    with open_run(config, directory) as (config, directory):
+        if (directory / workdir.RESULT).exists():
+            return read_finished(directory)
+        return _run(config, directory, console)
 
 
 def _run(

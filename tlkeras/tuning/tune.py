@@ -18,6 +18,7 @@ from tlkeras.tuning.run_search import run_search
 from tlkeras.tuning.store.oracles import build_oracle
 from tlkeras.tuning.store.search_directory import (
     concluding_settings,
+    follow_search,
     own_search_directory,
     read_finished,
     write_given_config,
@@ -55,6 +56,10 @@ def tune(
     if not (directory / workdir.SEARCH).exists():
         RUNNERS[plan.mode].check_space(plan)
     with own_search_directory(directory, plan):
+        config = follow_search(config, directory)
+        plan = dataclasses.replace(
+            plan, config=follow_search(plan.config, directory)
+        )
         return _tune(config, plan, directory, console)
 
 

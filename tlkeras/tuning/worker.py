@@ -1,5 +1,6 @@
 """A worker: asks the chief for a trial, runs it in a process, and tells."""
 
+import dataclasses
 from pathlib import Path
 
 from tlkeras import workdir
@@ -14,7 +15,7 @@ from tlkeras.tuning.search import (
 from tlkeras.tuning.store.keras_tuner_private import connect
 from tlkeras.tuning.store.oracles import oracle_kind
 from tlkeras.tuning.store.search_clock import is_search_over, read_deadline
-from tlkeras.tuning.store.search_directory import require_search
+from tlkeras.tuning.store.search_directory import follow_search, require_search
 from tlkeras.tuning.trials.full_trials import ProcessTrials
 from tlkeras.tuning.trials.outcome import store_of
 
@@ -34,6 +35,9 @@ def work(plan: SearchPlan, directory: Path, address: Address) -> int:
     if not (directory / workdir.SEARCH).exists():
         client.get_space()  # waits for the chief, who writes it
     require_search(directory, plan)
+    plan = dataclasses.replace(
+        plan, config=follow_search(plan.config, directory)
+    )
     runner = ProcessTrials.of(plan)
     store = store_of(directory)
     count = 0

@@ -14,6 +14,7 @@ from tlkeras import workdir
 from tlkeras.config.config_file import write_config_file
 from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
+from tlkeras.config.image_definition import state_definition
 from tlkeras.errors import InputError
 from tlkeras.locks import sole_use
 from tlkeras.tuning.plan import SearchPlan
@@ -94,8 +95,25 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
         return directory
     workdir.require_own(directory, workdir.SEARCH, what="search")
     workdir.make_directory(directory, what="work directory")
-    workdir.write_json(path, {"format_version": FORMAT_VERSION, **described})
+    data = follow_search(plan.config, directory).data
+    about = {
+        "format_version": FORMAT_VERSION,
+        "image_definition": data.image_definition,
+    }
+    workdir.write_json(path, {**about, **described})
     return directory
+
+
+def follow_search(config: ConfigDict, directory: Path) -> ConfigDict:
+    """Returns the config with the image definition of the search there.
+
+    Raises:
+        InputError: If the config states another one.
+    """
+    path = directory / workdir.SEARCH
+    stored = workdir.read_json(path) if path.exists() else None
+    with workdir.reading(path):
+        return state_definition(config, stored)
 
 
 def concluding_settings(plan: SearchPlan) -> dict[str, Any]:
@@ -139,7 +157,8 @@ def require_search(directory: Path, plan: SearchPlan) -> None:
             "chief's own, on a disk that all machines see: give this worker "
             "the chief's --workdir."
         )
-    _require_same(directory, workdir.read_json(path), describe_search(plan))
+    described = describe_search(plan)
+    _require_same(directory, workdir.read_json(path), described)
 
 
 def _require_same(
