@@ -15,7 +15,7 @@ from tlkeras.config.fields import row_of
 from tlkeras.config.hashing import config_hash, identity
 from tlkeras.config.values import check_value
 from tlkeras.errors import InputError
-from tlkeras.locks import sole_use
+from tlkeras.locks import own_directory
 
 FORMAT_VERSION = 1
 ABOUT = ("format_version", "config_hash")  # beside the config in its file
@@ -66,19 +66,14 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
 
 @contextlib.contextmanager
 def own_run_directory(directory: Path, config: ConfigDict) -> Iterator[Path]:
-    """Opens a run directory and keeps other processes out of it meanwhile.
-
-    A finished run is only read, and stays as it is.
+    """Opens a run directory; see `own_directory`.
 
     Raises:
         InputError: As `open_run_directory`, or if another process is at it.
     """
-    if (directory / workdir.RESULT).exists():
-        yield open_run_directory(directory, config)
-        return
-    workdir.require_own(directory, workdir.CONFIG, what="run")
-    workdir.make_directory(directory, what="work directory")
-    with sole_use(directory):
+    with own_directory(
+        directory, first=workdir.CONFIG, last=workdir.RESULT, what="run"
+    ):
         yield open_run_directory(directory, config)
 
 
