@@ -10,7 +10,7 @@ import pytest
 
 from tlkeras import workdir
 from tlkeras.cli import main
-from tlkeras.console import Console, printable, warn
+from tlkeras.console import Console, complain, printable, warn
 from tlkeras.evaluation.run import Prediction
 from tlkeras.report.model_card import escape_markdown
 from tlkeras.report.text import write_csv_predictions
@@ -19,7 +19,7 @@ HOSTILE = "a\x1b[2J\x07\x9bm\rb.jpg"
 
 
 def test_no_control_reaches_a_terminal(capsys):
-    for print_one in (Console().line, Console().result, warn, main._say):
+    for print_one in (Console().line, Console().result, warn, complain):
         print_one(HOSTILE)
     out, err = capsys.readouterr()
     assert "\x1b" not in out + err

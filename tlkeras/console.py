@@ -89,9 +89,13 @@ class Console:
 
 def warn(text: str) -> None:
     """Prints one line about what goes on without, where there is no console."""
-    text = printable(text)
-    LOGGER.warning(text)
-    print(f"tlkeras: {text}", file=sys.stderr)
+    LOGGER.warning(printable(text))
+    complain(text)
+
+
+def complain(text: str) -> None:
+    """Prints one line on standard error."""
+    print(f"tlkeras: {printable(' '.join(text.split()))}", file=sys.stderr)
 
 
 def log_to_file(path: Path) -> logging.Handler:

@@ -11,6 +11,33 @@ from tlkeras.errors import InputError
 
 
 @contextlib.contextmanager
+def own_directory(
+    directory: Path, *, first: str, last: str, what: str
+) -> Iterator[None]:
+    """Creates a work directory and keeps others out of it meanwhile.
+
+    What is finished is only read, and stays as it is: nobody is kept out.
+
+    Args:
+        directory: That may not exist.
+        first: Name of the file with which work in it begins.
+        last: Name of the file with which work in it ends.
+        what: It holds then, e.g. `run`.
+
+    Raises:
+        InputError: If it holds other files, cannot be written, or somebody
+            else has it.
+    """
+    if (directory / last).exists():
+        yield
+        return
+    workdir.require_own(directory, first, what=what)
+    workdir.make_directory(directory, what="work directory")
+    with sole_use(directory):
+        yield
+
+
+@contextlib.contextmanager
 def sole_use(
     directory: Path, *, who: str = "process", flag: str = "--workdir"
 ) -> Iterator[None]:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 
 LOCK = ".lock"
 CONFIG = "config.json"
@@ -252,7 +252,7 @@ def reading(path: Path | str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        reason = f"{type(error).__name__}: {error}"[:200]
+        reason = quote(f"{type(error).__name__}: {error}")
         raise InputError(
             f"'{path}' is corrupt and cannot be read ({reason}); expected a "
             "file as tlkeras writes it: delete the directory, or restore the "

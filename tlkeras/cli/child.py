@@ -5,7 +5,6 @@ trial whose search was killed must not go on in a directory that the search,
 started again, gives to another process.
 """
 
-import contextlib
 import ctypes
 import os
 import signal
@@ -30,12 +29,22 @@ def end_with_parent(parent: int) -> None:
     Args:
         parent: Process id; if it has ended already, so does this process.
     """
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError, AttributeError):
-            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    is_told = _ask_kernel()
     if not is_below(parent):
         os._exit(1)
-    threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if not is_told:
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+
+
+def _ask_kernel() -> bool:
+    """Lets Linux kill this process after its parent; says whether it will."""
+    if sys.platform != "linux":
+        return False
+    try:
+        prctl = ctypes.CDLL(None).prctl
+        return bool(prctl(PR_SET_PDEATHSIG, signal.SIGKILL) == 0)
+    except (OSError, AttributeError):
+        return False
 
 
 def is_below(parent: int) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from absl import app
 
-from tlkeras.console import printable
+from tlkeras.console import complain
 from tlkeras.errors import GateError, InputError
 from tlkeras.startup import import_frameworks
 from tlkeras.tables import suggest
@@ -93,25 +93,25 @@ def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
     except InputError as error:
         _fail(str(error))
     except GateError as error:
-        _say(str(error))
+        complain(str(error))
     except BrokenPipeError:
         _leave_quietly()
     except OSError as error:
-        _say(f"the system says: {error}")
+        complain(f"the system says: {error}")
     except Exception as error:
         if not _is_out_of_memory(error):
             raise
-        _say(
+        complain(
             "out of memory; lower phases.*.batch_size, model.image_size, "
             "data.max_decoded_bytes or runtime.num_workers, or give the "
             "process more."
         )
     except KeyboardInterrupt:
-        _say("interrupted; the same command goes on.")
+        complain("interrupted; the same command goes on.")
         return 130
     except Ended as end:
         name = signal.Signals(end.number).name
-        _say(f"ended by {name}; the same command goes on.")
+        complain(f"ended by {name}; the same command goes on.")
         return 128 + end.number
     return 1
 
@@ -161,10 +161,6 @@ def _told_of_signals() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL)
 
 
-def _say(text: str) -> None:
-    print(f"tlkeras: {printable(' '.join(text.split()))}", file=sys.stderr)
-
-
 def _leave_quietly() -> None:
     """Ends as programs do whose reader has left, `head` for example.
 
@@ -175,7 +171,7 @@ def _leave_quietly() -> None:
 
 
 def _fail(message: str) -> None:
-    _say(message)
+    complain(message)
     sys.exit(2)
 
 

@@ -11,7 +11,7 @@ from ml_collections import ConfigDict, config_flags
 
 from tlkeras.config import defaults
 from tlkeras.config.hashing import default_workdir
-from tlkeras.console import printable
+from tlkeras.console import complain
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
@@ -64,8 +64,7 @@ def parse_flags(argv: list[str], module: ModuleType) -> list[str]:
         if not wants_help:
             return _parse(argv, module)
     except Exception as error:  # absl's and the config system's many kinds
-        message = " ".join(explain(error, argv).split())
-        print(f"tlkeras: {printable(message)}", file=sys.stderr)
+        complain(explain(error, argv))
         sys.exit(2)
     print(format_flags(module))
     sys.exit(0)

@@ -20,7 +20,7 @@ from tlkeras.config.image_definition import (
 )
 from tlkeras.config.values import check_value
 from tlkeras.errors import InputError
-from tlkeras.locks import sole_use
+from tlkeras.locks import own_directory
 
 FORMAT_VERSION = 1
 ABOUT = ("format_version", "config_hash")  # beside the config in its file
@@ -79,9 +79,7 @@ def open_run_directory(directory: Path, config: ConfigDict) -> Path:
 def own_run_directory(
     directory: Path, config: ConfigDict
 ) -> Iterator[tuple[ConfigDict, Path]]:
-    """Opens a run directory and keeps other processes out of it meanwhile.
-
-    A finished run is only read, and stays as it is.
+    """Opens a run directory; see `own_directory`.
 
     Yields:
         The config with the image definition of the run, and the directory.
@@ -90,20 +88,11 @@ def own_run_directory(
         InputError: As `open_run_directory` and `follow_run`, or if another
             process is at it.
     """
-    if (directory / workdir.RESULT).exists():
-        yield _follow_and_open(directory, config)
-        return
-    workdir.require_own(directory, workdir.CONFIG, what="run")
-    workdir.make_directory(directory, what="work directory")
-    with sole_use(directory):
-        yield _follow_and_open(directory, config)
-
-
-def _follow_and_open(
-    directory: Path, config: ConfigDict
-) -> tuple[ConfigDict, Path]:
-    config = follow_run(config, directory)
-    return config, open_run_directory(directory, config)
+    with own_directory(
+        directory, first=workdir.CONFIG, last=workdir.RESULT, what="run"
+    ):
+        config = follow_run(config, directory)
+        yield config, open_run_directory(directory, config)
 
 
 def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:

@@ -39,7 +39,7 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 
 def _check_number(name: str, value: Any, word: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if not _is_number(value):
         shown = quote(repr(value))
         raise InputError(
             f"{name}={shown} is no number; expected one above 0, or {word}: "

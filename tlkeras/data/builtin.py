@@ -16,7 +16,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder import list_folder
-from tlkeras.data.shared_folder import shared_folder
+from tlkeras.data.shared_folder import shared_path
 from tlkeras.tables import lookup
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -141,10 +141,7 @@ VERSION = 1  # of the drawings; part of the cache folder's name
 def list_builtin(name: str) -> list[Example]:
     """Lists a built-in as examples, writing its files first if need be."""
     make_drawings = lookup(BUILTINS, name, what="built-in data set")
-    written = f"{name}-{VERSION}"
-    folder = workdir.cache_directory() / "builtin" / written
-    if not folder.is_dir():
-        folder = shared_folder("builtin") / written
+    folder = shared_path("builtin", f"{name}-{VERSION}")
     if not folder.is_dir():
         _write_images(folder, make_drawings())
     return list_folder(folder)

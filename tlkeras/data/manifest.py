@@ -9,7 +9,7 @@ import numpy as np
 from tlkeras.data.dataset import Example
 from tlkeras.data.manifest_table import read_rows
 from tlkeras.data.split_names import split_of
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 
 LABEL_SEPARATOR = "|"
 
@@ -103,7 +103,7 @@ def _text(value: Any, column: str, where: str) -> str:
     if isinstance(value, str | int | float):
         return str(value)
     raise InputError(
-        f"{where} has the {column} {str(value)[:50]} of the kind "
+        f"{where} has the {column} {quote(value, 50)} of the kind "
         f"{type(value).__name__}; expected text, a number, or for several "
         "labels a list of these: convert the column."
     )

@@ -5,7 +5,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
 MANIFEST_COLUMNS = ("path", "label", "split")
@@ -30,7 +30,7 @@ def read_rows(manifest: Path) -> list[Row]:
         return (_read_parquet if is_parquet else _read_csv)(manifest)
     except (ValueError, OSError, csv.Error) as error:
         raise InputError(
-            f"The manifest '{manifest}' cannot be read ({str(error)[:200]}); "
+            f"The manifest '{manifest}' cannot be read ({quote(error)}); "
             "expected a table with the columns path,label[,split], in UTF-8 "
             "if it is a CSV."
         ) from None
@@ -84,7 +84,7 @@ def _check_columns(columns: list[str], manifest: Path) -> None:
     double = [name for name in MANIFEST_COLUMNS if columns.count(name) > 1]
     hint = suggest(unknown[0], MANIFEST_COLUMNS) if unknown else ""
     if unknown:
-        problem = f"has the unknown column '{unknown[0][:50]}'"
+        problem = f"has the unknown column '{quote(unknown[0], 50)}'"
     elif missing:
         problem = f"lacks the column '{missing[0]}'"
     elif double:

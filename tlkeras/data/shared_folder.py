@@ -11,6 +11,17 @@ from tlkeras.console import warn
 from tlkeras.errors import InputError
 
 
+def shared_path(kind: str, name: str) -> Path:
+    """Returns where a written source lies, or is to be written.
+
+    Args:
+        kind: Folder of the cache.
+        name: Of the source's folder in it.
+    """
+    path = workdir.cache_directory() / kind / name
+    return path if path.is_dir() else shared_folder(kind) / name
+
+
 def shared_folder(name: str) -> Path:
     """Returns a folder of files that a source is read from, below the cache.
 

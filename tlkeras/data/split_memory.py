@@ -35,11 +35,10 @@ def memory_path(source: str, seed: int, fractions: Sequence[float]) -> Path:
 def recall_moves(memory: Path) -> dict[str, str]:
     """Returns digest -> split of the files that earlier runs moved.
 
-    None where they cannot be read: then data and seed alone decide.
+    Empty where they cannot be read: then data and seed alone decide.
     """
     try:
-        with workdir.reading(memory):
-            return read_split_file(memory, moved_only=True)
+        return read_split_file(memory, moved_only=True)
     except (OSError, InputError) as error:
         warn(f"The memory of earlier splits is left out: {error}")
         return {}

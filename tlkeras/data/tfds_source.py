@@ -13,7 +13,7 @@ from tlkeras import workdir
 from tlkeras.data.builtin import publish_directory
 from tlkeras.data.dataset import SPLITS, Example
 from tlkeras.data.folder import survey_folder
-from tlkeras.data.shared_folder import shared_folder
+from tlkeras.data.shared_folder import shared_path
 from tlkeras.data.splits import digest_text
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
@@ -44,9 +44,7 @@ def list_tfds(
     wanted = _existing_splits(builder, split_names)
     key = digest_text(f"{wanted}:{builder.data_dir}")
     label = builder.info.full_name.replace("/", "-")
-    folder = workdir.cache_directory() / "tfds" / f"{label}-{key}"
-    if not folder.is_dir():
-        folder = shared_folder("tfds") / f"{label}-{key}"
+    folder = shared_path("tfds", f"{label}-{key}")
     if not folder.is_dir():
         _write_files(builder, wanted, folder)
     return [

@@ -16,7 +16,7 @@ from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
 from tlkeras.config.image_definition import state_definition
 from tlkeras.errors import InputError
-from tlkeras.locks import sole_use
+from tlkeras.locks import own_directory
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.space.fields import copy_config
 from tlkeras.tuning.store.search_result import SearchResult
@@ -56,20 +56,14 @@ def default_search_directory(plan: SearchPlan, *, root: str = "tunings") -> str:
 
 @contextlib.contextmanager
 def own_search_directory(directory: Path, plan: SearchPlan) -> Iterator[None]:
-    """Opens a search directory and keeps other chiefs out of it meanwhile.
-
-    A finished search is only read, and stays as it is.
+    """Opens a search directory; see `own_directory`.
 
     Raises:
         InputError: As `open_search_directory`, or if another process is at it.
     """
-    if (directory / workdir.TUNING).exists():
-        open_search_directory(directory, plan)
-        yield
-        return
-    workdir.require_own(directory, workdir.SEARCH, what="search")
-    workdir.make_directory(directory, what="work directory")
-    with sole_use(directory):
+    with own_directory(
+        directory, first=workdir.SEARCH, last=workdir.TUNING, what="search"
+    ):
         open_search_directory(directory, plan)
         yield
 
