@@ -59,6 +59,7 @@ def test_the_file_keeps_its_order():
         "class_names",
         "multi_label",
         "image_size",
+        "image_definition",
         "loss",
         "num_parameters",
         "trainable_parameters",
