@@ -156,12 +156,12 @@ def read_config(directory: Path) -> ConfigDict:
         values.pop(name, None)
     with workdir.reading(path):
         config = ConfigDict(_with_defaults(values))
-        _require_values(config)
+        _require_values(config, path)
     return config
 
 
-def _require_values(config: ConfigDict) -> None:
-    """Raises an error of any kind for what no run can have written."""
+def _require_values(config: ConfigDict, path: Path) -> None:
+    """Raises an error of any kind for what no run of now can have written."""
     for name in config.phases.phase_order:
         for field in ("method", "epochs", "groups"):
             config.phases[name][field]
@@ -169,7 +169,10 @@ def _require_values(config: ConfigDict) -> None:
         try:
             check_value(row_of(name), name, value)
         except InputError as error:
-            raise ValueError(error) from None
+            raise InputError(
+                f"'{path}' is corrupt, or of an earlier version with wider "
+                f"limits: {error} Restore the file, or correct the value in it."
+            ) from None
 
 
 def _with_defaults(values: dict) -> dict:

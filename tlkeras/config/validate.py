@@ -5,11 +5,15 @@ has ranges and names; here are combinations that cannot work. What needs the
 network (layers, stages) is checked where the network is built.
 """
 
+import functools
+from typing import Any
+
 from ml_collections import ConfigDict
 
-from tlkeras.config.defaults import phase_section
+from tlkeras.config.defaults import get_config, phase_section
 from tlkeras.config.dotted import walk
-from tlkeras.config.fields import row_of
+from tlkeras.config.field import Field
+from tlkeras.config.fields import UNKNOWN, row_of
 from tlkeras.config.values import check_value
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
@@ -23,7 +27,7 @@ def validate(config: ConfigDict) -> None:
     """
     for section in config:
         if section == "seed":
-            check_value(row_of("seed"), "seed", config.seed)
+            _check("seed", config.seed)
         elif section != "phases":
             _check_values(config[section], f"{section}.")
     _check_hidden(config.model)
@@ -43,15 +47,30 @@ def validate(config: ConfigDict) -> None:
 
 def _check_values(section: ConfigDict, prefix: str) -> None:
     for name, value in walk(section, prefix):
-        check_value(row_of(name), name, value)
+        _check(name, value)
+
+
+def _check(name: str, value: Any) -> None:
+    """Refuses None too, which ConfigDict takes for any type."""
+    row = row_of(name)
+    if value is None and row is not UNKNOWN and row not in _may_be_none():
+        raise InputError(
+            f"{name}=None says nothing; expected a value, as this field has by "
+            f"default: set --config.{name}."
+        )
+    check_value(row, name, value)
+
+
+@functools.cache
+def _may_be_none() -> tuple[Field, ...]:
+    """Returns the rows of the fields that are None by default."""
+    return tuple(row_of(n) for n, value in walk(get_config()) if value is None)
 
 
 def _check_phases(config: ConfigDict) -> None:
     phases = config.phases
     known = [name for name in phases if name != "phase_order"]
-    check_value(
-        row_of("phases.phase_order"), "phases.phase_order", phases.phase_order
-    )
+    _check("phases.phase_order", phases.phase_order)
     if len(set(phases.phase_order)) < len(phases.phase_order):
         raise InputError(
             f"phases.phase_order={quote(tuple(phases.phase_order))} names a "
