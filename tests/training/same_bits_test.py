@@ -26,32 +26,62 @@ PLACES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("fitted", [True, False], ids=["fit", "solve"])
+@pytest.fixture(scope="module")
+def make_config(make_small_config):
+    """Returns what makes the config of a run that keeps its last phase."""
+
+    def make(method):
+        config = make_small_config({"evaluation.replace_p_value": 1.0})
+        if method == "solve":
+            config.phases.phase_order = ("linear_probe",)
+        return config
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_config):
+    """Method of the last phase -> directory and result of a run of it."""
+    runs = {}
+
+    def run(method):
+        if method not in runs:
+            directory = tmp_path_factory.mktemp(method) / "whole"
+            result = train_and_evaluate(make_config(method), directory)
+            runs[method] = directory, result
+        return runs[method]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("method", "place"),
+    [
+        (method, place)
+        for method in ("fit", "solve")
+        for place, (module, _) in PLACES.items()
+        if method == "fit" or module is not fit  # where nothing is fitted
+    ],
+)
 def test_a_stopped_run_has_the_bits_of_one_that_was_not(
-    small_config, tmp_path, monkeypatch, place, fitted
+    make_config, whole, tmp_path, monkeypatch, method, place
 ):
-    module, name = PLACES[place]
-    if not fitted:
-        small_config.phases.phase_order = ("linear_probe",)
-        if module is fit:
-            pytest.skip("nothing is fitted")
-    small_config.evaluation.replace_p_value = 1.0  # keep the last phase
-    whole = train_and_evaluate(small_config, tmp_path / "whole")
+    directory, expected = whole(method)
+    stopped = tmp_path / "stopped"
     with monkeypatch.context() as patched:
-        patched.setattr(module, name, stop)
+        patched.setattr(*PLACES[place], stop)
         with pytest.raises(Stopped):
-            train_and_evaluate(small_config, tmp_path / "stopped")
-    again = train_and_evaluate(small_config, tmp_path / "stopped")
-    for key in whole:
+            train_and_evaluate(make_config(method), stopped)
+    again = train_and_evaluate(make_config(method), stopped)
+    for key in expected:
         if key.startswith(("val/", "test/")):
-            assert again[key] == whole[key], key
+            assert again[key] == expected[key], key
     for split in ("validation", "test"):
         for file in (
             workdir.evaluation_name(split),
             workdir.predictions_name(split),
         ):
-            assert (tmp_path / "stopped" / file).read_bytes() == (
-                tmp_path / "whole" / file
+            assert (stopped / file).read_bytes() == (
+                directory / file
             ).read_bytes()
-    assert_same_weights(tmp_path / "stopped", tmp_path / "whole")
+    assert_same_weights(stopped, directory)
