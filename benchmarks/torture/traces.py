@@ -13,10 +13,11 @@ from typing import Any
 import h5py
 import numpy as np
 
-# Of JSON and CSV: how long things took, when, where, by whom.
+# Of JSON and CSV: how long things took, when, where, by whom; the size of files
+# that hold such figures.
 VOLATILE = re.compile(
     r"seconds|^time$|latency|worker|started|libraries|^host$|^version$"
-    r"|shared_object_id"
+    r"|shared_object_id|^num_bytes$"
 )
 Trace = dict[str, str]
 
@@ -103,8 +104,9 @@ def _file(path: Path, root: str) -> Any:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-# What goes on holds its clock; an oracle, the order in which workers asked.
-IGNORED = re.compile(r"checkpoints/|oracle\.json|\.lock|worker\d")
+# What goes on holds its clock; an oracle, the order in which workers asked. A
+# look at the test split counts from its begin, also one that was killed.
+IGNORED = re.compile(r"checkpoints/|oracle\.json|\.lock|worker\d|test_looks")
 READERS: dict[str, Callable[[Path, str], Any]] = {
     ".json": _json,
     ".csv": _csv,
