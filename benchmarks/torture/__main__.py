@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 # Campaign -> how much it tries where --count does not say.
-CAMPAIGNS = {"kills": 200}
+CAMPAIGNS = {"configs": 100_000, "images": 100_000, "kills": 200}
 
 
 def main() -> None:
