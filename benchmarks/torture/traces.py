@@ -19,6 +19,8 @@ VOLATILE = re.compile(
     r"seconds|^time$|latency|worker|started|libraries|^host$|^version$"
     r"|shared_object_id|^num_bytes$"
 )
+# Keras counts the models of a process, of which a resumed one builds fewer.
+NUMBERED = re.compile(r"input_layer_\d+")
 Trace = dict[str, str]
 
 
@@ -83,7 +85,8 @@ def _keras(path: Path, root: str) -> Any:
     """The weights of a model, and how it is built."""
     with zipfile.ZipFile(path) as archive:
         weights = io.BytesIO(archive.read("model.weights.h5"))
-        config = json.loads(archive.read("config.json"))
+        text = archive.read("config.json").decode()
+    config = json.loads(NUMBERED.sub("input_layer", text))
     found: dict[str, Any] = {"config": _without(config)}
 
     def visit(name: str, item: Any) -> None:
