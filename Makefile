@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: install quickstart test test-slow coverage lint format pretrain bench
+.PHONY: install quickstart test test-slow coverage lint format pretrain bench torture
 
 install:
 	python3 -m venv .venv
@@ -32,3 +32,6 @@ pretrain:
 
 bench:
 	$(PYTHON) -m benchmarks
+
+torture:
+	$(PYTHON) -m benchmarks.torture

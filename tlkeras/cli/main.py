@@ -141,10 +141,13 @@ class Ended(BaseException):
 def _told_of_signals() -> Iterator[None]:
     """Lets SIGTERM and SIGHUP end a command as Ctrl-C does.
 
-    One that is ignored, as under nohup, stays so.
+    One that is ignored, as under nohup, stays so. Native code that a signal
+    interrupts, while it is imported for example, may raise an error of its own.
     """
+    told: list[int] = []
 
     def end(number: int, _: object) -> None:
+        told.append(number)
         raise Ended(number)
 
     changed = []
@@ -159,6 +162,10 @@ def _told_of_signals() -> Iterator[None]:
         signal.signal(number, end)
     try:
         yield
+    except Exception:
+        if told:
+            raise Ended(told[0]) from None
+        raise
     finally:
         for number in changed:
             signal.signal(number, signal.SIG_DFL)

@@ -15,6 +15,8 @@ REDUCTIONS = (1, 2, 4, 8)  # that libjpeg can decode at
 Decoded = tuple[tf.Tensor, tf.Tensor]
 _CONTENT = tf.TensorSpec((), tf.string)
 _LIMIT = tf.TensorSpec((), tf.int64)
+# The text of an error may be bytes.
+_REFUSALS = (tf.errors.OpError, UnicodeDecodeError)
 
 
 def decode_jpeg(
@@ -56,20 +58,30 @@ def try_other(content: bytes, limit: int) -> np.ndarray | None:
 
     Args:
         content: The bytes of a PNG, GIF, BMP or WebP.
-        limit: Of pixels; beyond it one black pixel is returned.
+        limit: Of pixels.
 
     Returns:
-        uint8 [h, w, 3]; None if it cannot be decoded.
+        uint8 [h, w, 3]; None if it cannot be decoded, or has more pixels.
     """
     try:
-        return _decode_in_graph(content, limit).numpy()
-    except (tf.errors.OpError, UnicodeDecodeError):  # the text may be bytes
+        pixels, num_pixels = _decode_in_graph(content, limit)
+        return pixels.numpy() if num_pixels <= limit else None
+    except _REFUSALS:
         return None
 
 
 @apart(_CONTENT, _LIMIT)
-def _decode_in_graph(content: tf.Tensor, limit: tf.Tensor) -> tf.Tensor:
-    return decode_other(content, limit)[0]
+def _decode_in_graph(content: tf.Tensor, limit: tf.Tensor) -> Decoded:
+    return decode_other(content, limit)
+
+
+def accepts_jpeg(content: bytes) -> bool:
+    """Says whether TensorFlow decodes a JPEG, by a try at an eighth."""
+    try:
+        tf.io.decode_jpeg(content, channels=3, ratio=REDUCTIONS[-1])
+    except _REFUSALS:
+        return False
+    return True
 
 
 def decode_other(content: tf.Tensor, limit: int | tf.Tensor) -> Decoded:

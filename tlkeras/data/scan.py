@@ -2,8 +2,9 @@
 
 Decoding here is a check only; the pixels that the networks see are defined in
 `preprocess.py`. Pillow looks at everything, and has the words for what is
-wrong. JPEGs are left to it: both decoders are libjpeg. Of the other formats it
-reads more than TensorFlow does, so TensorFlow decides about their pixels.
+wrong. JPEGs are left to it: both decoders are libjpeg, and differ only where
+data ends without the marker for it. Of the other formats it reads more than
+TensorFlow does, so TensorFlow decides about their pixels.
 """
 
 import hashlib
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
+JPEG_END = b"\xff\xd9"
+REFUSED = "TensorFlow cannot decode it; save it again"
 MAX_BYTES = 2**29  # of a file; one that is longer is not read
 ON_BAD_IMAGE = ("skip", "fail")
 
@@ -101,17 +104,26 @@ def _decode(image: "Image", content: bytes, max_pixels: int) -> "Image":
     from PIL import Image
 
     if image.format == "JPEG":
-        width, height = (max(side // 8, HASH_SIDE) for side in image.size)
-        image.draft(None, (width, height))
-        image.load()
-        return image
+        return _decode_jpeg(image, content)
     from tlkeras.data.decoders import try_other  # brings TensorFlow
 
     pixels = try_other(content, max_pixels)
     if pixels is None:
         image.load()  # may say what is wrong
-        raise ValueError("TensorFlow cannot decode it; save it again")
+        raise ValueError(REFUSED)
     return Image.fromarray(pixels)
+
+
+def _decode_jpeg(image: "Image", content: bytes) -> "Image":
+    width, height = (max(side // 8, HASH_SIDE) for side in image.size)
+    image.draft(None, (width, height))
+    image.load()
+    if not content.endswith(JPEG_END):
+        from tlkeras.data.decoders import accepts_jpeg  # brings TensorFlow
+
+        if not accepts_jpeg(content):
+            raise ValueError(REFUSED)
+    return image
 
 
 def inspect_file(path: str, max_pixels: int = MAX_PIXELS) -> FileReport:
