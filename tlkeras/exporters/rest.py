@@ -191,7 +191,9 @@ def predict(model: Any, body: bytes) -> Json:
         raise RequestError(400, "'signature_name' key must be a string value.")
     if name not in model.signatures:
         raise RequestError(
-            400, f'Serving signature name: "{name}" not found in signature def'
+            400,
+            f'Serving signature name: "{quote(name)}" not found in signature '
+            "def",
         )
     function = model.signatures[name]
     by_row = "instances" in request
@@ -202,7 +204,8 @@ def predict(model: Any, body: bytes) -> Json:
     if not by_row and isinstance(value, dict) and "b64" not in value:
         if set(value) != {key}:
             raise RequestError(
-                400, f"input tensor alias not found in signature: {[*value]}"
+                400,
+                f"input tensor alias not found in signature: {quote([*value])}",
             )
         value = value[key]
     try:

@@ -26,6 +26,12 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(b"")
 
     def do_POST(self) -> None:
+        if "Transfer-Encoding" in self.headers:
+            # What was not read would be taken for the next request.
+            self.close_connection = True
+            text = "Chunked requests are not read; expected a Content-Length"
+            self._send(411, {"error": text})
+            return
         length = self.headers.get("Content-Length") or "0"
         is_short = length.isdecimal() and len(length) <= MAX_LENGTH_DIGITS
         size = int(length) if is_short else MAX_REQUEST_BYTES + 1
