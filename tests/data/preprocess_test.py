@@ -5,7 +5,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tlkeras.data.complete_decoder import complete_decoder
 from tlkeras.data.definition import CURRENT, FIRST
 from tlkeras.data.preprocess import decode_image, decode_pixels
 from tlkeras.data.scan import inspect_bytes
@@ -117,8 +116,7 @@ def test_a_truncated_webp_is_refused(photo):
 def test_jpeg_is_reduced_as_far_as_the_target_allows(size, reduction):
     content = encode(Image.new("RGB", size[::-1]), "JPEG")
     for definition, limit in ((CURRENT, 32), (FIRST, 8)):
-        decode_all = complete_decoder(*SIZE, definition)
-        pixels, _ = decode_pixels(content, *SIZE, definition, decode_all)
+        pixels, _ = decode_pixels(content, *SIZE, definition)
         times = min(reduction, limit)
         expected = tuple(-(-side // times) for side in size)
         assert tuple(pixels.shape[:2]) == expected
@@ -169,13 +167,3 @@ def test_the_definition_works_in_a_graph_with_any_size(photo):
         np.testing.assert_array_equal(
             decode(content), decode_image(content, *SIZE)
         )
-
-
-def test_a_pipeline_prepares_little_more_than_a_jpeg_decoder():
-    decode = tf.function(
-        lambda content: decode_image(content, *SIZE),
-        input_signature=[tf.TensorSpec((), tf.string)],
-    )
-    graph = decode.get_concrete_function().graph.as_graph_def()
-    functions = graph.library.function
-    assert len(graph.node) + sum(len(f.node_def) for f in functions) < 150

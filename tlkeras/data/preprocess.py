@@ -17,22 +17,27 @@ Version 1 has neither 4 nor the averages of 2, and squashes. JPEGs without an
 orientation have the same pixels in both where no more than 8 is asked for.
 """
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
-from tlkeras.data.complete_decoder import (
-    BY_DECODER,
-    Decode,
-    complete_decoder,
-    complete_decoder_outside,
-    reduction_power,
+from tlkeras.data import orientation_ops
+from tlkeras.data.apart import apart
+from tlkeras.data.decoders import (
+    REDUCTIONS,
+    Decoded,
+    decode_jpeg,
+    decode_other,
+    jpeg_sides,
 )
-from tlkeras.data.decoders import Decoded, decode_jpeg, jpeg_sides
 from tlkeras.data.definition import CURRENT, ImageDefinition
-from tlkeras.data.framing import fill_target
+from tlkeras.data.framing import fill_target, largest_reduction
+from tlkeras.data.reduction import average_squares
 
+MAX_POWER = 15  # an image has no pixels left beyond a reduction of 2**15
+BY_DECODER = len(REDUCTIONS) - 1  # largest power that libjpeg reduces by
 # A JFIF segment of 16 bytes, then a quantisation table: almost every JPEG that
 # no camera wrote. It has no place for an orientation.
 _PLAIN_JPEG = b"\xff\xd8\xff\xe0\0\x10" + bytes(14) + b"\xff\xdb\0\0"
@@ -45,10 +50,7 @@ def decode_image(
     width: int,
     definition: ImageDefinition = CURRENT,
 ) -> tf.Tensor:
-    """Decodes and resizes one encoded image, in this process.
-
-    In a graph only plain JPEGs are decoded by its own ops; what decodes the
-    rest has over a thousand, which every iterator over files would prepare.
+    """Decodes and resizes one encoded image.
 
     Args:
         content: Scalar string, the bytes of a JPEG, PNG, GIF, BMP or WebP.
@@ -61,11 +63,9 @@ def decode_image(
 
     Raises:
         tf.errors.InvalidArgumentError: If the bytes are no such image, or of
-            one with too many pixels; in a graph also UnknownError.
+            one with too many pixels.
     """
-    image, num_pixels = decode_bounded(
-        content, height, width, definition, decoder=complete_decoder_outside
-    )
+    image, num_pixels = decode_bounded(content, height, width, definition)
     limit = definition.max_pixels
     # Not tf.debugging.Assert, which makes a branch of its own.
     checked = tf.raw_ops.Assert(
@@ -77,12 +77,7 @@ def decode_image(
 
 
 def decode_bounded(
-    content: tf.Tensor,
-    height: int,
-    width: int,
-    definition: ImageDefinition,
-    *,
-    decoder: Callable[..., Decode] = complete_decoder,
+    content: tf.Tensor, height: int, width: int, definition: ImageDefinition
 ) -> Decoded:
     """Decodes and resizes one image, unless its header claims too much.
 
@@ -91,27 +86,18 @@ def decode_bounded(
         height: Of the result, pixels.
         width: Of the result, pixels.
         definition: What the pixels of an image are.
-        decoder: (height, width, definition) -> what decodes an image that is no
-            plain JPEG; by default ops that can be exported.
 
     Returns:
         uint8 [height, width, 3], RGB, and the number of pixels that the header
         claims, int64; past the limit the image means nothing.
     """
-    decode_all = decoder(height, width, definition)
-    pixels, num_pixels = decode_pixels(
-        content, height, width, definition, decode_all
-    )
+    pixels, num_pixels = decode_pixels(content, height, width, definition)
     image = fill_target(pixels, height, width, definition.geometry)
     return tf.ensure_shape(image, (height, width, 3)), num_pixels
 
 
 def decode_pixels(
-    content: tf.Tensor,
-    height: int,
-    width: int,
-    definition: ImageDefinition,
-    decode_all: Decode,
+    content: tf.Tensor, height: int, width: int, definition: ImageDefinition
 ) -> Decoded:
     """Decodes one image, upright, at the smallest size that covers the target.
 
@@ -121,10 +107,8 @@ def decode_pixels(
     """
     return tf.cond(
         _is_plain_jpeg(content),
-        lambda: _decode_plain_jpeg(
-            content, height, width, definition, decode_all
-        ),
-        lambda: decode_all(content),
+        lambda: _decode_plain_jpeg(content, height, width, definition),
+        lambda: _decoder_of_all(height, width, definition)(content),
     )
 
 
@@ -136,20 +120,85 @@ def _is_plain_jpeg(content: tf.Tensor) -> tf.Tensor:
 
 
 def _decode_plain_jpeg(
-    content: tf.Tensor,
-    height: int,
-    width: int,
-    definition: ImageDefinition,
-    decode_all: Decode,
+    content: tf.Tensor, height: int, width: int, definition: ImageDefinition
 ) -> Decoded:
     """Decodes a JPEG that is upright; this path is kept short for speed."""
     sides = jpeg_sides(content)
     num_pixels = tf.reduce_prod(sides)
     beyond = BY_DECODER + 1
-    power = reduction_power(sides, height, width, definition, highest=beyond)
+    power = _power_of(sides, height, width, definition, highest=beyond)
+    decode_all = _decoder_of_all(height, width, definition)
     pixels = decode_jpeg(
         content,
         tf.where(num_pixels > definition.max_pixels, beyond + 1, power),
         lambda: decode_all(content)[0],
     )
     return pixels, num_pixels
+
+
+@functools.lru_cache(maxsize=64)
+def _decoder_of_all(
+    height: int, width: int, definition: ImageDefinition
+) -> Callable[[tf.Tensor], Decoded]:
+    """Returns what decodes any image, reduces it and turns it upright."""
+
+    def of_jpeg(
+        content: tf.Tensor, orientation: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        sides = jpeg_sides(content)
+        num_pixels = tf.reduce_prod(sides)
+        power = power_of(sides, orientation)
+        by_decoder = tf.minimum(power, BY_DECODER)
+        is_large = num_pixels > definition.max_pixels
+        pixels = decode_jpeg(
+            content, tf.where(is_large, BY_DECODER + 1, by_decoder)
+        )
+        return pixels, num_pixels, tf.where(is_large, 0, power - by_decoder)
+
+    def of_other(
+        content: tf.Tensor, orientation: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        pixels, num_pixels = decode_other(content, definition.max_pixels)
+        sides = tf.shape(pixels, tf.int64)[:2]
+        return pixels, num_pixels, power_of(sides, orientation)
+
+    def power_of(sides: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+        upright = tf.where(orientation > 4, sides[::-1], sides)
+        return _power_of(upright, height, width, definition)
+
+    @apart(tf.TensorSpec((), tf.string))
+    def decode(content: tf.Tensor) -> Decoded:
+        orientation = (
+            orientation_ops.read_orientation(content)
+            if definition.is_upright
+            else tf.constant(1)
+        )
+        pixels, num_pixels, power = tf.cond(
+            tf.io.is_jpeg(content),
+            lambda: of_jpeg(content, orientation),
+            lambda: of_other(content, orientation),
+        )
+        if definition.is_upright:
+            pixels = average_squares(pixels, power)
+            pixels = orientation_ops.turn_upright(pixels, orientation)
+        return pixels, num_pixels
+
+    return decode
+
+
+def _power_of(
+    sides: tf.Tensor,
+    height: int,
+    width: int,
+    definition: ImageDefinition,
+    highest: int = MAX_POWER,
+) -> tf.Tensor:
+    """Returns the power of two, int32, that an image is reduced by.
+
+    Version 1 leaves to the resize what the JPEG decoder cannot do.
+    """
+    if not definition.is_upright:
+        highest = BY_DECODER
+    times = largest_reduction(sides, height, width, definition.geometry)
+    powers = tf.constant([2 << i for i in range(highest)], tf.int64)
+    return tf.reduce_sum(tf.cast(times >= powers, tf.int32))
