@@ -14,6 +14,7 @@ from tlkeras.config.defaults import get_config, phase_section
 from tlkeras.config.dotted import walk
 from tlkeras.config.field import Field
 from tlkeras.config.fields import UNKNOWN, row_of
+from tlkeras.config.image_definition import FIRST_DEFINITION
 from tlkeras.config.values import check_value
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
@@ -36,7 +37,10 @@ def validate(config: ConfigDict) -> None:
             "data.divide_by_std=True needs a mean to be subtracted first; "
             "expected data.mean=channel or image: set --config.data.mean."
         )
-    if config.data.image_definition == 1 and config.data.geometry != "squash":
+    if (
+        config.data.image_definition == FIRST_DEFINITION
+        and config.data.geometry != "squash"
+    ):
         raise InputError(
             f"data.geometry={config.data.geometry} is unknown to the first "
             "definition of an image; expected squash: set "
