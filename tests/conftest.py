@@ -11,6 +11,9 @@ import numpy as np
 import pytest
 
 PROJECT = Path(__file__).parent.parent
+# For benchmarks/, which is not installed; last, so that tlkeras is the one
+# that is.
+sys.path.append(str(PROJECT))
 # Folders whose tests share runs that are made once a process.
 TOGETHER = ("exporters", "report")
 
