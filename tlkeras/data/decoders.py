@@ -64,15 +64,10 @@ def try_other(content: bytes, limit: int) -> np.ndarray | None:
         uint8 [h, w, 3]; None if it cannot be decoded, or has more pixels.
     """
     try:
-        pixels, num_pixels = _decode_in_graph(content, limit)
+        pixels, num_pixels = decode_other(content, limit)
         return pixels.numpy() if num_pixels <= limit else None
     except _REFUSALS:
         return None
-
-
-@apart(_CONTENT, _LIMIT)
-def _decode_in_graph(content: tf.Tensor, limit: tf.Tensor) -> Decoded:
-    return decode_other(content, limit)
 
 
 def accepts_jpeg(content: bytes) -> bool:
@@ -84,26 +79,26 @@ def accepts_jpeg(content: bytes) -> bool:
     return True
 
 
-def decode_other(content: tf.Tensor, limit: int | tf.Tensor) -> Decoded:
+@apart(_CONTENT, _LIMIT)
+def decode_other(content: tf.Tensor, limit: tf.Tensor) -> Decoded:
     """Decodes PNG and GIF as RGB; BMP and WebP with the channels they have.
 
     Args:
         content: Scalar string, no JPEG.
-        limit: Of pixels, also as an int64 scalar.
+        limit: Of pixels, int64 scalar.
     """
 
     def starts(text: bytes, place: int = 0) -> tf.Tensor:
         return tf.equal(tf.strings.substr(content, place, len(text)), text)
 
-    bound = tf.cast(limit, tf.int64)
     return tf.case(
         [
-            (starts(b"BM"), lambda: _decode_bmp(content, bound)),
-            (starts(b"GIF8"), lambda: _decode_gif(content, bound)),
-            (starts(b"RIFF"), lambda: _decode_webp(content, bound)),
+            (starts(b"BM"), lambda: _decode_bmp(content, limit)),
+            (starts(b"GIF8"), lambda: _decode_gif(content, limit)),
+            (starts(b"RIFF"), lambda: _decode_webp(content, limit)),
         ],
         default=lambda: _bounded(
-            header_ops.png_pixels(content), bound, lambda: _decode_any(content)
+            header_ops.png_pixels(content), limit, lambda: _decode_any(content)
         ),
     )
 

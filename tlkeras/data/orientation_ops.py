@@ -65,27 +65,28 @@ def turn_upright(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
     """Flips and transposes stored pixels so that they are upright.
 
     Args:
-        pixels: [h, w, channels].
+        pixels: uint8 [h, w, channels].
         orientation: int32 scalar, 1 .. 8.
 
     Returns:
-        [h, w, channels], or [w, h, channels] for 5 .. 8.
+        uint8 [h, w, channels], or [w, h, channels] for 5 .. 8.
     """
+    return tf.cond(
+        orientation > 1, lambda: _turn(pixels, orientation), lambda: pixels
+    )
 
-    def turn(value: int) -> tf.Tensor:
-        how = TURNS[value]
-        turned = tf.transpose(pixels, (1, 0, 2)) if how.transposed else pixels
-        axes = [
-            axis
-            for axis, flipped in enumerate(
-                (how.flipped_rows, how.flipped_columns)
-            )
-            if flipped
-        ]
-        return tf.reverse(turned, axes) if axes else turned
 
-    return tf.switch_case(
-        orientation - 1, [lambda value=value: turn(value) for value in TURNS]
+@apart(tf.TensorSpec((None, None, None), tf.uint8), tf.TensorSpec((), tf.int32))
+def _turn(pixels: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
+    turns = [
+        (how.transposed, how.flipped_rows, how.flipped_columns)
+        for how in TURNS.values()
+    ]
+    transposed, *flipped = tf.unstack(tf.constant(turns)[orientation - 1])
+    order = tf.where(transposed, (1, 0, 2), (0, 1, 2))
+    # Unlike tf.reverse, it takes axes that are known when it runs.
+    return tf.raw_ops.Reverse(
+        tensor=tf.transpose(pixels, order), dims=tf.stack([*flipped, False])
     )
 
 

@@ -1,28 +1,24 @@
 """Images of a split in order, and the names of those that cannot be read.
 
-TensorFlow's autotuning is off, because a finite pass waits for its thread,
-which costs up to half of the speed of short passes.
+Threads call one compiled function. A `tf.data` pipeline would prepare the
+decoder's graph anew for each pass, which takes longer than a hundred images.
 """
 
 import contextlib
+import functools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import numpy as np
 import tensorflow as tf
 
 from tlkeras.data.dataset import Split
 from tlkeras.data.definition import ImageDefinition
+from tlkeras.data.parallel import ordered_map
 from tlkeras.data.preprocess import decode_image
 from tlkeras.errors import InputError
 
-
-def _options() -> tf.data.Options:
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    options.deterministic = True
-    options.experimental_optimization.map_parallelization = False
-    return options
+PART = 16  # images that a thread decodes at a time
 
 
 def read_image(
@@ -38,11 +34,54 @@ def read_image(
     return decode_image(tf.io.read_file(path), *size, definition)
 
 
-def list_files(split: Split) -> tf.data.Dataset:
-    """Returns what is decoded of a split; names need not be UTF-8."""
-    return tf.data.Dataset.from_tensor_slices(
-        [os.fsencode(path) for path in split.files]
+@functools.lru_cache(maxsize=64)
+def compile_reader(
+    size: tuple[int, int], definition: ImageDefinition
+) -> tf.types.experimental.PolymorphicFunction:
+    """Compiles what reads files: paths [n] -> uint8 [n, height, width, 3].
+
+    Args:
+        size: (height, width), pixels.
+        definition: What the pixels of an image are.
+    """
+    return tf.function(
+        lambda paths: tf.map_fn(
+            lambda path: read_image(path, size, definition),
+            paths,
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+            parallel_iterations=1,  # the callers are parallel
+        ),
+        input_signature=[tf.TensorSpec((None,), tf.string)],
+        autograph=False,
     )
+
+
+def read_in_order(
+    split: Split, size: tuple[int, int], *, batch_size: int, num_workers: int
+) -> Generator[np.ndarray]:
+    """Yields the images of a split, uint8 [n, height, width, 3].
+
+    Args:
+        split: The images; names need not be UTF-8.
+        size: (height, width), pixels.
+        batch_size: Largest n.
+        num_workers: Threads, each of which reads a batch.
+
+    Raises:
+        InputError: If TensorFlow refuses a file, which it names.
+    """
+    read = compile_reader(size, split.definition)
+
+    def read_from(begin: int) -> np.ndarray:
+        files = split.files[begin : begin + batch_size]
+        return read(tf.constant([os.fsencode(file) for file in files])).numpy()
+
+    with naming_bad_files(split, size):
+        yield from ordered_map(
+            read_from,
+            range(0, len(split), batch_size),
+            num_workers=num_workers,
+        )
 
 
 def decode_split(
@@ -59,14 +98,12 @@ def decode_split(
         uint8 [N, height, width, 3].
     """
     images = np.empty((len(split), *size, 3), np.uint8)
-    files = list_files(split)
-    decoded = files.map(
-        lambda path: read_image(path, size, split.definition),
-        num_parallel_calls=num_workers,
-    ).with_options(_options())
-    with naming_bad_files(split, size):
-        for row, image in enumerate(decoded.as_numpy_iterator()):
-            images[row] = image
+    begin = 0
+    for batch in read_in_order(
+        split, size, batch_size=PART, num_workers=num_workers
+    ):
+        images[begin : begin + len(batch)] = batch
+        begin += len(batch)
     return images
 
 
@@ -79,10 +116,15 @@ def naming_bad_files(split: Split, size: tuple[int, int]) -> Iterator[None]:
     """
     try:
         yield
-    except (tf.errors.InvalidArgumentError, tf.errors.UnknownError):
+    except (
+        tf.errors.InvalidArgumentError,
+        tf.errors.UnknownError,
+        UnicodeDecodeError,  # the text of an error may be bytes
+    ):
+        read = compile_reader(size, split.definition)
         for path, file in zip(split.paths, split.files, strict=True):
             try:
-                read_image(os.fsencode(file), size, split.definition)
+                read(tf.constant([os.fsencode(file)]))
             except (tf.errors.OpError, UnicodeDecodeError):
                 raise InputError(
                     f"'{path}' cannot be decoded by TensorFlow; expected a "
@@ -135,17 +177,9 @@ class ImageBatches:
             self._kept = batches
 
     def _decode(self) -> Iterator[np.ndarray]:
-        files = list_files(self.split)
-        with naming_bad_files(self.split, self.size):
-            yield from (
-                files.map(
-                    lambda path: read_image(
-                        path, self.size, self.split.definition
-                    ),
-                    num_parallel_calls=self.num_workers,
-                )
-                .batch(self.batch_size)
-                .prefetch(2)
-                .with_options(_options())
-                .as_numpy_iterator()
-            )
+        return read_in_order(
+            self.split,
+            self.size,
+            batch_size=self.batch_size,
+            num_workers=self.num_workers,
+        )
