@@ -6,7 +6,11 @@ import tensorflow as tf
 from PIL import Image
 
 from tlkeras.data.definition import CURRENT, FIRST
-from tlkeras.data.preprocess import decode_image, decode_pixels
+from tlkeras.data.preprocess import (
+    decode_contents,
+    decode_image,
+    decode_pixels,
+)
 from tlkeras.data.scan import inspect_bytes
 
 SIZE = (24, 24)
@@ -167,3 +171,28 @@ def test_the_definition_works_in_a_graph_with_any_size(photo):
         np.testing.assert_array_equal(
             decode(content), decode_image(content, *SIZE)
         )
+
+
+def decode_or_none(contents):
+    try:
+        return decode_contents(contents, SIZE)[0]
+    except (tf.errors.OpError, UnicodeDecodeError):
+        return None
+
+
+@pytest.mark.parametrize("size", [(20, 20), (200, 600), (800, 900)])
+def test_a_plain_jpeg_is_the_same_alone_and_among_others(photo, size):
+    jpeg = encode(photo.resize(size[::-1]), "JPEG")
+    alone = decode_contents([jpeg], SIZE)
+    among = decode_contents([jpeg, encode(photo, "PNG")], SIZE)
+    np.testing.assert_array_equal(alone[0], among[0])
+
+
+def test_what_is_no_plain_jpeg_by_one_byte_is_decoded_alike(photo):
+    jpeg, png = encode(photo, "JPEG"), encode(photo, "PNG")
+    for place in range(24):
+        changed = bytearray(jpeg)
+        changed[place] ^= 1
+        alone = decode_or_none([bytes(changed)])
+        among = decode_or_none([bytes(changed), png])
+        np.testing.assert_array_equal(alone, among)

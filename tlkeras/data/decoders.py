@@ -16,21 +16,16 @@ Decoded = tuple[tf.Tensor, tf.Tensor]
 _CONTENT = tf.TensorSpec((), tf.string)
 _LIMIT = tf.TensorSpec((), tf.int64)
 # The text of an error may be bytes.
-_REFUSALS = (tf.errors.OpError, UnicodeDecodeError)
+REFUSALS = (tf.errors.OpError, UnicodeDecodeError)
 
 
-def decode_jpeg(
-    content: tf.Tensor,
-    power: tf.Tensor,
-    *otherwise: Callable[[], tf.Tensor],
-) -> tf.Tensor:
+def decode_jpeg(content: tf.Tensor, power: tf.Tensor) -> tf.Tensor:
     """Decodes a JPEG at a reduction.
 
     Args:
         content: Scalar string.
-        power: int32 scalar; the reduction is 2**power.
-        otherwise: What to return at the powers that libjpeg does not have, in
-            order; at the one after the last, one black pixel.
+        power: int32 scalar; the reduction is 2**power. Past those that libjpeg
+            has there is one black pixel.
 
     Returns:
         uint8 [h, w, 3].
@@ -44,7 +39,7 @@ def decode_jpeg(
     return tf.switch_case(
         power,
         [lambda ratio=ratio: decode(ratio) for ratio in REDUCTIONS]
-        + [*otherwise, _one_pixel],
+        + [_one_pixel],
     )
 
 
@@ -66,7 +61,7 @@ def try_other(content: bytes, limit: int) -> np.ndarray | None:
     try:
         pixels, num_pixels = decode_other(content, limit)
         return pixels.numpy() if num_pixels <= limit else None
-    except _REFUSALS:
+    except REFUSALS:
         return None
 
 
@@ -74,7 +69,7 @@ def accepts_jpeg(content: bytes) -> bool:
     """Says whether TensorFlow decodes a JPEG, by a try at an eighth."""
     try:
         tf.io.decode_jpeg(content, channels=3, ratio=REDUCTIONS[-1])
-    except _REFUSALS:
+    except REFUSALS:
         return False
     return True
 

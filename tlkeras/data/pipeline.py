@@ -5,55 +5,34 @@ decoder's graph anew for each pass, which takes longer than a hundred images.
 """
 
 import contextlib
-import functools
-import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from tlkeras.data.dataset import Split
+from tlkeras.data.decoders import REFUSALS
 from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.parallel import ordered_map
-from tlkeras.data.preprocess import decode_image
+from tlkeras.data.preprocess import decode_contents
 from tlkeras.errors import InputError
 
 PART = 16  # images that a thread decodes at a time
 
 
-def read_image(
-    path: tf.Tensor, size: tuple[int, int], definition: ImageDefinition
-) -> tf.Tensor:
-    """Reads one file as uint8 [height, width, 3].
+def read_files(
+    files: Sequence[str], size: tuple[int, int], definition: ImageDefinition
+) -> np.ndarray:
+    """Reads files as uint8 [n, height, width, 3].
 
     Args:
-        path: Scalar string.
+        files: [n] paths.
         size: (height, width), pixels.
         definition: What the pixels of an image are.
     """
-    return decode_image(tf.io.read_file(path), *size, definition)
-
-
-@functools.lru_cache(maxsize=64)
-def compile_reader(
-    size: tuple[int, int], definition: ImageDefinition
-) -> tf.types.experimental.PolymorphicFunction:
-    """Compiles what reads files: paths [n] -> uint8 [n, height, width, 3].
-
-    Args:
-        size: (height, width), pixels.
-        definition: What the pixels of an image are.
-    """
-    return tf.function(
-        lambda paths: tf.map_fn(
-            lambda path: read_image(path, size, definition),
-            paths,
-            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
-            parallel_iterations=1,  # the callers are parallel
-        ),
-        input_signature=[tf.TensorSpec((None,), tf.string)],
-        autograph=False,
-    )
+    contents = [Path(file).read_bytes() for file in files]
+    return decode_contents(contents, size, definition)
 
 
 def read_in_order(
@@ -70,11 +49,11 @@ def read_in_order(
     Raises:
         InputError: If TensorFlow refuses a file, which it names.
     """
-    read = compile_reader(size, split.definition)
 
     def read_from(begin: int) -> np.ndarray:
-        files = split.files[begin : begin + batch_size]
-        return read(tf.constant([os.fsencode(file) for file in files])).numpy()
+        return read_files(
+            split.files[begin : begin + batch_size], size, split.definition
+        )
 
     with naming_bad_files(split, size):
         yield from ordered_map(
@@ -121,11 +100,10 @@ def naming_bad_files(split: Split, size: tuple[int, int]) -> Iterator[None]:
         tf.errors.UnknownError,
         UnicodeDecodeError,  # the text of an error may be bytes
     ):
-        read = compile_reader(size, split.definition)
         for path, file in zip(split.paths, split.files, strict=True):
             try:
-                read(tf.constant([os.fsencode(file)]))
-            except (tf.errors.OpError, UnicodeDecodeError):
+                read_files([file], size, split.definition)
+            except REFUSALS:
                 raise InputError(
                     f"'{path}' cannot be decoded by TensorFlow; expected a "
                     "baseline JPEG, PNG, GIF, BMP or WebP: remove the file or "

@@ -18,7 +18,7 @@ orientation have the same pixels in both where no more than 8 is asked for.
 """
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -44,11 +44,52 @@ _PLAIN_JPEG = b"\xff\xd8\xff\xe0\0\x10" + bytes(14) + b"\xff\xdb\0\0"
 _PLAIN_MASK = b"\xff" * 6 + bytes(14) + b"\xff\xff\0\0"
 
 
+def decode_contents(
+    contents: Sequence[bytes],
+    size: tuple[int, int],
+    definition: ImageDefinition = CURRENT,
+) -> np.ndarray:
+    """Decodes and resizes encoded images; from any thread.
+
+    Args:
+        contents: [N] JPEG, PNG, GIF, BMP or WebP images.
+        size: (height, width) of the result, pixels.
+        definition: What the pixels of an image are.
+
+    Returns:
+        uint8 [N, height, width, 3], RGB.
+
+    Raises:
+        tf.errors.OpError: If one of them is no such image or has too many
+            pixels; UnicodeDecodeError where the message would quote its bytes.
+    """
+    plain = all(_is_plain(content) for content in contents)
+    return _compile(size, definition, plain)(tf.constant(contents)).numpy()
+
+
+@functools.lru_cache(maxsize=64)
+def _compile(
+    size: tuple[int, int], definition: ImageDefinition, plain: bool
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Compiles the decoder of a size, once a process: that takes a second."""
+    return tf.function(
+        lambda contents: tf.map_fn(
+            lambda content: decode_image(content, *size, definition, plain),
+            contents,
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.uint8),
+            parallel_iterations=1,  # the callers are parallel
+        ),
+        input_signature=[tf.TensorSpec((None,), tf.string)],
+        autograph=False,
+    )
+
+
 def decode_image(
     content: tf.Tensor,
     height: int,
     width: int,
     definition: ImageDefinition = CURRENT,
+    plain: bool = False,
 ) -> tf.Tensor:
     """Decodes and resizes one encoded image.
 
@@ -57,6 +98,8 @@ def decode_image(
         height: Of the result, pixels.
         width: Of the result, pixels.
         definition: What the pixels of an image are.
+        plain: Whether it is known to be a JPEG without metadata; the graph
+            has a tenth of the operations then.
 
     Returns:
         uint8 [height, width, 3], RGB.
@@ -65,7 +108,9 @@ def decode_image(
         tf.errors.InvalidArgumentError: If the bytes are no such image, or of
             one with too many pixels.
     """
-    image, num_pixels = decode_bounded(content, height, width, definition)
+    image, num_pixels = decode_bounded(
+        content, height, width, definition, plain
+    )
     limit = definition.max_pixels
     # Not tf.debugging.Assert, which makes a branch of its own.
     checked = tf.raw_ops.Assert(
@@ -77,7 +122,11 @@ def decode_image(
 
 
 def decode_bounded(
-    content: tf.Tensor, height: int, width: int, definition: ImageDefinition
+    content: tf.Tensor,
+    height: int,
+    width: int,
+    definition: ImageDefinition,
+    plain: bool = False,
 ) -> Decoded:
     """Decodes and resizes one image, unless its header claims too much.
 
@@ -86,12 +135,14 @@ def decode_bounded(
         height: Of the result, pixels.
         width: Of the result, pixels.
         definition: What the pixels of an image are.
+        plain: As for `decode_image`.
 
     Returns:
         uint8 [height, width, 3], RGB, and the number of pixels that the header
         claims, int64; past the limit the image means nothing.
     """
-    pixels, num_pixels = decode_pixels(content, height, width, definition)
+    decode = _decode_plain_jpeg if plain else decode_pixels
+    pixels, num_pixels = decode(content, height, width, definition)
     image = fill_target(pixels, height, width, definition.geometry)
     return tf.ensure_shape(image, (height, width, 3)), num_pixels
 
@@ -112,6 +163,16 @@ def decode_pixels(
     )
 
 
+def _is_plain(content: bytes) -> bool:
+    head = content[: len(_PLAIN_JPEG)].ljust(len(_PLAIN_JPEG), b"\0")
+    return all(
+        byte & mask == wanted
+        for byte, mask, wanted in zip(
+            head, _PLAIN_MASK, _PLAIN_JPEG, strict=True
+        )
+    )
+
+
 def _is_plain_jpeg(content: tf.Tensor) -> tf.Tensor:
     words = tf.io.decode_raw(content, tf.int32, fixed_length=len(_PLAIN_JPEG))
     wanted = np.frombuffer(_PLAIN_JPEG, "<i4")
@@ -124,16 +185,25 @@ def _decode_plain_jpeg(
 ) -> Decoded:
     """Decodes a JPEG that is upright; this path is kept short for speed."""
     sides = jpeg_sides(content)
+    power = _power_of(sides, height, width, definition)
+    return _decode_reduced(content, sides, power, definition)
+
+
+def _decode_reduced(
+    content: tf.Tensor,
+    sides: tf.Tensor,
+    power: tf.Tensor,
+    definition: ImageDefinition,
+) -> Decoded:
+    """Decodes a JPEG and averages what its decoder cannot reduce."""
     num_pixels = tf.reduce_prod(sides)
-    beyond = BY_DECODER + 1
-    power = _power_of(sides, height, width, definition, highest=beyond)
-    decode_all = _decoder_of_all(height, width, definition)
+    is_large = num_pixels > definition.max_pixels
+    by_decoder = tf.minimum(power, BY_DECODER)
     pixels = decode_jpeg(
-        content,
-        tf.where(num_pixels > definition.max_pixels, beyond + 1, power),
-        lambda: decode_all(content)[0],
+        content, tf.where(is_large, BY_DECODER + 1, by_decoder)
     )
-    return pixels, num_pixels
+    rest = tf.where(is_large, 0, power - by_decoder)
+    return average_squares(pixels, rest), num_pixels
 
 
 @functools.lru_cache(maxsize=64)
@@ -142,25 +212,17 @@ def _decoder_of_all(
 ) -> Callable[[tf.Tensor], Decoded]:
     """Returns what decodes any image, reduces it and turns it upright."""
 
-    def of_jpeg(
-        content: tf.Tensor, orientation: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def of_jpeg(content: tf.Tensor, orientation: tf.Tensor) -> Decoded:
         sides = jpeg_sides(content)
-        num_pixels = tf.reduce_prod(sides)
         power = power_of(sides, orientation)
-        by_decoder = tf.minimum(power, BY_DECODER)
-        is_large = num_pixels > definition.max_pixels
-        pixels = decode_jpeg(
-            content, tf.where(is_large, BY_DECODER + 1, by_decoder)
-        )
-        return pixels, num_pixels, tf.where(is_large, 0, power - by_decoder)
+        return _decode_reduced(content, sides, power, definition)
 
-    def of_other(
-        content: tf.Tensor, orientation: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def of_other(content: tf.Tensor, orientation: tf.Tensor) -> Decoded:
         pixels, num_pixels = decode_other(content, definition.max_pixels)
-        sides = tf.shape(pixels, tf.int64)[:2]
-        return pixels, num_pixels, power_of(sides, orientation)
+        if definition.is_upright:
+            sides = tf.shape(pixels, tf.int64)[:2]
+            pixels = average_squares(pixels, power_of(sides, orientation))
+        return pixels, num_pixels
 
     def power_of(sides: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         upright = tf.where(orientation > 4, sides[::-1], sides)
@@ -173,13 +235,12 @@ def _decoder_of_all(
             if definition.is_upright
             else tf.constant(1)
         )
-        pixels, num_pixels, power = tf.cond(
+        pixels, num_pixels = tf.cond(
             tf.io.is_jpeg(content),
             lambda: of_jpeg(content, orientation),
             lambda: of_other(content, orientation),
         )
         if definition.is_upright:
-            pixels = average_squares(pixels, power)
             pixels = orientation_ops.turn_upright(pixels, orientation)
         return pixels, num_pixels
 
@@ -187,18 +248,13 @@ def _decoder_of_all(
 
 
 def _power_of(
-    sides: tf.Tensor,
-    height: int,
-    width: int,
-    definition: ImageDefinition,
-    highest: int = MAX_POWER,
+    sides: tf.Tensor, height: int, width: int, definition: ImageDefinition
 ) -> tf.Tensor:
     """Returns the power of two, int32, that an image is reduced by.
 
     Version 1 leaves to the resize what the JPEG decoder cannot do.
     """
-    if not definition.is_upright:
-        highest = BY_DECODER
+    highest = MAX_POWER if definition.is_upright else BY_DECODER
     times = largest_reduction(sides, height, width, definition.geometry)
     powers = tf.constant([2 << i for i in range(highest)], tf.int64)
     return tf.reduce_sum(tf.cast(times >= powers, tf.int32))

@@ -2,16 +2,15 @@
 
 import functools
 import math
-import os
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from tlkeras.data.augment import augment_image, view_seed
 from tlkeras.data.dataset import Split
-from tlkeras.data.definition import ImageDefinition
-from tlkeras.data.pipeline import decode_split, naming_bad_files, read_image
-from tlkeras.data.views import UNCHANGED, Views, image_keys
+from tlkeras.data.pipeline import decode_split, naming_bad_files, read_files
+from tlkeras.data.views import Views, image_keys
 
 
 class ViewReader:
@@ -41,21 +40,14 @@ class ViewReader:
         self.size = size
         self.views = views
         self.keys = image_keys(split)
-        self._files = split.files
-        load_size = (
+        self._load_size = (
             views.augmentation.load_size(size) if views.augmentation else size
         )
         self._decoded: np.ndarray | None = None
-        if len(split) * math.prod(load_size) * 3 <= max_decoded_bytes:
+        if len(split) * math.prod(self._load_size) * 3 <= max_decoded_bytes:
             self._decoded = decode_split(
-                split, load_size, num_workers=num_workers
+                split, self._load_size, num_workers=num_workers
             )
-        self._load = compile_loader(
-            size,
-            views if views.augmentation else UNCHANGED,
-            split.definition,
-            from_memory=self._decoded is not None,
-        )
 
     def __call__(self, rows: np.ndarray, views: np.ndarray) -> np.ndarray:
         """Returns images [n, height, width, 3] in 0..255.
@@ -69,67 +61,62 @@ class ViewReader:
         Raises:
             InputError: If TensorFlow refuses a file, which it names.
         """
+        images = self._read(rows)
+        if self.views.augmentation is None:
+            return images
+        return compile_augmenter(self.size, self.views)(
+            tf.constant(images),
+            tf.constant(self.keys[rows]),
+            tf.constant(np.asarray(views, np.int64)),
+        ).numpy()
+
+    def _read(self, rows: np.ndarray) -> np.ndarray:
         if self._decoded is not None:
-            source = self._decoded[rows]
-            if self.views.augmentation is None:
-                return source
-        else:
-            source = [os.fsencode(self._files[row]) for row in rows]
-        with naming_bad_files(self.split, self.size):
-            return self._load(
-                tf.constant(source),
-                tf.constant(self.keys[rows]),
-                tf.constant(np.asarray(views, np.int64)),
-            ).numpy()
+            return self._decoded[rows]
+        split = self.split
+        with naming_bad_files(split, self._load_size):
+            return read_files(
+                [split.files[row] for row in rows],
+                self._load_size,
+                split.definition,
+            )
 
 
 @functools.lru_cache(maxsize=64)
-def compile_loader(
-    size: tuple[int, int],
-    views: Views,
-    definition: ImageDefinition,
-    *,
-    from_memory: bool,
-) -> tf.types.experimental.PolymorphicFunction:
-    """Compiles what makes images of paths, or of decoded images.
+def compile_augmenter(
+    size: tuple[int, int], views: Views
+) -> Callable[..., tf.Tensor]:
+    """Compiles what augments decoded images.
 
     Args:
         size: (height, width) of the result.
-        views: How images are shown.
-        definition: What the pixels of a file are.
-        from_memory: Whether it is given uint8 [n, H, W, 3] at the loading
-            size; else paths [n].
+        views: How images are shown, with an augmentation.
 
     Returns:
-        (paths or images, keys int64 [n], views int64 [n]) -> images.
+        (images uint8 [n, H, W, 3] at the loading size, keys int64 [n], views
+        int64 [n]) -> float32 [n, height, width, 3].
     """
     augmentation = views.augmentation
-    load_size = augmentation.load_size(size) if augmentation else size
+    assert augmentation is not None
 
-    def load(item: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        source, key, view = item
-        image = (
-            source if from_memory else read_image(source, load_size, definition)
-        )
-        if augmentation is None:
-            return image
+    def augment(item: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        image, key, view = item
         seed = view_seed(views.seed, key, view)
         return augment_image(image, seed, size, augmentation)
 
     number = tf.TensorSpec((None,), tf.int64)
-    source = (
-        tf.TensorSpec((None, *load_size, 3), tf.uint8)
-        if from_memory
-        else tf.TensorSpec((None,), tf.string)
-    )
-    output = tf.TensorSpec((*size, 3), tf.float32 if augmentation else tf.uint8)
+    load_size = augmentation.load_size(size)
     return tf.function(
         lambda *items: tf.map_fn(
-            load,
+            augment,
             items,
-            fn_output_signature=output,
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.float32),
             parallel_iterations=1,  # the callers are parallel
         ),
-        input_signature=[source, number, number],
+        input_signature=[
+            tf.TensorSpec((None, *load_size, 3), tf.uint8),
+            number,
+            number,
+        ],
         autograph=False,
     )

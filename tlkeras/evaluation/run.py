@@ -16,8 +16,7 @@ from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.definition import ImageDefinition, configured_definition
 from tlkeras.data.load import load_configured
-from tlkeras.data.pipeline import ImageBatches
-from tlkeras.data.preprocess import decode_image
+from tlkeras.data.pipeline import ImageBatches, read_files
 from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import evaluate_split
@@ -146,10 +145,8 @@ class Run:
         if report.problem:
             return report.problem
         try:
-            content = Path(report.copy or path).read_bytes()
-            target[:] = decode_image(
-                content, self.image_size, self.image_size, definition
-            )
+            size = (self.image_size, self.image_size)
+            (target[:],) = read_files([report.copy or path], size, definition)
         except Exception as error:  # the decoder's many kinds
             return f"cannot be decoded ({type(error).__name__})"
         return ""
