@@ -1,5 +1,7 @@
 """The two ways a command can end badly, and what each one means."""
 
+from collections.abc import Callable
+
 
 class InputError(ValueError):
     """A user's mistake: bad input, configuration or environment (exit code 2).
@@ -9,17 +11,27 @@ class InputError(ValueError):
     """
 
 
-def quote(value: object, limit: int = 200) -> str:
-    """Returns a value as an error message shows it, however long it is.
+def quote(
+    value: object, limit: int = 200, form: Callable[[object], str] = str
+) -> str:
+    r"""Returns a value as an error message shows it, however long it is.
+
+    On one line, without what a terminal obeys.
 
     Example:
-    >>> quote("cat"), quote("x" * 300, limit=8)
-    ('cat', 'xxxxx...')
+    >>> quote("cat"), quote("x" * 300, limit=8), quote("2", form=repr)
+    ('cat', 'xxxxx...', "'2'")
+    >>> print(quote("a\x1b[2J\n"))
+    a\x1b[2J\n
     """
     try:
-        text = str(value)
+        text = form(value)
     except ValueError:  # Python writes no number of more than 4300 digits
         text = f"a {type(value).__name__} of thousands of digits"
+    text = "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode()
+        for c in text[: limit + 1]
+    )
     return text if len(text) <= limit else f"{text[: limit - 3]}..."
 
 

@@ -99,8 +99,11 @@ def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
         _leave_quietly()
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
-            _fail(f"A name is too long; expected one of a file: {quote(error)}")
-        complain(f"the system says: {quote(error)}")
+            _fail(
+                f"'{quote(error.filename)}' is no name on this system; "
+                "expected fewer characters: choose a shorter one."
+            )
+        complain(f"the system says: {quote(error, limit=400)}")
     except Exception as error:
         if not _is_out_of_memory(error):
             raise

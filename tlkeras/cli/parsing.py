@@ -9,7 +9,7 @@ from typing import Any
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from tlkeras.config import defaults
+from tlkeras.config import defaults, validate
 from tlkeras.config.hashing import default_workdir
 from tlkeras.console import complain
 from tlkeras.errors import InputError, quote
@@ -154,7 +154,8 @@ def resolve_config() -> ConfigDict:
     """Returns the config of the flags, with --data put in.
 
     Raises:
-        InputError: If --data and --config.data.source name different sources.
+        InputError: If --data and --config.data.source name different sources,
+            or for a value that means nothing.
     """
     try:
         config = FLAGS.config
@@ -184,6 +185,7 @@ def resolve_config() -> ConfigDict:
                 "other."
             )
         config.data.source = FLAGS.data
+    validate(config)  # before the directory is named after its values
     return config
 
 

@@ -26,7 +26,6 @@ class Field:
         choices: Words that it may be; () = any value of its type.
         limits: Of a number.
         word: That may stand in place of a number.
-        may_be_none: Whether None is one of the choices.
         check: Another rule: (name, value) raises an InputError.
         search: `NEVER`, `IN_FULL` or `ON_CODES`.
         scale: In which it is usually searched, `linear` or `log`.
@@ -39,7 +38,6 @@ class Field:
     choices: tuple[str, ...] = ()
     limits: Range | None = None
     word: str = ""
-    may_be_none: bool = False
     check: Callable[[str, Any], None] | None = None
     search: str = NEVER
     scale: str = "linear"

@@ -257,7 +257,7 @@ ROWS = (
         scale="log",
     ),
     _group("learning_rate", limits=POSITIVE, scale="log"),
-    _group("optimizer", choices=OPTIMIZER_NAMES, may_be_none=True),
+    _group("optimizer", choices=OPTIMIZER_NAMES),
     _group("weight_decay", limits=NOT_NEGATIVE, scale="log"),
     _group("clipnorm", limits=POSITIVE, scale="log"),
     _phase("early_stopping_patience", limits=COUNT),

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -51,9 +52,9 @@ def identity(config: ConfigDict) -> dict[str, Any]:
 def _name_and_content(text: str) -> str:
     """Returns a file's name and the hash of its bytes; other texts as is."""
     path = Path(text)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / workdir.MODEL
-    if not text or not path.is_file():
+    if not text or not os.path.isfile(path):  # also no name at all
         return text
     with open(path, "rb") as file:
         digest = hashlib.file_digest(

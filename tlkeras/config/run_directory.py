@@ -19,7 +19,7 @@ from tlkeras.config.image_definition import (
     state_definition,
 )
 from tlkeras.config.values import check_value
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.locks import own_directory
 
 FORMAT_VERSION = 1
@@ -184,9 +184,9 @@ def _with_defaults(values: dict) -> dict:
     def merge(default: dict, stored: dict) -> dict:
         if not isinstance(stored, dict):
             raise InputError(
-                f"A section of the run's {workdir.CONFIG} is corrupt ({stored} "
-                f"instead of {', '.join(default)}); expected the config of a "
-                "run: delete the directory and start again."
+                f"A section of the run's {workdir.CONFIG} is corrupt "
+                f"({quote(stored)} instead of {', '.join(default)}); expected "
+                "the config of a run: delete the directory and start again."
             )
         return stored | {
             key: merge(value, stored[key])
@@ -226,7 +226,8 @@ def _require_same(path: Path, config: ConfigDict) -> None:
         difference = "its fields differ"
         if found:
             name, theirs, mine = found
-            difference = f"{name} was {theirs!r} and is {mine!r}"
+            before, now = (quote(v, form=repr) for v in (theirs, mine))
+            difference = f"{name} was {before} and is {now}"
     raise InputError(
         f"The work directory '{path.parent}' belongs to another config "
         f"({difference}); expected the same config or a new directory: choose "

@@ -1,11 +1,18 @@
 """Whether one value is what its field may hold, and the sentence if not."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-from tlkeras.config.field import Field, Range
+from tlkeras.config.defaults import get_config
+from tlkeras.config.dotted import walk
+from tlkeras.config.field import Field, Range, patterns_of
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
+
+# Of files, on every system.
+LONGEST_NAME = 255  # bytes
+LONGEST_PATH = 4000
 
 
 def check_value(row: Field, name: str, value: Any) -> None:
@@ -19,7 +26,14 @@ def check_value(row: Field, name: str, value: Any) -> None:
     Raises:
         InputError: Naming the field, what it may be, and the flag.
     """
-    if row.choices and not (value is None and row.may_be_none):
+    if value is None and row.name in _required():
+        raise InputError(
+            f"{name}=None is no value of this field; expected one such as "
+            f"{quote(_required()[row.name], form=repr)}: set --config.{name}."
+        )
+    if isinstance(value, str):
+        _check_text(name, value)
+    if row.choices and value is not None:
         _check_choice(name, value, row.choices)
     if row.limits and not (row.word and value == row.word):
         if row.word:
@@ -27,6 +41,32 @@ def check_value(row: Field, name: str, value: Any) -> None:
         _check_range(name, value, row.limits)
     if row.check:
         row.check(name, value)
+
+
+@functools.cache
+def _required() -> dict[str, Any]:
+    """Returns name of a row -> its default, where that is not None."""
+    return {
+        pattern: value
+        for name, value in walk(get_config())
+        for pattern in patterns_of(name)
+        if value is not None
+    }
+
+
+def _check_text(name: str, value: str) -> None:
+    """Refuses what no file, layer or word can be called.
+
+    A text that names no file is looked for as one all the same.
+    """
+    parts = value.encode(errors="surrogatepass").split(b"/")
+    is_name = max(map(len, parts)) <= LONGEST_NAME and "\0" not in value
+    if not is_name or len(value) > LONGEST_PATH:
+        raise InputError(
+            f"{name}='{quote(value)}' is no name; expected at most "
+            f"{LONGEST_NAME} bytes between slashes, {LONGEST_PATH} characters "
+            f"in all, and no zero byte: set --config.{name}."
+        )
 
 
 def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
@@ -40,7 +80,7 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
 
 def _check_number(name: str, value: Any, word: str) -> None:
     if not _is_number(value):
-        shown = quote(repr(value))
+        shown = quote(value, form=repr)
         raise InputError(
             f"{name}={shown} is no number; expected one above 0, or {word}: "
             f"set --config.{name}."
@@ -86,8 +126,9 @@ def check_words(
     """Refuses a tuple of anything but words, or of others than the choices."""
     for word in value:
         if not isinstance(word, str):
+            shown = quote(word, form=repr)
             raise InputError(
-                f"{name}={quote(tuple(value))} holds {quote(repr(word))}; "
+                f"{name}={quote(tuple(value))} holds {shown}; "
                 f"expected words only: set --config.{name}."
             )
         if choices:

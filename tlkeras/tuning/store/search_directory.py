@@ -15,7 +15,7 @@ from tlkeras.config.config_file import write_config_file
 from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
 from tlkeras.config.image_definition import state_definition
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.locks import own_directory
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.space.fields import copy_config
@@ -85,7 +85,7 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
     path = directory / workdir.SEARCH
     described = describe_search(plan)
     if path.exists():
-        _require_same(directory, workdir.read_json(path), described)
+        _require_same(path, described)
         return directory
     workdir.require_own(directory, workdir.SEARCH, what="search")
     workdir.make_directory(directory, what="work directory")
@@ -122,9 +122,9 @@ def read_finished(directory: Path, plan: SearchPlan) -> SearchResult:
         InputError: If it was concluded with other settings: its runs have
             looked at the test split, which another winner must not see again.
     """
-    result = SearchResult.from_dict(
-        workdir.read_json(directory / workdir.TUNING)
-    )
+    path = directory / workdir.TUNING
+    with workdir.reading(path):
+        result = SearchResult.from_dict(workdir.read_json(path))
     settings = concluding_settings(plan)
     for name, theirs in result.settings.items():
         mine = settings[name]
@@ -151,22 +151,21 @@ def require_search(directory: Path, plan: SearchPlan) -> None:
             "chief's own, on a disk that all machines see: give this worker "
             "the chief's --workdir."
         )
-    described = describe_search(plan)
-    _require_same(directory, workdir.read_json(path), described)
+    _require_same(path, describe_search(plan))
 
 
-def _require_same(
-    directory: Path, stored: dict[str, Any], described: dict[str, Any]
-) -> None:
+def _require_same(path: Path, described: dict[str, Any]) -> None:
+    with workdir.reading(path):
+        stored = dict(workdir.read_json(path))
     for key, mine in described.items():
         theirs = stored.get(key)
         if theirs == json.loads(json.dumps(mine)):
             continue
         what = "space" if key == "space" else "config"
         raise InputError(
-            f"The work directory '{directory}' belongs to a search of another "
-            f"{what} ({_difference(theirs, mine, key)}); expected the same "
-            "search or a new directory: choose another --workdir."
+            f"The work directory '{path.parent}' belongs to a search of "
+            f"another {what} ({_difference(theirs, mine, key)}); expected the "
+            "same search or a new directory: choose another --workdir."
         )
 
 
@@ -176,7 +175,8 @@ def _difference(theirs: Any, mine: Any, key: str) -> str:
     short = name.removeprefix("space.")  # names of ranges have dots themselves
     if short == name:
         short = name.rpartition(".")[2]
-    return f"{short} was {was!r} and is {now!r}"
+    before, after = (quote(value, form=repr) for value in (was, now))
+    return f"{short} was {before} and is {after}"
 
 
 def write_given_config(
