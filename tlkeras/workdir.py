@@ -10,6 +10,7 @@ back as the same name.
 
 import contextlib
 import csv
+import errno
 import json
 import os
 import re
@@ -250,7 +251,9 @@ def reading(path: Path | str) -> Iterator[None]:
             "wrote: check the directory given."
         ) from None
     except Exception as error:
-        if isinstance(error, OSError) and error.errno is not None:
+        # A damaged archive sends its reader to places that are none.
+        is_damage = getattr(error, "errno", None) in (None, errno.EINVAL)
+        if isinstance(error, OSError) and not is_damage:
             raise
         reason = quote(f"{type(error).__name__}: {error}")
         raise InputError(

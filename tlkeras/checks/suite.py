@@ -56,13 +56,14 @@ class Suite:
 
     def write(self) -> None:
         """Writes all results, with those of earlier commands."""
-        merged = {
-            row["name"]: row
-            for row in (
-                workdir.read_json(self.path) if self.path.exists() else []
-            )
-            if row.get("data") == self.data
-        }
+        merged = {}
+        if self.path.exists():
+            with workdir.reading(self.path):
+                merged = {
+                    row["name"]: row
+                    for row in workdir.read_json(self.path)
+                    if row.get("data") == self.data
+                }
         merged |= {
             r.name: {**dataclasses.asdict(r), "data": self.data}
             for r in self.results

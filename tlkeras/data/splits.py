@@ -14,7 +14,7 @@ from pathlib import Path
 from tlkeras import workdir
 from tlkeras.data.dataset import SPLITS, Example, count_labels
 from tlkeras.data.split_names import split_of
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
 SPLIT_COLUMNS = ["digest", "path", "split", "moved"]
@@ -230,8 +230,9 @@ def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
         split = split_of(row["split"] or "")
         if split is None:
             raise InputError(
-                f"Row {number} of '{path}' has the split '{row['split']}'; "
-                "expected train, validation or test: correct it."
+                f"Row {number} of '{path}' has the split "
+                f"'{quote(row['split'])}'; expected train, validation or test: "
+                "correct it."
             )
         if row["moved"] == "1" or not moved_only:
             before = decided.setdefault(row["digest"], split)

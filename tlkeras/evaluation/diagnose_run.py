@@ -51,8 +51,10 @@ def read_histories(
     """
     rows = workdir.read_table(directory / workdir.HISTORY)
     loss = lookup(LOSSES, result.loss, what="loss")
-    counts = workdir.read_json(directory / workdir.LEDGER)["class_counts"]
-    shares = np.array(list(counts["validation"].values()), float)
+    path = directory / workdir.LEDGER
+    with workdir.reading(path):
+        counts = workdir.read_json(path)["class_counts"]["validation"]
+        shares = np.array(list(counts.values()), float)
     num_validation = result.scores[VALIDATION].num_examples
     shares /= num_validation
     return [

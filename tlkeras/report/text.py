@@ -43,12 +43,14 @@ def format_result(result: RunResult, directory: Path) -> str:
 def format_diagnosis(directory: Path) -> str:
     """Returns one line a finding, with what to try; "" without any."""
     path = directory / workdir.DIAGNOSIS
-    findings = workdir.read_json(path)["findings"] if path.exists() else []
-    return "\n".join(
-        f"{found['phase']}: {found['name'].replace('_', ' ')}. "
-        f"{found['message']} {found['change']} {found['flag']}"
-        for found in findings
-    )
+    if not path.exists():
+        return ""
+    with workdir.reading(path):
+        return "\n".join(
+            f"{found['phase']}: {found['name'].replace('_', ' ')}. "
+            f"{found['message']} {found['change']} {found['flag']}"
+            for found in workdir.read_json(path)["findings"]
+        )
 
 
 def format_export(record: ExportRecord, output: Path) -> str:

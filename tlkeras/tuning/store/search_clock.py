@@ -124,6 +124,7 @@ def is_search_over(directory: Path) -> bool:
 
 def _read(directory: Path) -> ClockState:
     path = directory / workdir.SEARCH_CLOCK
-    return (
-        ClockState(**workdir.read_json(path)) if path.exists() else ClockState()
-    )
+    if not path.exists():
+        return ClockState()
+    with workdir.reading(path):
+        return ClockState(**workdir.read_json(path))

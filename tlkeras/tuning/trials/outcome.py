@@ -117,7 +117,8 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
     path = folder / workdir.OUTCOME
     if not path.exists():
         return None
-    return TrialOutcome.from_dict(workdir.read_json(path))
+    with workdir.reading(path):
+        return TrialOutcome.from_dict(workdir.read_json(path))
 
 
 def read_outcomes(store: Path) -> list[TrialOutcome]:
