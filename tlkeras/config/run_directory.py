@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,13 @@ from ml_collections import ConfigDict
 from tlkeras import workdir
 from tlkeras.config.defaults import get_config
 from tlkeras.config.dotted import first_difference, walk
-from tlkeras.config.fields import row_of
 from tlkeras.config.hashing import config_hash, identity
 from tlkeras.config.image_definition import (
     FIRST_DEFINITION,
     PILLOW_MAX_PIXELS,
     state_definition,
 )
-from tlkeras.config.values import check_value
+from tlkeras.config.validate import check_field
 from tlkeras.errors import InputError
 from tlkeras.locks import own_directory
 
@@ -156,20 +156,25 @@ def read_config(directory: Path) -> ConfigDict:
         values.pop(name, None)
     with workdir.reading(path):
         config = ConfigDict(_with_defaults(values))
-        _require_values(config)
+        _require_values(config, path)
     return config
 
 
-def _require_values(config: ConfigDict) -> None:
+def _require_values(config: ConfigDict, path: Path) -> None:
     """Raises an error of any kind for what no run can have written."""
     for name in config.phases.phase_order:
         for field in ("method", "epochs", "groups"):
             config.phases[name][field]
     for name, value in walk(config):
         try:
-            check_value(row_of(name), name, value)
+            check_field(name, value)
         except InputError as error:
-            raise ValueError(error) from None
+            raise InputError(
+                f"'{path}' is corrupt, or an earlier tlkeras allowed more "
+                f"({re.split('[:;] set --config', str(error))[0]}); write such "
+                f"a value for {name} into the file, by which a finished model "
+                "stays as it is, or start again."
+            ) from None
 
 
 def _with_defaults(values: dict) -> dict:
