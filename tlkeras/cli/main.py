@@ -15,7 +15,7 @@ from tlkeras.console import complain
 from tlkeras.errors import GateError, InputError
 from tlkeras.startup import import_frameworks
 from tlkeras.tables import suggest
-from tlkeras.workdir import ESCAPED
+from tlkeras.workdir import AS_THEY_ARE, ESCAPED
 
 # Command -> what it does. The module is `tlkeras.cli.COMMAND`.
 COMMANDS = {
@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)  # any name of a file prints
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors=AS_THEY_ARE)  # and is read
     argv = list(sys.argv if argv is None else argv)
     command = argv[1] if len(argv) > 1 else "--help"
     if command in ("--help", "-h", "help", "--helpfull"):

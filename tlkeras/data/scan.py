@@ -128,6 +128,8 @@ def inspect_file(path: str, max_pixels: int = MAX_PIXELS) -> FileReport:
         return inspect_bytes(content, max_pixels)
     except OSError as error:
         return FileReport("", f"cannot be read ({error.strerror})")
+    except ValueError as error:  # of a name with a null byte
+        return FileReport("", f"cannot be read ({error})")
 
 
 def _inspect_copy(content: bytes, max_pixels: int) -> FileReport:
