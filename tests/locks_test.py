@@ -1,7 +1,9 @@
 """One process at a time in the directory of a run, a search or an export."""
 
+import errno
 import threading
 
+import filelock
 import pytest
 
 from tlkeras import workdir
@@ -92,3 +94,15 @@ def test_the_error_of_a_lock_survives_what_happened_inside(tmp_path):
         fail()
     with sole_use(tmp_path):
         pass
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_a_disk_without_locks_ends_no_work(tmp_path, monkeypatch, capsys, code):
+    def refuse(*_, **__):
+        raise OSError(code, "No locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
+    with sole_use(tmp_path):
+        pass
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "knows no locks" in line

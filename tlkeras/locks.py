@@ -1,13 +1,18 @@
 """One process, or thread, at a time in a directory."""
 
 import contextlib
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from tlkeras import workdir
+from tlkeras.console import warn
 from tlkeras.errors import InputError
+
+# Of file systems that know no locks, such as NFS without its daemon.
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP)
 
 
 @contextlib.contextmanager
@@ -43,7 +48,8 @@ def sole_use(
 ) -> Iterator[None]:
     """Keeps others out of a directory that there is, for as long as it takes.
 
-    The system gives the lock back when the process ends, however it ends.
+    The system gives the lock back when the process ends, however it ends. On a
+    file system without locks work goes on without one, and a line says so.
 
     Args:
         directory: To work in.
@@ -61,6 +67,14 @@ def sole_use(
             f"Another {who} is at work in '{directory}'; expected one at a "
             f"time: wait for it, or choose another {flag}."
         ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        warn(
+            f"The file system of '{directory}' knows no locks "
+            f"({error.strerror}): see to it that one {who} at a time works "
+            "there."
+        )
     try:
         yield
     finally:
