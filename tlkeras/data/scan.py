@@ -128,7 +128,7 @@ def inspect_file(path: str, max_pixels: int = MAX_PIXELS) -> FileReport:
         return inspect_bytes(content, max_pixels)
     except OSError as error:
         return FileReport("", f"cannot be read ({error.strerror})")
-    except ValueError as error:  # of a name with a null byte
+    except ValueError as error:  # a name with a null character
         return FileReport("", f"cannot be read ({error})")
 
 

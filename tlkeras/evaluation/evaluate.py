@@ -101,4 +101,7 @@ def count_test_look(directory: Path, command: str) -> int:
 def read_test_looks(directory: Path) -> list[dict[str, str]]:
     """Returns all looks at the test split so far."""
     path = directory / workdir.TEST_LOOKS
-    return workdir.read_json(path)["looks"] if path.exists() else []
+    if not path.exists():
+        return []
+    with workdir.reading(path):
+        return [dict(look) for look in workdir.read_json(path)["looks"]]
