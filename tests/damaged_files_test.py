@@ -161,6 +161,19 @@ def test_an_edited_config_is_one_sentence(tmp_path, place, value):
         read_config(tmp_path)
 
 
+def test_a_value_beyond_the_limits_of_now_costs_no_run(tmp_path):
+    open_run_directory(tmp_path, get_config())
+    path = tmp_path / workdir.CONFIG
+    text = path.read_text()
+    few = '"bootstrap_samples": 1000'
+    assert few in text
+    path.write_text(text.replace(few, f"{few}000"))
+    with pytest.raises(InputError, match="earlier version") as error:
+        read_config(tmp_path)
+    assert "evaluation.bootstrap_samples=1000000 is out" in str(error.value)
+    assert "delete" not in str(error.value)
+
+
 def test_a_disk_that_is_full_at_the_start_leaves_no_dead_end(
     tmp_path, monkeypatch
 ):

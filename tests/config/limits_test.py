@@ -1,6 +1,7 @@
 """What no computer can do is refused before anything is read."""
 
 import math
+import re
 
 import pytest
 
@@ -110,3 +111,13 @@ def test_a_quoted_value_is_short():
     assert len(quote("x" * 10_000)) == 200
     assert "int of thousands of digits" in quote(10**5000)
     assert quote("cat") == "cat"
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, value in walk(get_config()) if value is not None]
+)
+def test_none_is_no_value_where_the_default_is_one(name):
+    config = get_config()
+    set_value(config, name, None)
+    with pytest.raises(InputError, match=f"{re.escape(name)}=None"):
+        validate(config)

@@ -137,3 +137,10 @@ def test_nothing_left_after_duplicates_is_one_sentence(
     expected = "identical bytes under a and b|the same bytes under several"
     with pytest.raises(InputError, match=expected):
         load_dataset(str(tmp_path), on_empty_class=on_empty_class)
+
+
+def test_what_is_wrong_with_a_table_is_said_once_and_whole(tmp_path, rows):
+    (tmp_path / "m.csv").write_text("filename,class\na.jpg,x\n")
+    with pytest.raises(InputError, match=r"remove the others\.$") as error:
+        list_manifest(tmp_path / "m.csv")
+    assert str(error.value).count("m.csv") == 1

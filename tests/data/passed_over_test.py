@@ -117,12 +117,18 @@ def link_to_nothing(place):
     (place / "x.jpg").symlink_to(place / "absent")
 
 
+def link_itself_to_nothing(place):
+    place.rmdir()
+    place.symlink_to("/absent/disk")
+
+
 EMPTY_CLASSES = {
     "holds no image": lambda place: None,
     "holds no image.": lambda place: (place / "notes.txt").write_text("a"),
     "damaged": lambda place: (place / "a.jpg").write_bytes(b"\xff\xd8\xff"),
     "empty file": lambda place: (place / "a.jpg").write_bytes(b""),
     "link to nothing": link_to_nothing,
+    "class on a disk that is gone": link_itself_to_nothing,
     "not a JPEG|HEIC": lambda place: (place / "a.heic").write_bytes(
         b"\0\0\0\x18ftypheic" + b"\0" * 99
     ),
@@ -195,3 +201,32 @@ def test_a_file_called_like_ours_leaves_a_class_alone(folder):
     (folder / "china" / "config.json").write_text('{"camera": 3}')
     (folder / "flower" / "export.json").write_text('[{"label": "rose"}]')
     assert len(list_folder(folder)) == 80
+
+
+def test_a_link_to_a_class_does_not_take_its_images(folder):
+    (folder / "bird").symlink_to("china")
+    with pytest.raises(InputError, match=r"'bird' has no .* under bird and ch"):
+        load_dataset(str(folder))
+
+
+def test_a_split_that_is_a_link_is_read_or_refused(tmp_path, photo_folder):
+    shutil.copytree(photo_folder, tmp_path / "train")
+    shutil.copytree(photo_folder, tmp_path / "val")
+    (tmp_path / "test").symlink_to("val")
+    splits = {e.split for e in list_folder(tmp_path)}
+    assert splits == {"train", "validation", "test"}
+    (tmp_path / "test").unlink()
+    (tmp_path / "test").symlink_to("/absent/disk")
+    with pytest.raises(InputError, match="holds 'test', without class folders"):
+        list_folder(tmp_path)
+
+
+def test_links_among_many_folders_end(folder):
+    names = [f"x{number}" for number in range(7)]
+    for name in names:
+        (folder / name).mkdir()
+        shutil.copy(folder / "china" / "00.jpg", folder / name)
+        for other in names:
+            (folder / name / other).symlink_to(folder / other)
+    assert len(list_folder(folder)) < 80 + 7 * 6**3 * 2
+    assert "behind more than 3 links" in reasons(folder).values()

@@ -93,3 +93,38 @@ def test_out_of_memory_is_one_sentence(capsys, exhaust):
 def test_other_errors_are_no_lack_of_memory():
     with pytest.raises(ZeroDivisionError):
         _run(lambda arguments: 1 // 0, [])
+
+
+def test_a_split_file_of_other_images_is_refused(photo_folder, split_file):
+    rows = split_file.read_text().splitlines()
+    strangers = [rows[0], *(f"x{row[1:]}" for row in rows[1:])]
+    split_file.write_text("\n".join(strangers))
+    with pytest.raises(InputError, match="names none of the images"):
+        load_dataset(str(photo_folder), split_file=str(split_file))
+
+
+def test_an_image_in_two_splits_is_refused(photo_folder, split_file):
+    text = split_file.read_text()
+    row = next(line for line in text.splitlines() if ",train," in line)
+    split_file.write_text(text + row.replace(",train,", ",test,") + "\n")
+    with pytest.raises(InputError, match="has the split test for an image"):
+        load_dataset(str(photo_folder), split_file=str(split_file))
+
+
+@pytest.mark.parametrize("where", ["data.source", "data.split_file"])
+def test_a_name_that_is_too_long_is_one_short_sentence(
+    photo_folder, where, capsys
+):
+    given = {"data.source": str(photo_folder), where: "x" * 5000}
+
+    def load(_):
+        load_dataset(
+            given["data.source"], split_file=given.get("data.split_file", "")
+        )
+
+    with pytest.raises(SystemExit) as end:
+        _run(load, ["tlkeras"])
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "too long" in said
+    assert len(said) < 400

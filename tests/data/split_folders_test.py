@@ -118,3 +118,32 @@ def test_a_class_of_another_name_in_a_split_is_hinted(
         shutil.copy(photo_folder / "flower" / path.name, path)
     with pytest.raises(InputError, match="Did you mean 'china'"):
         load_dataset(str(tmp_path))
+
+
+def test_a_grid_of_folders_is_refused_with_both_ways_out(
+    tmp_path, photo_folder
+):
+    for name in ("cat", "dog"):
+        put(photo_folder, tmp_path / name, names=("left", "right"))
+    with pytest.raises(InputError, match=r"and dog, .* left, right in each"):
+        list_folder(tmp_path)
+    for side in ("left", "right"):  # as the message advises
+        inner = tmp_path / "dog" / side
+        inner.rename(inner.with_name(f"dog_{side}"))
+    assert {e.labels[0] for e in list_folder(tmp_path)} == {"cat", "dog"}
+
+
+@pytest.mark.parametrize("inner", [("cat", "dog"), ("train", "test")])
+def test_the_folder_below_is_named_where_it_was_meant(
+    tmp_path, photo_folder, inner
+):
+    put(photo_folder, tmp_path / "archive", names=inner)
+    with pytest.raises(InputError, match=f"--data='{tmp_path}/archive'"):
+        list_folder(tmp_path)
+
+
+def test_an_empty_split_is_to_be_filled_or_removed(tmp_path, photo_folder):
+    put(photo_folder, tmp_path / "train")
+    (tmp_path / "val" / "china").mkdir(parents=True)
+    with pytest.raises(InputError, match=r"'val', without .* fill it, or move"):
+        list_folder(tmp_path)

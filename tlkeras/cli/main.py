@@ -1,6 +1,7 @@
 """`tlkeras COMMAND`: finds the command's module and hands over to absl."""
 
 import contextlib
+import errno
 import importlib
 import io
 import os
@@ -12,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from absl import app
 
 from tlkeras.console import complain
-from tlkeras.errors import GateError, InputError
+from tlkeras.errors import GateError, InputError, quote
 from tlkeras.startup import import_frameworks
 from tlkeras.tables import suggest
 from tlkeras.workdir import AS_THEY_ARE, ESCAPED
@@ -99,7 +100,9 @@ def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
     except BrokenPipeError:
         _leave_quietly()
     except OSError as error:
-        complain(f"the system says: {error}")
+        if error.errno == errno.ENAMETOOLONG:
+            _fail(f"A name is too long; expected one of a file: {quote(error)}")
+        complain(f"the system says: {quote(error)}")
     except Exception as error:
         if not _is_out_of_memory(error):
             raise

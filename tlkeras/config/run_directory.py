@@ -170,10 +170,10 @@ def _require_values(config: ConfigDict, path: Path) -> None:
             check_field(name, value)
         except InputError as error:
             raise InputError(
-                f"'{path}' is corrupt, or an earlier tlkeras allowed more "
-                f"({re.split('[:;] set --config', str(error))[0]}); write such "
-                f"a value for {name} into the file, by which a finished model "
-                "stays as it is, or start again."
+                f"'{path}' is corrupt, or of an earlier version with wider "
+                f"limits ({re.split('[:;] set --config', str(error))[0]}); "
+                "restore the file, or correct the value in it, by which a "
+                "finished model stays as it is."
             ) from None
 
 

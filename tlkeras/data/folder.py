@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder_tree import OURS, Folder, FoundFile, read_tree
-from tlkeras.data.split_names import SPLIT_NAMES, split_of
+from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError
 from tlkeras.workdir import as_text
 
@@ -89,7 +89,9 @@ def _list_class(folder: Folder, split: str | None) -> list[Example]:
     if not folder.has_images and any(file.problem == OURS for file in files):
         return _pass_over_all(folder)
     labels = (as_text(folder.name),)  # models and files hold text only
-    if not folder.has_images:
+    if not folder.has_images and str(folder.path) not in {
+        file.path for file in files
+    }:
         files.insert(0, FoundFile(str(folder.path), NO_IMAGE))
     return [
         Example(file.path, labels, split, problem=file.problem)
@@ -116,15 +118,16 @@ def _find_splits(root: Folder) -> dict[Path, str]:
         raise _undecided(
             root,
             f"holds '{strangers[0].name}' beside {_names(nested or flat)}",
-            "expected split folders only, or class folders only: move the "
-            "other folder away",
+            "expected split folders only, as train, validation and test, or "
+            f"class folders only: rename '{strangers[0].name}' or move it away",
         )
     if flat and (is_divided or (folders and not strangers)):
+        to_do = "sort its images" if flat[0].has_images else "fill it"
         raise _undecided(
             root,
             f"holds '{flat[0].name}', without class folders with images in it",
             "expected split folders SPLIT/CLASS/NAME, or class folders with "
-            "other names: sort its images, or move it away",
+            f"other names: {to_do}, or move it away",
         )
     if not is_divided:
         _require_classes(root, folders)
@@ -154,23 +157,34 @@ def _require_each_once(root: Folder, named: dict[Path, str]) -> None:
 
 
 def _require_classes(root: Folder, folders: list[Folder]) -> None:
-    """Refuses folders that hold the same folders: they are no classes."""
-    by_content = defaultdict(list)
+    """Refuses folders that hold the same folders: they may be no classes."""
+    by_content: dict[frozenset[str], Folder] = {}
     for folder in folders:
         inner = _class_folders(folder)
         if any(not file.problem for file in folder.files) or len(inner) < 2:
             continue
-        names = frozenset(name.strip().casefold() for name in inner)
-        by_content[names].append(folder)
-        if len(by_content[names]) > 1 or all(map(split_of, inner)):
+        shown = ", ".join(inner[:3])
+        if len(folders) == 1 or all(map(split_of, inner)):
             raise _undecided(
                 root,
-                f"holds {_names(by_content[names])}, with folders "
-                f"{', '.join(inner[:3])} in {_each(by_content[names])}: splits "
-                "or classes",
-                "expected CLASS/NAME or SPLIT/CLASS/NAME with splits called "
-                f"{', '.join(SPLIT_NAMES)}: rename the folders, pass the one "
-                "above the classes, or list the images in a manifest",
+                f"holds {folder.name}, with folders {shown} in it",
+                "expected CLASS/NAME or SPLIT/CLASS/NAME: pass "
+                f"--data='{folder.path}' or, if it is a class, put splits "
+                "above the classes",
+            )
+        names = frozenset(name.strip().casefold() for name in inner)
+        other = by_content.setdefault(names, folder)
+        if other is not folder:
+            both = f"{other.name} and {folder.name}"
+            raise _undecided(
+                root,
+                f"holds {both}, with folders {shown} in each, and either may "
+                "be the classes",
+                f"expected CLASS/NAME or SPLIT/CLASS/NAME: if {both} are "
+                "classes, give the folders in them different names, as "
+                f"{folder.name}_{inner[0]}, or list the images in a manifest; "
+                f"if {shown} are, call the outer folders train, validation "
+                "or test",
             )
 
 
@@ -180,10 +194,6 @@ def _class_folders(folder: Folder) -> list[str]:
 
 def _names(folders: Iterable[Folder]) -> str:
     return " and ".join(folder.name for folder in folders)
-
-
-def _each(folders: list[Folder]) -> str:
-    return "each" if len(folders) > 1 else "it"
 
 
 def _undecided(root: Folder, problem: str, advice: str) -> InputError:

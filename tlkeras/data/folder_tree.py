@@ -36,12 +36,17 @@ SYSTEM_NAMES = frozenset(
     }
 )
 HIDDEN = "hidden or of the system"
+DANGLING = "a link to nothing"
+MAX_LINKS = 3  # to folders on one way, so that links among many end
 OURS = "written by tlkeras"
 
 
 @dataclasses.dataclass(frozen=True)
 class FoundFile:
     """A file, or a folder that is not entered; `problem` says why it is none.
+
+    A folder that cannot be entered, as on a disk that is gone, is a `Folder`
+    that holds itself as such a file: it may be a class, or a split.
 
     Attributes:
         path: Of it.
@@ -98,10 +103,10 @@ class Folder:
 def read_tree(directory: Path) -> Folder:
     """Reads what lies below a folder.
 
-    Links are followed; a folder is entered once, so that links in a circle end.
+    Links are followed, but not to a folder that they lie in.
     """
     above = (directory.resolve(), *directory.resolve().parents)
-    return _read(directory, {_identity(path) for path in above})
+    return _read(directory, frozenset(map(_identity, above)), 0)
 
 
 def _identity(path: Path) -> tuple[int, int]:
@@ -109,33 +114,50 @@ def _identity(path: Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _read(directory: Path, seen: set[tuple[int, int]]) -> Folder:
+def _read(
+    directory: Path, above: frozenset[tuple[int, int]], num_links: int
+) -> Folder:
     with os.scandir(directory) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     return Folder(
         directory,
-        tuple(_look_at(directory / e.name, e, seen) for e in entries),
+        tuple(
+            _look_at(directory / e.name, e, above, num_links) for e in entries
+        ),
     )
 
 
 def _look_at(
-    path: Path, entry: os.DirEntry[str], seen: set[tuple[int, int]]
+    path: Path,
+    entry: os.DirEntry[str],
+    above: frozenset[tuple[int, int]],
+    num_links: int,
 ) -> FoundFile | Folder:
     """Returns a folder with what it holds, or a file with its problem."""
+    if is_hidden(entry.name):
+        return FoundFile(str(path), HIDDEN)
     try:
-        if is_hidden(entry.name):
-            return FoundFile(str(path), HIDDEN)
         if not entry.is_dir():
-            return FoundFile(str(path), _problem_of(entry))
+            problem = _problem_of(entry)
+            may_be_class = problem == DANGLING and not _is_named(entry)
+            file = FoundFile(str(path), problem)
+            return Folder(path, (file,)) if may_be_class else file
         if is_written_by_us(path):
             return FoundFile(str(path), OURS)
         identity = _identity(path)
-        if identity in seen:
+        if identity in above:
             return FoundFile(str(path), "a folder that is read already")
-        seen.add(identity)
-        return _read(path, seen)
+        num_links += entry.is_symlink()
+        if num_links > MAX_LINKS:
+            problem = f"behind more than {MAX_LINKS} links"
+            return Folder(path, (FoundFile(str(path), problem),))
+        return _read(path, above | {identity}, num_links)
     except OSError as error:
-        return FoundFile(str(path), f"cannot be read ({error.strerror})")
+        return Folder(path, (FoundFile(str(path), _unreadable(error)),))
+
+
+def _unreadable(error: OSError) -> str:
+    return f"cannot be read ({error.strerror})"
 
 
 def is_hidden(name: str) -> bool:
@@ -145,9 +167,16 @@ def is_hidden(name: str) -> bool:
 
 def _problem_of(entry: os.DirEntry[str]) -> str:
     if not entry.is_file():
-        return "a link to nothing" if entry.is_symlink() else "no regular file"
-    named = Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
-    return "" if named or _begins_like_an_image(entry.path) else "no image"
+        return DANGLING if entry.is_symlink() else "no regular file"
+    try:
+        is_image = _is_named(entry) or _begins_like_an_image(entry.path)
+    except OSError as error:
+        return _unreadable(error)
+    return "" if is_image else "no image"
+
+
+def _is_named(entry: os.DirEntry[str]) -> bool:
+    return Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _begins_like_an_image(path: str) -> bool:

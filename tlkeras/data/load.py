@@ -143,6 +143,12 @@ def _follow_file(
             f"The split file '{split_file}' has no rows; expected the "
             "split.csv of a run: check --config.data.split_file."
         )
+    if not any(example.digest in decided for example in found):
+        raise InputError(
+            f"The split file '{split_file}' names none of the images that "
+            "there are, by the hash of their bytes; expected the split.csv of "
+            "a run on the same images: check --config.data.split_file."
+        )
     placed = [replace(e, split=decided.get(e.digest, e.split)) for e in found]
     return assign(placed, decided=decided.keys())
 

@@ -28,6 +28,8 @@ def read_rows(manifest: Path) -> list[Row]:
     is_parquet = manifest.suffix.lower() == ".parquet"
     try:
         return (_read_parquet if is_parquet else _read_csv)(manifest)
+    except InputError:  # is a ValueError, and says what is wrong
+        raise
     except (ValueError, OSError, csv.Error) as error:
         raise InputError(
             f"The manifest '{manifest}' cannot be read ({quote(error)}); "

@@ -234,5 +234,11 @@ def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
                 "expected train, validation or test: correct it."
             )
         if row["moved"] == "1" or not moved_only:
-            decided[row["digest"]] = split
+            before = decided.setdefault(row["digest"], split)
+            if before != split:
+                raise InputError(
+                    f"Row {number} of '{path}' has the split {split} for an "
+                    f"image that was in {before}; expected one row an image: "
+                    "remove the wrong one."
+                )
     return decided
