@@ -59,12 +59,17 @@ def test_a_file_of_another_form_is_named(directory, name, text):
         read_run_files(directory)
 
 
-def test_a_figure_of_a_phase_that_is_none_is_named(directory):
+@pytest.mark.parametrize("name", ["val/loss", "val/top_1_accuracy"])
+def test_a_figure_of_a_phase_that_is_none_or_gone_is_named(directory, name):
     path = directory / workdir.RESULT
     result = json.loads(path.read_text())
-    result["phases"][0]["val/loss"] = None
+    result["phases"][0][name] = None
     path.write_text(json.dumps(result))
-    with pytest.raises(InputError, match="val/loss is None"):
+    with pytest.raises(InputError, match=f"{name} is None"):
+        read_run_files(directory)
+    del result["phases"][0][name]
+    path.write_text(json.dumps(result))
+    with pytest.raises(InputError, match="corrupt"):
         read_run_files(directory)
 
 

@@ -13,8 +13,9 @@ METRICS: dict[str, Any] = {
     "num_examples": 0,
     "loss": 0.0,
     "macro_f1": 0.0,
+    # None: of a class that the split lacks.
     "per_class": {
-        "": {"precision": 0.0, "recall": 0.0, "f1": 0.0, "num_examples": 0}
+        "": {"precision": None, "recall": None, "f1": None, "num_examples": 0}
     },
 }
 LEDGER = {

@@ -115,6 +115,9 @@ def read_run_files(directory: Path) -> RunFiles:
             "one: run the same tlkeras train command again."
         )
     result = read_result(directory)
+    with workdir.reading(directory / workdir.RESULT):
+        for row in result.phases:
+            row.metrics[result.metric], row.metrics["loss"]
     metrics = {**forms.METRICS, result.metric: 0.0}
     evaluations = {
         split: forms.read_form(path, metrics)

@@ -82,7 +82,10 @@ def write_learning_rates(found: LearningRates, directory: Path) -> None:
         directory: Of the run.
     """
     path = directory / workdir.LR_FINDER
-    known = workdir.read_json(path) if path.exists() else {}
+    known = {}
+    if path.exists():
+        with workdir.reading(path):
+            known = dict(workdir.read_json(path))
     workdir.write_json(path, {**known, found.phase: found.as_dict()})
 
 
