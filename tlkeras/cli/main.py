@@ -61,6 +61,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: Program name, command and flags; None = `sys.argv`.
     """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as daemons have them
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)  # any name of a file prints
