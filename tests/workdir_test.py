@@ -86,3 +86,9 @@ def test_leftovers_are_nobody_elses_files(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(InputError, match=r"holds other files.*or a run"):
         workdir.require_own(tmp_path, "config.json", what="run")
+
+
+def test_a_directory_of_an_impossible_name_is_quoted_shortly(tmp_path):
+    with pytest.raises(InputError, match="File name too long") as error:
+        workdir.make_directory(tmp_path / ("x" * 5000), what="export folder")
+    assert len(str(error.value)) < 500

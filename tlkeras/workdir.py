@@ -143,7 +143,7 @@ def make_directory(path: Path | str, *, what: str) -> Path:
     except OSError as error:
         by = " by TLKERAS_CACHE" if what == "cache folder" else ""
         raise InputError(
-            f"The {what} '{path}' cannot be written ({error.strerror}); "
+            f"The {what} '{quote(path)}' cannot be written ({error.strerror}); "
             "expected a folder that this user can create and write: choose "
             f"another one{by} or change its permissions."
         ) from None

@@ -118,3 +118,14 @@ def test_a_reader_that_leaves_ends_it_quietly(run_directory, photo):
         check=False,
     )
     assert done.stderr == ""
+
+
+def test_an_impossible_name_is_its_own_error(run, run_directory, photo):
+    names = ["x" * 5000, "a\0b", str(photo)]
+    errors = [found.error for found in run.predict(names)]
+    assert [bool(error) for error in errors] == [True, True, False]
+    done = predict(run_directory, "x" * 5000, str(photo))
+    assert done.returncode == 1
+    assert len(done.stdout.splitlines()) == 3
+    done = predict(run_directory, "-", input=f"a\0b\n{photo}\n")
+    assert len(done.stdout.splitlines()) == 3

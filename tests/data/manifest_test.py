@@ -144,3 +144,12 @@ def test_what_is_wrong_with_a_table_is_said_once_and_whole(tmp_path, rows):
     with pytest.raises(InputError, match=r"remove the others\.$") as error:
         list_manifest(tmp_path / "m.csv")
     assert str(error.value).count("m.csv") == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a\0b"])
+def test_an_impossible_name_is_named_with_its_row(tmp_path, rows, name):
+    with pytest.raises(
+        InputError, match=r"Row 2 of .* names the file"
+    ) as error:
+        read(tmp_path, f"path,label\n{name},x\n")
+    assert len(str(error.value)) < 600

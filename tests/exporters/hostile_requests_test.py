@@ -131,3 +131,13 @@ def test_a_million_numbers_are_refused_or_answered_soon(address):
     assert status == 200
     assert len(answer["predictions"]) == 320
     assert time.perf_counter() - started < 30
+
+
+def test_a_chunked_body_is_no_second_request(address):
+    request = f"POST {PREDICT} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    body = "2\r\n{}\r\n0\r\n\r\nGET /v1/models/photos HTTP/1.1\r\n\r\n"
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall((request + body).encode())
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    assert answer.startswith(b"HTTP/1.1 411")
+    assert answer.count(b"HTTP/1.1 ") == 1

@@ -1,5 +1,6 @@
 """A directory of class folders, optionally under split folders."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -216,7 +217,7 @@ def list_inputs(arguments: list[str]) -> list[Path]:
     paths: list[Path] = []
     for argument in arguments:
         path = Path(argument)
-        if not path.is_dir():
+        if not os.path.isdir(path):  # also where it is no possible name
             paths.append(path)
             continue
         found = list_images(path)

@@ -69,11 +69,11 @@ def _labels(cell: Any, where: str) -> tuple[str, ...]:
 
 def _file(cell: Any, manifest: Path, where: str) -> Path:
     path = manifest.parent / _text(cell, "path", where)
-    if not path.is_file():
+    if not os.path.isfile(path):  # also where it is no possible name
         raise InputError(
-            f"{where} names the file '{path}', which does not exist; expected "
-            "a path that is absolute or relative to the manifest: correct it "
-            "or remove the row."
+            f"{where} names the file '{quote(path)}', which does not exist; "
+            "expected a path that is absolute or relative to the manifest: "
+            "correct it or remove the row."
         )
     return path
 

@@ -225,7 +225,7 @@ def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
             f"'{path}' is no split file; expected the columns "
             f"{','.join(SPLIT_COLUMNS)}: take the split.csv of a run."
         )
-    decided = {}
+    decided: dict[str, str] = {}
     for number, row in enumerate(rows, start=2):  # after the header
         split = split_of(row["split"] or "")
         if split is None:
