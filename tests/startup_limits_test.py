@@ -66,3 +66,38 @@ def test_too_few_addresses_are_named_at_once(monkeypatch):
     for enough in (ADDRESS_BYTES, resource.RLIM_INFINITY):
         limited(enough)
         _require_address_space()
+
+
+CLOSED = """
+import os, sys, types
+import tlkeras.cli.main as commands
+from tlkeras.errors import InputError
+from tlkeras.startup import silenced_stderr
+def begin(_):
+    for stream in (sys.stdin, sys.stdout, sys.stderr):
+        stream.flush()
+    with silenced_stderr():
+        os.close(os.open(sys.argv[1], os.O_CREAT))
+    raise InputError("It has begun.")
+commands.import_frameworks = lambda **_: None
+sys.modules["tlkeras.cli.doctor"] = types.SimpleNamespace(
+    main=begin, define_flags=lambda _: None
+)
+commands.main(["tlkeras", "doctor"])
+"""
+
+
+@pytest.mark.parametrize("closed", ["0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"])
+def test_a_stream_that_is_closed_is_nowhere(tmp_path, closed):
+    begun = tmp_path / "begun"
+    shell = f'"$0" -c "$1" "$2" {closed}'
+    done = subprocess.run(
+        ["sh", "-c", shell, sys.executable, CLOSED, str(begun)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert begun.exists()
+    assert done.stdout == ""
+    assert ("It has begun" in done.stderr) == ("2>&-" not in closed)

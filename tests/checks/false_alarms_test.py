@@ -108,3 +108,19 @@ def test_a_picture_and_one_of_its_channels_are_two(tmp_path, large):
     for channel in range(3):
         part = save(tmp_path / f"{channel}.png", only(large, channel)[0])
         assert not is_same_picture(whole, part)
+
+
+@pytest.mark.parametrize("channel", range(3))
+def test_bright_pictures_in_one_channel_are_not_all_one(tmp_path, channel):
+    """As brightfield through one filter: a bright ground, weak structures."""
+    files = []
+    for seed in range(4):
+        coarse = np.random.default_rng(seed).integers(140, 200, (8, 8))
+        picture = np.zeros((96, 96, 3), np.uint8)
+        picture[..., channel] = Image.fromarray(coarse.astype(np.uint8)).resize(
+            (96, 96)
+        )
+        files.append(save(tmp_path / f"{seed}.png", picture))
+    for number, first in enumerate(files):
+        for second in files[number + 1 :]:
+            assert not is_same_picture(first, second)

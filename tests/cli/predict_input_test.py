@@ -85,6 +85,27 @@ def test_paths_come_on_standard_input(run_directory, photo):
     assert done.returncode == 1  # one could not be read
 
 
+def test_any_name_comes_on_standard_input(run_directory, photo, tmp_path):
+    named = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    with open(named, "wb") as file:
+        file.write(photo.read_bytes())
+    names = b"\n".join([named, b"null\0byte.jpg", b"x" * 5000, named])
+    (tmp_path / "names").write_bytes(names)
+    command = [sys.executable, "-m", "tlkeras.cli.main", "predict", "-"]
+    done = subprocess.run(
+        [*command, f"--workdir={run_directory}"],
+        stdin=(tmp_path / "names").open("rb"),
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr[-500:]
+    rows = done.stdout.splitlines()
+    assert len(rows) == 5
+    assert rows[1] == rows[4]
+    assert b"cannot be read (embedded null byte)" in rows[2]
+
+
 def test_a_reader_that_leaves_ends_it_quietly(run_directory, photo):
     code = (
         f"{sys.executable} -m tlkeras.cli.main predict "

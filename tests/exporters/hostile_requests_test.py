@@ -40,8 +40,8 @@ def ask(address, method, path, body=b"", headers=None):
         b'{"signature_name": "image", "instances": [' + b"9" * 400 + b"]}",
         b'{"signature_name": "image", "instances": [null]}',
         b"\xff\xfe",
-        b'{"signature_name": "' + b"x" * 5000 + b'", "instances": [1]}',
-        b'{"inputs": {"' + b"x" * 5000 + b'": 1}}',
+        b'{"signature_name": "' + b"x" * 10**6 + b'", "instances": [1]}',
+        b'{"inputs": {"' + b"x" * 10**6 + b'": 1}}',
     ],
     ids=range(11),
 )
@@ -69,6 +69,37 @@ def test_a_hostile_length_is_answered(address):
     headers = {"Content-Length": "9" * 5000}
     status, _ = ask(address, "POST", PREDICT, b"", headers)
     assert status == 413
+
+
+ANOTHER = b"GET /v1/models/photos HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "header", "status"),
+    [
+        ("POST " + PREDICT, "Transfer-Encoding: chunked", b"411"),
+        ("POST " + PREDICT, "Host: x", b"411"),
+        (
+            "POST " + PREDICT,
+            "Content-Length: 2\r\nTransfer-Encoding: chunked",
+            b"411",
+        ),
+        ("GET /v1/models/photos", f"Content-Length: {len(ANOTHER)}", b"200"),
+        ("GET /v1/models/photos", "Transfer-Encoding: chunked", b"200"),
+    ],
+    ids=range(5),
+)
+def test_a_body_that_is_not_read_is_no_second_request(
+    address, request_line, header, status
+):
+    head = f"{request_line} HTTP/1.1\r\n{header}\r\n\r\n".encode()
+    answers = b""
+    with socket.create_connection(address, timeout=20) as client:
+        client.sendall(head + ANOTHER)
+        while piece := client.recv(65536):
+            answers += piece
+    assert answers.startswith(b"HTTP/1.1 " + status)
+    assert answers.count(b"HTTP/1.1") == 1
 
 
 def test_many_clients_at_once_are_all_answered(address):

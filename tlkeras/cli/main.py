@@ -16,7 +16,7 @@ from tlkeras.console import complain
 from tlkeras.errors import GateError, InputError, quote
 from tlkeras.startup import import_frameworks
 from tlkeras.tables import suggest
-from tlkeras.workdir import ESCAPED
+from tlkeras.workdir import AS_THEY_ARE, ESCAPED
 
 # Command -> what it does. The module is `tlkeras.cli.COMMAND`.
 COMMANDS = {
@@ -61,9 +61,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     Args:
         argv: Program name, command and flags; None = `sys.argv`.
     """
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as daemons have them
+            setattr(sys, name, open(os.devnull, "r+"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors=ESCAPED)  # any name of a file prints
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors=AS_THEY_ARE)  # and is read
     argv = list(sys.argv if argv is None else argv)
     command = argv[1] if len(argv) > 1 else "--help"
     if command in ("--help", "-h", "help", "--helpfull"):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,7 @@ def read_config(directory: Path) -> ConfigDict:
 
 
 def _require_values(config: ConfigDict, path: Path) -> None:
-    """Raises an error of any kind for what no run of now can have written."""
+    """Raises an error of any kind for what no run can have written."""
     for name in config.phases.phase_order:
         for field in ("method", "epochs", "groups"):
             config.phases[name][field]
@@ -171,7 +172,9 @@ def _require_values(config: ConfigDict, path: Path) -> None:
         except InputError as error:
             raise InputError(
                 f"'{path}' is corrupt, or of an earlier version with wider "
-                f"limits: {error} Restore the file, or correct the value in it."
+                f"limits ({re.split('[:;] set --config', str(error))[0]}); "
+                "restore the file, or correct the value in it, by which a "
+                "finished model stays as it is."
             ) from None
 
 

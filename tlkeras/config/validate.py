@@ -5,15 +5,14 @@ has ranges and names; here are combinations that cannot work. What needs the
 network (layers, stages) is checked where the network is built.
 """
 
-import functools
 from typing import Any
 
 from ml_collections import ConfigDict
 
-from tlkeras.config.defaults import get_config, phase_section
+from tlkeras.config.defaults import get_config, group_section, phase_section
 from tlkeras.config.dotted import walk
-from tlkeras.config.field import Field
-from tlkeras.config.fields import UNKNOWN, row_of
+from tlkeras.config.field import patterns_of
+from tlkeras.config.fields import row_of
 from tlkeras.config.image_definition import FIRST_DEFINITION
 from tlkeras.config.values import check_value
 from tlkeras.errors import InputError, quote
@@ -28,7 +27,7 @@ def validate(config: ConfigDict) -> None:
     """
     for section in config:
         if section == "seed":
-            _check("seed", config.seed)
+            _check_field("seed", config.seed)
         elif section != "phases":
             _check_values(config[section], f"{section}.")
     _check_hidden(config.model)
@@ -47,34 +46,35 @@ def validate(config: ConfigDict) -> None:
             "--config.data.image_definition=2."
         )
     _check_phases(config)
+    _check_names(config)
+
+
+def _check_names(config: ConfigDict) -> None:
+    """Refuses what an unlocked config takes, and nobody reads."""
+    known = {patterns_of(name)[-1] for name, _ in walk(get_config())}
+    for name, _ in walk(config):
+        is_known = patterns_of(name)[-1] in known
+        if not is_known and not name.startswith("tuning.space."):
+            raise InputError(
+                f"'{quote(name)}' is no field of the config."
+                f"{suggest(quote(name), known)} Expected one of "
+                "tlkeras/config/defaults.py: correct the config file."
+            )
 
 
 def _check_values(section: ConfigDict, prefix: str) -> None:
     for name, value in walk(section, prefix):
-        _check(name, value)
+        _check_field(name, value)
 
 
-def _check(name: str, value: Any) -> None:
-    """Refuses None too, which ConfigDict takes for any type."""
-    row = row_of(name)
-    if value is None and row is not UNKNOWN and row not in _may_be_none():
-        raise InputError(
-            f"{name}=None says nothing; expected a value, as this field has by "
-            f"default: set --config.{name}."
-        )
-    check_value(row, name, value)
-
-
-@functools.cache
-def _may_be_none() -> tuple[Field, ...]:
-    """Returns the rows of the fields that are None by default."""
-    return tuple(row_of(n) for n, value in walk(get_config()) if value is None)
+def _check_field(name: str, value: Any) -> None:
+    check_value(row_of(name), name, value)
 
 
 def _check_phases(config: ConfigDict) -> None:
     phases = config.phases
     known = [name for name in phases if name != "phase_order"]
-    _check("phases.phase_order", phases.phase_order)
+    _check_field("phases.phase_order", phases.phase_order)
     if len(set(phases.phase_order)) < len(phases.phase_order):
         raise InputError(
             f"phases.phase_order={quote(tuple(phases.phase_order))} names a "
@@ -88,6 +88,7 @@ def _check_phases(config: ConfigDict) -> None:
                 f"not defined.{suggest(quote(name), known)} Expected some of: "
                 f"{', '.join(known)}; add a new phase in a config file."
             )
+        _check_complete(phases[name], phase_section(), f"phases.{name}")
         _check_values(phases[name], f"phases.{name}.")
         _check_groups(config, name)
         _check_plateau(name, phases[name])
@@ -98,6 +99,30 @@ def _check_phases(config: ConfigDict) -> None:
             "No phase has any epochs; expected at least one phase with epochs "
             "above 0: set --config.phases.linear_probe.epochs."
         )
+
+
+def _check_complete(section: Any, reference: ConfigDict, place: str) -> None:
+    """Refuses a phase or group of the user's own that lacks fields."""
+    for name, default in reference.items():
+        if not _is_alike(default, section, name):
+            raise InputError(
+                f"'{place}' lacks '{name}' as defaults.phase_section() and "
+                "defaults.group_section() have it; expected all their fields: "
+                "begin with these in the config file."
+            )
+        if name == "groups":
+            group = group_section(1.0, "auto")
+            for key, settings in section.groups.items():
+                _check_complete(settings, group, f"{place}.groups.{key}")
+        elif isinstance(default, ConfigDict):
+            _check_complete(section[name], default, f"{place}.{name}")
+
+
+def _is_alike(default: Any, section: Any, name: str) -> bool:
+    if not isinstance(section, ConfigDict) or name not in section:
+        return False
+    is_section = isinstance(section[name], (ConfigDict, dict))
+    return is_section == isinstance(default, ConfigDict)
 
 
 def _check_groups(config: ConfigDict, phase: str) -> None:

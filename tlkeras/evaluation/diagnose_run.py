@@ -113,6 +113,6 @@ def _dead_codes(directory: Path) -> float | None:
     path = directory / workdir.CODES
     if not path.exists():
         return None
-    with np.load(path) as stored:
+    with workdir.reading(path), np.load(path) as stored:
         codes = stored["codes"].astype(np.float32)
     return float((codes.std(0) < FLAT).mean())

@@ -104,4 +104,4 @@ def read_test_looks(directory: Path) -> list[dict[str, str]]:
     if not path.exists():
         return []
     with workdir.reading(path):
-        return list(workdir.read_json(path)["looks"])
+        return [dict(look) for look in workdir.read_json(path)["looks"]]

@@ -185,11 +185,15 @@ class PhaseRecord:
     def from_dict(cls, values: Mapping[str, Any]) -> "PhaseRecord":
         """Reads a row."""
         comparison = values.get("comparison")
+        metrics = _below(VALIDATION, values)
+        for name, value in metrics.items():
+            if not isinstance(value, (int, float)):
+                raise TypeError(f"{VALIDATION}/{name} is {value!r}")
         return _known(
             cls,
             {
                 **values,
-                "metrics": _below(VALIDATION, values),
+                "metrics": metrics,
                 "comparison": comparison
                 and PhaseComparison.from_dict(comparison),
                 "details": PhaseDetails.from_dict(values),

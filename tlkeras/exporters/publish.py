@@ -72,9 +72,18 @@ def publish(
 
 
 def flush(folder: Path) -> None:
-    """Makes sure that a folder's files are on the disk, before it is moved."""
+    """Makes sure that a folder's files are on the disk, before it is moved.
+
+    Windows flushes only what is open for writing, and opens no folder.
+    """
     for path in [folder, *folder.rglob("*")]:
-        descriptor = os.open(path, os.O_RDONLY)
+        is_folder = path.is_dir()
+        try:
+            descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        except PermissionError:
+            if not is_folder:
+                raise
+            continue
         try:
             os.fsync(descriptor)
         finally:

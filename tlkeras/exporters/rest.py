@@ -64,11 +64,10 @@ class ServedVersions:
         known = {str(number): number for number in self.versions}
         number = known.get(version.lstrip("0")) if version else self.latest
         if name != self.name or number is None:
-            asked = f"Specific({name}, {quote(version)})" if version else None
-            raise RequestError(
-                404,
-                f"Servable not found for request: {asked or f'Latest({name})'}",
-            )
+            asked = f"Latest({quote(name)})"
+            if version:
+                asked = f"Specific({quote(name)}, {quote(version)})"
+            raise RequestError(404, f"Servable not found for request: {asked}")
         return number, self.versions[number]
 
 
@@ -114,7 +113,7 @@ def answer(served: ServedVersions, method: str, path: str, body: bytes) -> Json:
     expected = "POST" if rest == ":predict" else "GET"
     known = rest in (None, "/metadata", ":predict")
     if match is None or not known or method != expected:
-        raise RequestError(400, f"Malformed request: {method} {path}")
+        raise RequestError(400, f"Malformed request: {method} {quote(path)}")
     number, model = served.find(match["name"], match["version"])
     if match["label"]:
         raise RequestError(

@@ -23,16 +23,18 @@ class _Handler(BaseHTTPRequestHandler):
     served: ServedVersions
 
     def do_GET(self) -> None:
+        # What follows unread would be taken for the next request.
+        self.close_connection |= "Content-Length" in self.headers
+        self.close_connection |= "Transfer-Encoding" in self.headers
         self._answer(b"")
 
     def do_POST(self) -> None:
-        if "Transfer-Encoding" in self.headers:
-            # What was not read would be taken for the next request.
+        length = self.headers.get("Content-Length")
+        if length is None or "Transfer-Encoding" in self.headers:
             self.close_connection = True
-            text = "Chunked requests are not read; expected a Content-Length"
+            text = "Expected a body with Content-Length, not in chunks"
             self._send(411, {"error": text})
             return
-        length = self.headers.get("Content-Length") or "0"
         is_short = length.isdecimal() and len(length) <= MAX_LENGTH_DIGITS
         size = int(length) if is_short else MAX_REQUEST_BYTES + 1
         if size > MAX_REQUEST_BYTES:

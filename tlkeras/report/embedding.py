@@ -54,9 +54,11 @@ def build_embedding(files: RunFiles) -> Content | None:
     path = files.directory / workdir.CODES
     if not path.exists():
         return None
-    with np.load(path) as stored:
+    with workdir.reading(path), np.load(path) as stored:
         codes = stored["codes"].astype(np.float32)
         labels = [str(label) for label in stored["labels"]]
+        if codes.ndim != 2 or len(codes) != len(labels):
+            raise ValueError(f"{codes.shape} codes, {len(labels)} labels")
     if files.multi_label:
         labels = [SEVERAL if "|" in label else label for label in labels]
     if len(codes) < MIN_POINTS or not np.isfinite(codes).all():

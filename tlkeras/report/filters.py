@@ -18,8 +18,10 @@ def build_filters(files: RunFiles) -> Content | None:
     path = files.directory / workdir.FILTERS
     if not path.exists():
         return None
-    with np.load(path) as stored:
+    with workdir.reading(path), np.load(path) as stored:
         before, after = stored["before"], stored["after"]
+        if not before.ndim == after.ndim == 4:
+            raise ValueError(f"filters of {before.ndim} dimensions")
     if not (np.isfinite(before).all() and np.isfinite(after).all()):
         return None
     size = max(float(np.linalg.norm(before)), 1e-12)

@@ -11,6 +11,7 @@ from tlkeras.config.run_directory import read_config
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.records import PhaseRecord, RunResult, read_result
+from tlkeras.report import forms
 
 EVALUATED = ("validation", "test")
 MAX_CLASS_ROWS = 60  # of more classes a table shows some
@@ -113,8 +114,13 @@ def read_run_files(directory: Path) -> RunFiles:
             f"The run in '{directory}' is not finished; expected a finished "
             "one: run the same tlkeras train command again."
         )
+    result = read_result(directory)
+    with workdir.reading(directory / workdir.RESULT):
+        for row in result.phases:
+            row.metrics[result.metric], row.metrics["loss"]
+    metrics = {**forms.METRICS, result.metric: 0.0}
     evaluations = {
-        split: workdir.read_json(path)
+        split: forms.read_form(path, metrics)
         for split in EVALUATED
         if (path := directory / workdir.evaluation_name(split)).exists()
     }
@@ -128,8 +134,8 @@ def read_run_files(directory: Path) -> RunFiles:
     return RunFiles(
         directory=directory,
         config=config,
-        result=read_result(directory),
-        history=workdir.read_table(directory / workdir.HISTORY),
+        result=result,
+        history=_read_history(directory / workdir.HISTORY),
         evaluations=evaluations,
         predictions={
             split: workdir.read_table(
@@ -137,15 +143,29 @@ def read_run_files(directory: Path) -> RunFiles:
             )
             for split in evaluations
         },
-        ledger=workdir.read_json(directory / workdir.LEDGER),
+        ledger=forms.read_form(directory / workdir.LEDGER, forms.LEDGER),
         num_test_looks=len(read_test_looks(directory)),
-        checks=_read_optional(directory / workdir.CHECKS) or [],
-        diagnosis=_read_optional(directory / workdir.DIAGNOSIS),
-        lr_finder=_read_optional(directory / workdir.LR_FINDER),
+        checks=_read_optional(directory / workdir.CHECKS, forms.CHECKS) or [],
+        diagnosis=_read_optional(
+            directory / workdir.DIAGNOSIS, forms.DIAGNOSIS
+        ),
+        lr_finder=_read_optional(
+            directory / workdir.LR_FINDER, forms.RANGE_TESTS
+        ),
         tuning=_read_optional(directory / workdir.TUNING),
         export=_read_optional(directory / workdir.EXPORT),
     )
 
 
-def _read_optional(path: Path) -> Any:
-    return workdir.read_json(path) if path.exists() else None
+def _read_optional(path: Path, form: Any = None) -> Any:
+    return forms.read_form(path, form) if path.exists() else None
+
+
+def _read_history(path: Path) -> list[dict[str, str]]:
+    rows = workdir.read_table(path)
+    with workdir.reading(path):
+        for row in rows:
+            for name, cell in row.items():
+                if name != "phase":
+                    float(cell or "nan")
+    return rows

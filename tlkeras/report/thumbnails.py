@@ -30,6 +30,8 @@ def make_thumbnail(path: str, is_upright: bool = True) -> str:
     """
     from PIL import Image
 
+    if not Path(path).is_file():  # a pipe would be waited for
+        return ""
     try:
         content = Path(path).read_bytes()
         if is_convertible(content):
