@@ -158,20 +158,19 @@ def make_judge(folder: Path) -> Callable[[bytes, bool], int]:
 
     from tlkeras.data.conversion import is_convertible
     from tlkeras.data.definition import ImageDefinition
-    from tlkeras.data.preprocess import decode_bounded, decode_image
+    from tlkeras.data.preprocess import (
+        decode_bounded,
+        decode_contents,
+        decode_image,
+    )
     from tlkeras.data.scan import inspect_bytes, inspect_file
 
     definition = ImageDefinition(max_pixels=MAX_PIXELS)
-    signature = [tf.TensorSpec((), tf.string)]
-
-    def in_graph(decode: Callable) -> Callable:  # type: ignore[type-arg]
-        return tf.function(
-            lambda content: decode(content, SIDE, SIDE, definition),
-            input_signature=signature,
-            autograph=False,
-        )
-
-    trained, served = in_graph(decode_image), in_graph(decode_bounded)
+    served = tf.function(
+        lambda content: decode_bounded(content, SIDE, SIDE, definition),
+        input_signature=[tf.TensorSpec((), tf.string)],
+        autograph=False,
+    )
     refusals = (tf.errors.OpError, UnicodeDecodeError)  # bytes in its text
 
     def decode(content: bytes, is_eager: bool) -> np.ndarray | None:
@@ -181,7 +180,8 @@ def make_judge(folder: Path) -> Callable[[bytes, bool], int]:
                     tf.constant(content), SIDE, SIDE, definition
                 )
                 return np.asarray(image)
-            return np.asarray(trained(content))
+            (image,) = decode_contents([content], (SIDE, SIDE), definition)
+            return image
         return None
 
     def serve(content: bytes) -> np.ndarray | None:
