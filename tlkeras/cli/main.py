@@ -105,7 +105,7 @@ def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             _fail(
-                f"'{quote(error.filename)}' is no name on this system; "
+                f"'{quote(error.filename)}' is too long for a name here; "
                 "expected fewer characters: choose a shorter one."
             )
         complain(f"the system says: {quote(error, limit=400)}")
