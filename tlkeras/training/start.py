@@ -49,7 +49,10 @@ def open_run(
 
 
 def start_run(
-    config: ConfigDict, directory: Path, console: Console
+    config: ConfigDict,
+    directory: Path,
+    console: Console,
+    dataset: Dataset | None = None,
 ) -> RunContext:
     """Loads the data and builds the network of a run.
 
@@ -57,22 +60,34 @@ def start_run(
         config: Of the run.
         directory: From `open_run`.
         console: Told about the data.
+        dataset: In place of what the config's source holds.
 
     Raises:
         InputError: For unusable data, or a config that does not suit it.
     """
     policy = set_up_model(config)
-    dataset = load_data(config, directory, console)
+    dataset = load_data(config, directory, console, dataset)
     return build_run(config, directory, dataset, policy, console)
 
 
-def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
+def load_data(
+    config: ConfigDict,
+    directory: Path,
+    console: Console,
+    dataset: Dataset | None = None,
+) -> Dataset:
     """Loads the data set, and writes the ledger and the split of the run.
+
+    Args:
+        config: Of the run.
+        directory: Of the run.
+        console: Told about the data.
+        dataset: That is loaded already; None = as the config says.
 
     Raises:
         InputError: If the run was begun on other data; nothing is written.
     """
-    dataset = load_configured(config, directory)
+    dataset = dataset or load_configured(config, directory)
     Checkpoints(
         directory / workdir.CHECKPOINTS, {"data": dataset.fingerprint}
     ).require_same()

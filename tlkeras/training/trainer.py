@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
+from tlkeras.data.dataset import Dataset
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
 from tlkeras.training.first_checks import run_first_checks
@@ -53,7 +54,11 @@ class RunState:
 
 
 def train_and_evaluate(
-    config: ConfigDict, directory: Path | str, *, console: Console | None = None
+    config: ConfigDict,
+    directory: Path | str,
+    *,
+    console: Console | None = None,
+    dataset: Dataset | None = None,
 ) -> dict[str, Any]:
     """Trains a classifier as a config says, or goes on where a run stopped.
 
@@ -62,6 +67,8 @@ def train_and_evaluate(
         directory: The run directory; created, continued, or, when it is
             finished, only read.
         console: For progress; None is quiet.
+        dataset: In place of what `data.source` holds, for studies that divide
+            the images themselves; the same one each time.
 
     Returns:
         What `result.json` holds: see the README for its keys.
@@ -75,18 +82,21 @@ def train_and_evaluate(
     with open_run(config, directory) as (config, directory):
         if (directory / workdir.RESULT).exists():
             return read_finished(directory)
-        return _run(config, directory, console)
+        return _run(config, directory, console, dataset)
 
 
 def _run(
-    config: ConfigDict, directory: Path, console: Console
+    config: ConfigDict,
+    directory: Path,
+    console: Console,
+    dataset: Dataset | None,
 ) -> dict[str, Any]:
     """Trains in a directory that is this process' own."""
     for folder in (directory, directory / workdir.CHECKPOINTS):
         workdir.remove_leftovers(folder)
     handler = log_to_file(directory / workdir.LOG)
     try:
-        run = start_run(config, directory, console)
+        run = start_run(config, directory, console, dataset)
         state = restore(run)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
         run_first_checks(run, state.progress)
