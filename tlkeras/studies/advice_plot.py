@@ -7,7 +7,6 @@ from tlkeras import charts, workdir
 from tlkeras.studies.quadrants import (
     DIFFERENT,
     DIFFERENT_ABOVE,
-    LARGE,
     LARGE_FROM,
     QUADRANTS,
     RECIPES,
@@ -47,7 +46,8 @@ def _draw_plane(axes: Any, result: dict[str, Any]) -> None:
     distance = similarity["distance"] if similarity else None
     count = max(size["images_per_class"], 1)
     right = max(FURTHEST, 1.15 * (distance or 0))
-    low, high = min(IMAGES[0], count / 2), max(IMAGES[1], count * 2)
+    # The names of the quadrants stand at the edges, the set far from them.
+    low, high = min(IMAGES[0], count / 10), max(IMAGES[1], count * 10)
     theme = charts.THEME
     axes.set_xlim(0, right)
     axes.set_ylim(low, high)
@@ -60,19 +60,16 @@ def _draw_plane(axes: Any, result: dict[str, Any]) -> None:
         SIMILAR: SIMILAR_BELOW / 2,
         DIFFERENT: (DIFFERENT_ABOVE + right) / 2,
     }
-    rows = {
-        SMALL: (low * SMALL_BELOW) ** 0.5,
-        LARGE: (LARGE_FROM * high) ** 0.5,
-    }
     for (amount, kind), rule in QUADRANTS.items():
         is_here = result["quadrant"] == {"size": amount, "similarity": kind}
         words = RECIPES[rule.recipe].replace("fine-tuning", "fine-tune")
         axes.text(
             columns[kind],
-            rows[amount] * 1.6,
+            0.03 if amount == SMALL else 0.97,
             f"{amount}, {kind}:\n{_break(words)}",
+            transform=axes.get_xaxis_transform(),
             ha="center",
-            va="center",
+            va="bottom" if amount == SMALL else "top",
             color=theme["ink" if is_here else "soft"],
             weight="bold" if is_here else "normal",
         )
@@ -84,12 +81,11 @@ def _draw_plane(axes: Any, result: dict[str, Any]) -> None:
         place = (distance, count)
     axes.annotate(
         f"{count:g} a class, "
-        + ("distance unknown" if distance is None else f"{distance:.2f}"),
+        + ("distance unknown" if distance is None else f"at {distance:.2f}"),
         place,
-        xytext=(0, -12),
+        xytext=(0, 11),
         textcoords="offset points",
-        ha="center",
-        va="top",
+        ha="left" if distance is not None and distance < 0.1 else "center",
         color=charts.SERIES[0],
     )
     axes.set_xlabel("distance from the source of the weights")
