@@ -32,7 +32,7 @@ from tlkeras.studies.recipe_verdict import (
 )
 
 SIGNAL = 0.01  # one-sided p at which codes know more than class frequencies
-LIMITS = (
+KNOWN_LIMITS = (
     "the limits of similarity (.2, .35) were set on five sets of images and "
     "two networks",
     "the limits of size (300, 1000 training images a class) are a choice: the "
@@ -147,7 +147,7 @@ def write_record(
         "ceiling": _ceiling(findings.profile, measured),
         "limits": [
             *([findings.why_unknown] if findings.why_unknown else []),
-            *LIMITS,
+            *KNOWN_LIMITS,
             *(MEASURED_LIMITS if measured else ()),
         ],
     }

@@ -3,13 +3,22 @@
 from typing import Any
 
 from tlkeras.studies.quadrants import (
+    BETWEEN,
+    DIFFERENT,
     DIFFERENT_ABOVE,
     LARGE_FROM,
     RECIPES,
+    SIMILAR,
     SIMILAR_BELOW,
     SMALL_BELOW,
 )
 from tlkeras.studies.recipe_verdict import NOT_MEASURED
+
+READINGS = {
+    SIMILAR: "similar to the source",
+    BETWEEN: "between similar to the source and different from it",
+    DIFFERENT: "different from the source",
+}
 
 
 def describe_advice(result: dict[str, Any]) -> list[str]:
@@ -35,13 +44,13 @@ def _similarity(result: dict[str, Any]) -> str:
     if found is None:
         return result["limits"][0]
     text = (
-        f"{found['reading']} to the source: distance {found['distance']:.2f} "
+        f"{READINGS[found['reading']]}: distance {found['distance']:.2f} "
         f"(below {SIMILAR_BELOW} similar, above {DIFFERENT_ABOVE} different)"
     )
-    if found["reading"] != "similar":
-        text = text.replace(" to the source", " from the source", 1)
     if found["stops_at"]:
-        text += f"; the network is off its ground from {found['stops_at']} on"
+        text += (
+            f"; from {found['stops_at']} on the network no longer recognises it"
+        )
     return text
 
 

@@ -19,12 +19,11 @@ from tlkeras.models.classifier import Classifier
 from tlkeras.studies.advice_findings import Findings, gather_findings
 from tlkeras.studies.advice_record import expect, has_signal, write_record
 from tlkeras.studies.depth_codes import draw_images
+from tlkeras.studies.linear_trials import divide, score_linear
 from tlkeras.studies.recipe_trials import (
-    divide,
     fine_tune_config,
     fine_tune_from,
     score_fine_tuned,
-    score_linear,
 )
 from tlkeras.training.build import build_from_config, set_up_model
 

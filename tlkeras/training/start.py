@@ -25,6 +25,8 @@ from tlkeras.training.keepsakes import first_kernel
 from tlkeras.training.phases import read_phases
 from tlkeras.training.state import Checkpoints
 
+# A data set in place of what the config's source holds, or not.
+GivenData = Dataset | None
 MAX_LINES = 20  # of files left out; the ledger names all
 
 
@@ -52,7 +54,7 @@ def start_run(
     config: ConfigDict,
     directory: Path,
     console: Console,
-    dataset: Dataset | None = None,
+    dataset: GivenData = None,
 ) -> RunContext:
     """Loads the data and builds the network of a run.
 
@@ -74,7 +76,7 @@ def load_data(
     config: ConfigDict,
     directory: Path,
     console: Console,
-    dataset: Dataset | None = None,
+    dataset: GivenData = None,
 ) -> Dataset:
     """Loads the data set, and writes the ledger and the split of the run.
 

@@ -17,7 +17,6 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
-from tlkeras.data.dataset import Dataset
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
 from tlkeras.training.first_checks import run_first_checks
@@ -32,7 +31,7 @@ from tlkeras.training.outcome import (
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
 from tlkeras.training.solve import run_solve_phase
-from tlkeras.training.start import open_run, start_run
+from tlkeras.training.start import GivenData, open_run, start_run
 
 
 @dataclasses.dataclass
@@ -58,7 +57,7 @@ def train_and_evaluate(
     directory: Path | str,
     *,
     console: Console | None = None,
-    dataset: Dataset | None = None,
+    dataset: GivenData = None,
 ) -> dict[str, Any]:
     """Trains a classifier as a config says, or goes on where a run stopped.
 
@@ -89,7 +88,7 @@ def _run(
     config: ConfigDict,
     directory: Path,
     console: Console,
-    dataset: Dataset | None,
+    dataset: GivenData,
 ) -> dict[str, Any]:
     """Trains in a directory that is this process' own."""
     for folder in (directory, directory / workdir.CHECKPOINTS):
