@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from tlkeras.models.classifier import freeze as freeze
     from tlkeras.models.heads import HeadConfig as HeadConfig
     from tlkeras.report.page import write_report as write_report
+    from tlkeras.studies.advise import advise as advise
     from tlkeras.training.trainer import (
         train_and_evaluate as train_and_evaluate,
     )
@@ -33,6 +34,7 @@ _PUBLIC = {
     "freeze": "tlkeras.models.classifier",
     "HeadConfig": "tlkeras.models.heads",
     "train_and_evaluate": "tlkeras.training.trainer",
+    "advise": "tlkeras.studies.advise",
     "load_run": "tlkeras.evaluation.run",
     "write_report": "tlkeras.report.page",
     "export_run": "tlkeras.exporters.export",

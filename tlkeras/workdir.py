@@ -45,6 +45,7 @@ CODES = "codes_validation.npz"
 FILTERS = "filters.npz"
 EXPORT = "export.json"
 PROBE = "probe.json"
+ADVICE = "advice.json"
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"
@@ -66,6 +67,7 @@ TRACES = {
     CHECKS: b'"verdict"',
     LR_FINDER: b'"initial_loss"',
     PROBE: b'"num_folds"',
+    ADVICE: b'"expected_recipe"',
 }
 ESCAPED = "backslashreplace"
 AS_THEY_ARE = "surrogateescape"

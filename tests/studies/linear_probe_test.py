@@ -135,13 +135,13 @@ def test_the_same_config_gives_the_same_network(probe_config, tmp_path):
 
 def test_the_test_split_is_never_read(probe_config, tmp_path, monkeypatch):
     seen = []
-    original = linear_probe._codes_of_all
+    original = linear_probe.compute_depth_codes
 
     def spy(config, classifier, images, *rest):
         seen.append(images)
         return original(config, classifier, images, *rest)
 
-    monkeypatch.setattr(linear_probe, "_codes_of_all", spy)
+    monkeypatch.setattr(linear_probe, "compute_depth_codes", spy)
     run_linear_probe(probe_config, tmp_path / "probe", max_images=30)
     from tlkeras.data.load import load_dataset
 
@@ -180,7 +180,7 @@ def test_mobilenetv2_on_clothing(assets, tmp_path, monkeypatch, shuffled):
         ],
     )
     if shuffled:
-        original = linear_probe._sample
+        original = linear_probe.draw_images
 
         def shuffle(*arguments):
             images = original(*arguments)
@@ -189,7 +189,7 @@ def test_mobilenetv2_on_clothing(assets, tmp_path, monkeypatch, shuffled):
                 images.paths, rng.permutation(images.targets), images.digests
             )
 
-        monkeypatch.setattr(linear_probe, "_sample", shuffle)
+        monkeypatch.setattr(linear_probe, "draw_images", shuffle)
     result = run_linear_probe(
         config, tmp_path / "probe", max_images=300, console=Console(quiet=True)
     )

@@ -25,6 +25,7 @@ COMMANDS = {
     "predict": "label images with a finished run",
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
     "probe": "linear classifiers on every depth of a backbone",
+    "advise": "which recipe a data set asks for: size x similarity, evidence",
     "check": "preflight: what can be known to be wrong before a run",
     "find_lr": "learning rate of a phase by a range test",
     "tune": "search rates, strengths, heads, cutoffs and augmentation",

@@ -206,3 +206,16 @@ def require_workdir() -> str:
             "--workdir=RUN."
         )
     return FLAGS.workdir
+
+
+def require_range(name: str, low: int, high: int) -> None:
+    """Makes sure that the value of a flag lies in a range.
+
+    Raises:
+        InputError: If it does not.
+    """
+    value = getattr(FLAGS, name)
+    if not low <= value <= high:
+        raise InputError(
+            f"--{name}={value} is out of range; expected {low} .. {high}."
+        )

@@ -26,7 +26,6 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from tlkeras.console import Console
-    from tlkeras.errors import InputError
     from tlkeras.studies.linear_probe import (
         PROBE_PLOT,
         format_probe,
@@ -34,12 +33,8 @@ def main(arguments: list[str]) -> int:
     )
     from tlkeras.studies.probe_plot import plot_probe
 
-    for name, low, high in (("folds", 2, 20), ("max_images", 20, 10**9)):
-        value = getattr(parsing.FLAGS, name)
-        if not low <= value <= high:
-            raise InputError(
-                f"--{name}={value} is out of range; expected {low} .. {high}."
-            )
+    parsing.require_range("folds", 2, 20)
+    parsing.require_range("max_images", 20, 10**9)
     config = parsing.resolve_config()
     directory = Path(parsing.resolve_workdir(config, root="probes"))
     console = Console(quiet=parsing.FLAGS.quiet)

@@ -40,6 +40,7 @@ def cross_validate(
     num_strengths: int = 5,
     num_folds: int = 3,
     dropout: bool = False,
+    share: float = 1.0,
     seed: int = 0,
     transform: Callable[[np.ndarray], np.ndarray] = lambda codes: codes,
 ) -> CrossValidated:
@@ -54,6 +55,8 @@ def cross_validate(
         num_folds: At least 2; folds are stratified by each image's first class.
         dropout: Fit on copies of the codes with half of the components
             zeroed and the others doubled, as DeCAF's dropout columns do.
+        share: Of the images of the other folds, even within classes, that a
+            classifier is fitted on; for learning curves.
         seed: Of folds and dropout.
         transform: Applied to the codes first.
     """
@@ -63,9 +66,10 @@ def cross_validate(
     scores = np.zeros((num_strengths, len(codes)))
     multi_label = bool((targets.sum(-1) != 1).any())
     for number in range(num_folds):
-        fit = fold != number
+        fit = take_share(fold != number, targets, share, seed)
         train, mean, scale = standardize(codes[fit])
-        held = ((codes[~fit] - mean) / scale).astype(np.float32)
+        out = fold == number
+        held = ((codes[out] - mean) / scale).astype(np.float32)
         labels = targets[fit]
         if dropout:
             train, labels = _with_dropout(train, labels, seed + number)
@@ -77,8 +81,8 @@ def cross_validate(
             weights=np.ones(len(labels), np.float32),
         )
         for row, (kernel, bias) in enumerate(solutions):
-            scores[row, ~fit] = per_image_scores(
-                targets[~fit],
+            scores[row, out] = per_image_scores(
+                targets[out],
                 held @ kernel + bias,
                 multi_label=multi_label,
             )
@@ -102,6 +106,31 @@ def stratified_folds(
         members = rng.permutation(np.flatnonzero(classes == label))
         fold[members] = (np.arange(len(members)) + label) % num_folds
     return fold
+
+
+def take_share(
+    chosen: np.ndarray, targets: np.ndarray, share: float, seed: int
+) -> np.ndarray:
+    """Returns a mask [N] of a share of the chosen images, even within classes.
+
+    Each class keeps at least one image; a larger share holds a smaller one.
+
+    Args:
+        chosen: bool [N].
+        targets: [N, C] multi-hot.
+        share: In (0, 1].
+        seed: Of what is kept.
+    """
+    if share == 1:
+        return chosen
+    rng = np.random.default_rng(seed)
+    kept = np.zeros(len(chosen), bool)
+    classes = targets.argmax(1)
+    for label in np.unique(classes):
+        order = rng.permutation(np.flatnonzero(classes == label))
+        members = order[chosen[order]]
+        kept[members[: max(1, round(share * len(members)))]] = True
+    return kept
 
 
 def _with_dropout(

@@ -17,20 +17,18 @@ from ml_collections import ConfigDict
 from tlkeras import workdir
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
-from tlkeras.data.dataset import Dataset, Split
+from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_configured
-from tlkeras.data.views import UNCHANGED
 from tlkeras.evaluation.metrics import compare_paired
-from tlkeras.features.codes import TRANSFORMS, build_code_model
-from tlkeras.features.frozen import FrozenPrefix
+from tlkeras.features.codes import TRANSFORMS
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import topological_layers
 from tlkeras.optim.losses import LOSSES
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate
+from tlkeras.studies.depth_codes import compute_depth_codes, draw_images
 from tlkeras.studies.probe_cost import StepCost, measure_steps
 from tlkeras.training.build import build_from_config, set_up_model
-from tlkeras.training.reading import feature_settings, reader_factory
 
 PROBE_PLOT = "probe.png"
 # Column -> (loss, whether the codes get dropout).
@@ -99,9 +97,9 @@ def run_linear_probe(
     # Only now: the data may be the folder above.
     directory = workdir.make_directory(directory, what="probe folder")
     classifier = build_from_config(config, dataset)
-    images = _sample(dataset, max_images, config.seed)
+    images = draw_images(dataset, max_images, config.seed)
     depths = block_ends(classifier.backbone)
-    codes = _codes_of_all(config, classifier, images, depths, console)
+    codes = compute_depth_codes(config, classifier, images, depths, console)
     costs = measure_steps(classifier, depths, console=console)
     columns = MULTI_LABEL_COLUMNS if dataset.multi_label else PROBE_COLUMNS
     rows = []
@@ -126,45 +124,6 @@ def run_linear_probe(
     result = _summarize(config, classifier, images, rows, num_folds)
     workdir.write_json(directory / workdir.PROBE, result)
     return result
-
-
-def _sample(dataset: Dataset, max_images: int, seed: int) -> Split:
-    """Returns train and validation together, or a part of them."""
-    members = [dataset.splits[name] for name in ("train", "validation")]
-    both = dataclasses.replace(
-        members[0],
-        paths=sum((m.paths for m in members), ()),
-        targets=np.concatenate([m.targets for m in members]),
-        digests=sum((m.digests for m in members), ()),
-        hashes=(),
-        copies=members[0].copies | members[1].copies,
-    )
-    return both.draw(max_images, seed)
-
-
-def _codes_of_all(
-    config: ConfigDict,
-    classifier: Classifier,
-    images: Split,
-    depths: list[str],
-    console: Console,
-) -> list[np.ndarray]:
-    """Returns the codes of each depth, float32 [N, d], in one pass."""
-    pooling = config.model.pooling
-    if pooling == "flatten":
-        pooling = "average"
-        console.line("codes are averaged over positions, not flattened")
-    network = build_code_model(classifier, depths, pooling=pooling)
-    prefix = FrozenPrefix(
-        network,
-        images,
-        reader_factory(classifier.image_size),
-        UNCHANGED,
-        feature_settings(config),
-        console,
-    )
-    console.line(f"codes of {len(depths)} depths, {len(images)} images")
-    return prefix.activations(images, prefix.views, what="codes").all_rows()
 
 
 def _summarize(

@@ -25,6 +25,8 @@ from tlkeras.training.keepsakes import first_kernel
 from tlkeras.training.phases import read_phases
 from tlkeras.training.state import Checkpoints
 
+# A data set in place of what the config's source holds, or not.
+GivenData = Dataset | None
 MAX_LINES = 20  # of files left out; the ledger names all
 
 
@@ -49,7 +51,10 @@ def open_run(
 
 
 def start_run(
-    config: ConfigDict, directory: Path, console: Console
+    config: ConfigDict,
+    directory: Path,
+    console: Console,
+    dataset: GivenData = None,
 ) -> RunContext:
     """Loads the data and builds the network of a run.
 
@@ -57,22 +62,34 @@ def start_run(
         config: Of the run.
         directory: From `open_run`.
         console: Told about the data.
+        dataset: In place of what the config's source holds.
 
     Raises:
         InputError: For unusable data, or a config that does not suit it.
     """
     policy = set_up_model(config)
-    dataset = load_data(config, directory, console)
+    dataset = load_data(config, directory, console, dataset)
     return build_run(config, directory, dataset, policy, console)
 
 
-def load_data(config: ConfigDict, directory: Path, console: Console) -> Dataset:
+def load_data(
+    config: ConfigDict,
+    directory: Path,
+    console: Console,
+    dataset: GivenData = None,
+) -> Dataset:
     """Loads the data set, and writes the ledger and the split of the run.
+
+    Args:
+        config: Of the run.
+        directory: Of the run.
+        console: Told about the data.
+        dataset: That is loaded already; None = as the config says.
 
     Raises:
         InputError: If the run was begun on other data; nothing is written.
     """
-    dataset = load_configured(config, directory)
+    dataset = dataset or load_configured(config, directory)
     Checkpoints(
         directory / workdir.CHECKPOINTS, {"data": dataset.fingerprint}
     ).require_same()

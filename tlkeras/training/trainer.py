@@ -31,7 +31,7 @@ from tlkeras.training.outcome import (
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
 from tlkeras.training.solve import run_solve_phase
-from tlkeras.training.start import open_run, start_run
+from tlkeras.training.start import GivenData, open_run, start_run
 
 
 @dataclasses.dataclass
@@ -53,7 +53,11 @@ class RunState:
 
 
 def train_and_evaluate(
-    config: ConfigDict, directory: Path | str, *, console: Console | None = None
+    config: ConfigDict,
+    directory: Path | str,
+    *,
+    console: Console | None = None,
+    dataset: GivenData = None,
 ) -> dict[str, Any]:
     """Trains a classifier as a config says, or goes on where a run stopped.
 
@@ -62,6 +66,8 @@ def train_and_evaluate(
         directory: The run directory; created, continued, or, when it is
             finished, only read.
         console: For progress; None is quiet.
+        dataset: In place of what `data.source` holds, for studies that divide
+            the images themselves; the same one each time.
 
     Returns:
         What `result.json` holds: see the README for its keys.
@@ -75,18 +81,21 @@ def train_and_evaluate(
     with open_run(config, directory) as (config, directory):
         if (directory / workdir.RESULT).exists():
             return read_finished(directory)
-        return _run(config, directory, console)
+        return _run(config, directory, console, dataset)
 
 
 def _run(
-    config: ConfigDict, directory: Path, console: Console
+    config: ConfigDict,
+    directory: Path,
+    console: Console,
+    dataset: GivenData,
 ) -> dict[str, Any]:
     """Trains in a directory that is this process' own."""
     for folder in (directory, directory / workdir.CHECKPOINTS):
         workdir.remove_leftovers(folder)
     handler = log_to_file(directory / workdir.LOG)
     try:
-        run = start_run(config, directory, console)
+        run = start_run(config, directory, console, dataset)
         state = restore(run)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
         run_first_checks(run, state.progress)
