@@ -44,6 +44,9 @@ CODES = "codes_validation.npz"
 FILTERS = "filters.npz"
 EXPORT = "export.json"
 PROBE = "probe.json"
+TRANSFERABILITY = "transferability.json"
+TRANSFERABILITY_PLOT = "transferability.png"
+PROTOCOL = "protocol.json"  # of a study of transferability
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"
@@ -65,6 +68,7 @@ TRACES = {
     CHECKS: b'"verdict"',
     LR_FINDER: b'"initial_loss"',
     PROBE: b'"num_folds"',
+    PROTOCOL: b'"data_fingerprint"',
 }
 ESCAPED = "backslashreplace"
 AS_THEY_ARE = "surrogateescape"
