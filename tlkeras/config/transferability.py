@@ -13,7 +13,7 @@ def get_config() -> ConfigDict:
     """Returns a narrow MobileNet at 32 px, from scratch, on `letters`."""
     config = defaults.get_config()
     config.data.source = "letters"
-    config.data.images_per_class = 100
+    config.data.images_per_class = 75
     config.model.backbone = "MobileNet"
     config.model.alpha = 0.25
     config.model.image_size = 32

@@ -103,6 +103,7 @@ def summarize(
         for name, (kind, other) in CONTRASTS.items()
         if kind in kinds
     }
+    base = _accuracy(accuracies, halves, "base")
     longer = _compare(accuracies, halves, ("base_long", ""), ("base", ""))
     is_claimed = len(halves) >= MIN_PAIRS
     fragile = [
@@ -112,10 +113,10 @@ def summarize(
     ]
     found = {
         "num_pairs": len(halves),
-        "base": _accuracy(accuracies, halves, "base"),
+        "base": base,
         "base_long": _accuracy(accuracies, halves, "base_long"),
         "base_long_gain": dataclasses.asdict(longer),
-        "converged": longer.mean <= CONVERGED_WITHIN,
+        "converged": _is_converged(base, longer.mean, halves),
         "fragile_cuts": fragile if is_claimed else None,
         "specific_from": (
             _specific_from(layers, contrasts["specificity"])
@@ -138,6 +139,12 @@ def summarize(
         },
         "sentences": _sentences(found, layers, contrasts, longer),
     }
+
+
+def _is_converged(base: float, gain: float, halves: Sequence[Half]) -> bool:
+    """Says whether more steps add nothing to bases that do know something."""
+    chance = 1 / min(len(half.classes) for half in halves)
+    return base >= 2 * chance and gain <= CONVERGED_WITHIN
 
 
 def _compare(
