@@ -125,7 +125,7 @@ class SharedGraph:
         own = self.model.optimizer
         own.build(self.model.trainable_variables)
         state = [*self.classifier.model.variables, *own.variables]
-        self._fresh = [(v, np.array(v)) for v in state]
+        self._fresh = [(v, keras.ops.convert_to_numpy(v).copy()) for v in state]
 
     def put(self, weights: Weights) -> None:
         """Makes the network a new one, with weights in their usual order."""
