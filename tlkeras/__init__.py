@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from tlkeras.models.heads import HeadConfig as HeadConfig
     from tlkeras.report.page import write_report as write_report
     from tlkeras.studies.advise import advise as advise
+    from tlkeras.studies.transferability import (
+        run_transferability as run_transferability,
+    )
     from tlkeras.training.trainer import (
         train_and_evaluate as train_and_evaluate,
     )
@@ -37,6 +40,7 @@ _PUBLIC = {
     "advise": "tlkeras.studies.advise",
     "load_run": "tlkeras.evaluation.run",
     "write_report": "tlkeras.report.page",
+    "run_transferability": "tlkeras.studies.transferability",
     "export_run": "tlkeras.exporters.export",
     "ExportSettings": "tlkeras.exporters.settings",
 }

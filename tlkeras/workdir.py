@@ -46,6 +46,9 @@ FILTERS = "filters.npz"
 EXPORT = "export.json"
 PROBE = "probe.json"
 ADVICE = "advice.json"
+TRANSFERABILITY = "transferability.json"
+TRANSFERABILITY_PLOT = "transferability.png"
+PROTOCOL = "protocol.json"  # of a study of transferability
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"
@@ -68,6 +71,7 @@ TRACES = {
     LR_FINDER: b'"initial_loss"',
     PROBE: b'"num_folds"',
     ADVICE: b'"expected_recipe"',
+    PROTOCOL: b'"data_fingerprint"',
 }
 ESCAPED = "backslashreplace"
 AS_THEY_ARE = "surrogateescape"

@@ -26,6 +26,7 @@ COMMANDS = {
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
     "probe": "linear classifiers on every depth of a backbone",
     "advise": "which recipe a data set asks for: size x similarity, evidence",
+    "transferability": "AnB, AnB+, BnB, BnB+: how general each depth is",
     "check": "preflight: what can be known to be wrong before a run",
     "find_lr": "learning rate of a phase by a range test",
     "tune": "search rates, strengths, heads, cutoffs and augmentation",
@@ -41,7 +42,7 @@ USAGE = "usage: tlkeras COMMAND [--flag=value ...]"
 
 def format_help() -> str:
     """Returns what `tlkeras --help` prints."""
-    lines = [f"  {name:<12}{text}" for name, text in COMMANDS.items()]
+    lines = [f"  {name:<16}{text}" for name, text in COMMANDS.items()]
     return "\n".join(
         [
             "Transfer learning for image classification with Keras.",

@@ -19,16 +19,20 @@ FLAGS = flags.FLAGS
 HELP_FLAGS = ("--help", "-h", "-help", "--helpfull")
 
 
-def define_config_flags(argv: list[str]) -> None:
+def define_config_flags(argv: list[str], *, default: str | None = None) -> None:
     """Defines --config with its overrides, --data, --workdir and --quiet.
 
     The overrides are applied to the default as soon as it is defined; where
     the command line names a file, its fields count and there is no default.
+
+    Args:
+        argv: Of the command.
+        default: Config file; None = that of all fields' defaults.
     """
     is_named = any(re.match(r"--?config(=|$)", arg) for arg in argv)
     config_flags.DEFINE_config_file(
         "config",
-        None if is_named else str(Path(defaults.__file__)),
+        None if is_named else str(Path(default or defaults.__file__)),
         "Experiment file with get_config(), as FILE[:key=value,...]; any field "
         "can be overridden, e.g. --config.model.backbone=ResNet50.",
         sys_argv=argv,

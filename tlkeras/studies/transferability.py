@@ -1,0 +1,297 @@
+"""How transferable the features of each depth are.
+
+Yosinski et al. 2014 (How transferable are features in deep neural networks?):
+networks whose lower part comes from the target's own base (BnB) or from that
+of other classes (AnB), frozen or, marked +, fine-tuned. BnB below the base
+shows layers that trained together and cannot be parted; AnB below BnB shows
+features that are specific to their classes.
+"""
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from tlkeras import workdir
+from tlkeras.config.hashing import config_hash
+from tlkeras.config.validate import validate
+from tlkeras.console import Console
+from tlkeras.data.dataset import Dataset
+from tlkeras.data.load import load_configured
+from tlkeras.errors import InputError
+from tlkeras.locks import sole_use
+from tlkeras.studies.class_halves import (
+    Half,
+    draw_halves,
+    make_halves,
+    read_split_file,
+    require_images,
+)
+from tlkeras.studies.transfer_curves import summarize
+from tlkeras.studies.transfer_networks import (
+    KINDS,
+    Network,
+    choose_cuts,
+    describe_cuts,
+    plan_networks,
+)
+from tlkeras.studies.transfer_trainer import NetworkTrainer
+from tlkeras.studies.transfer_training import StudySettings, TrainedNetwork
+from tlkeras.training.build import set_up_model
+
+NETWORKS = "networks"  # folder of one file a network
+DEFAULT_SPLITS = 2  # each is two pairs, one a direction
+DEFAULT_SEEDS = 4  # where the source is what is pretrained
+
+
+@dataclasses.dataclass(frozen=True)
+class StudyOptions:
+    """What is compared.
+
+    Attributes:
+        num_splits: Divisions of the classes, or seeds where the source is
+            given; None = `DEFAULT_SPLITS` or `DEFAULT_SEEDS`.
+        cuts: Last layers of lower parts; () = ends of stages and a middle.
+        quick: Frozen kinds only.
+        source: Weights or run that A is; "" = the other half of the classes.
+        split_file: CSV `class,half` of two named halves; "" = drawn.
+    """
+
+    num_splits: int | None = None
+    cuts: Sequence[str] = ()
+    quick: bool = False
+    source: str = ""
+    split_file: str = ""
+
+
+def run_transferability(
+    config: ConfigDict,
+    directory: Path | str,
+    *,
+    options: StudyOptions | None = None,
+    settings: StudySettings | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Measures AnB, AnB+, BnB and BnB+ over cuts; goes on where it ended.
+
+    Args:
+        config: Its `data`, `model` and `runtime` sections and its seed count;
+            `config/transferability.py` has the command's own.
+        directory: Where `transferability.json`, and one file a network, are
+            written.
+        options: What is compared; None = the defaults.
+        settings: How networks are trained; None = the defaults.
+        console: For progress; None is quiet.
+
+    Returns:
+        What `transferability.json` holds.
+
+    Raises:
+        InputError: For unusable input.
+    """
+    options, settings = options or StudyOptions(), settings or StudySettings()
+    console = console or Console(quiet=True)
+    validate(config)
+    _require_random(config, options)
+    set_up_model(config)
+    dataset = load_configured(config)
+    halves = choose_halves(dataset, options, config.seed)
+    require_images(dataset, halves)
+    directory = Path(directory)
+    trainer = NetworkTrainer(
+        config,
+        dataset,
+        halves,
+        settings,
+        source=options.source,
+        directory=directory / NETWORKS,
+    )
+    backbone = trainer.template.backbone
+    cuts = choose_cuts(backbone, options.cuts)
+    protocol = _protocol(config, dataset, halves, options, settings)
+    workdir.require_own(directory, workdir.PROTOCOL, what="study of this kind")
+    workdir.make_directory(directory / NETWORKS, what="work directory")
+    with sole_use(directory):
+        _keep_protocol(directory / workdir.PROTOCOL, protocol)
+        workdir.remove_leftovers(directory / NETWORKS)
+        networks = plan_networks(halves, cuts, quick=options.quick)
+        trained = _train_all(trainer, networks, console)
+        rows = describe_cuts(backbone, cuts)
+        accuracies = {n: found.accuracy for n, found in trained.items()}
+        result = {
+            "protocol": {
+                **protocol,
+                "backbone": backbone.name,
+                "quick": options.quick,
+                "halves": [dataclasses.asdict(half) for half in halves],
+            },
+            "cuts": rows,
+            **summarize(accuracies, halves, rows),
+            "networks": [_as_row(*pair) for pair in trained.items()],
+        }
+        workdir.write_json(directory / workdir.TRANSFERABILITY, result)
+    return result
+
+
+def choose_halves(
+    dataset: Dataset, options: StudyOptions, seed: int
+) -> list[Half]:
+    """Returns the targets: each half of each division, or all classes.
+
+    Args:
+        dataset: Whose classes are divided.
+        options: Of the study.
+        seed: Of the first division.
+    """
+    default = DEFAULT_SEEDS if options.source else DEFAULT_SPLITS
+    seeds = range(seed, seed + (options.num_splits or default))
+    names = dataset.class_names
+    if options.source:
+        return [Half(number, "all", names, "") for number in seeds]
+    if options.split_file:
+        members = read_split_file(Path(options.split_file), names)
+        return [half for s in seeds for half in make_halves(s, members)]
+    return [half for s in seeds for half in draw_halves(names, s)]
+
+
+def _require_random(config: ConfigDict, options: StudyOptions) -> None:
+    if config.model.weights != "none":
+        raise InputError(
+            f"model.weights='{config.model.weights}' would give the bases what "
+            "others have learnt; expected none, since they train from scratch: "
+            "leave it out, and pass what is pretrained as --source."
+        )
+    if options.source and options.split_file:
+        raise InputError(
+            "--source and --split_file both say what A is; expected one of "
+            "them: leave out the other."
+        )
+    if options.source == "none":
+        raise InputError(
+            "--source=none names no weights; expected imagenet, letters, a "
+            "weights file or a run: leave it out to compare halves."
+        )
+
+
+def _protocol(
+    config: ConfigDict,
+    dataset: Dataset,
+    halves: Sequence[Half],
+    options: StudyOptions,
+    settings: StudySettings,
+) -> dict[str, Any]:
+    """Returns what all networks of a work directory have in common."""
+    config = config.copy_and_resolve_references()
+    config.model.weights = options.source or "none"
+    named = halves[:2] if options.split_file else ()
+    return {
+        "data": config.data.source,
+        "pretrained": config.model.weights,
+        "config_hash": config_hash(config),
+        "data_fingerprint": dataset.fingerprint,
+        "named_halves": {half.name: list(half.classes) for half in named},
+        "training": dataclasses.asdict(settings),
+    }
+
+
+def _keep_protocol(path: Path, protocol: dict[str, Any]) -> None:
+    """Writes the protocol, or makes sure that it is the one that is there."""
+    if not path.exists():
+        workdir.write_json(path, protocol)
+    stored = workdir.read_json(path)
+    for name, value in protocol.items():
+        if stored.get(name) != value:
+            raise InputError(
+                f"The work directory '{path.parent}' belongs to a study with "
+                f"another {name.replace('_', ' ')} ({stored.get(name)!r}, not "
+                f"{value!r}); expected the same: choose another --workdir."
+            )
+
+
+def _train_all(
+    trainer: NetworkTrainer, networks: Sequence[Network], console: Console
+) -> dict[Network, TrainedNetwork]:
+    """Trains what is missing; each network has its file once it is done."""
+    found = {n: _read(trainer, n) for n in networks}
+    missing = [network for network, stored in found.items() if stored is None]
+    if len(missing) < len(networks):
+        console.line(f"{len(networks) - len(missing)} networks are there")
+    seconds: dict[bool, list[float]] = {True: [], False: []}
+    console.start("networks", len(networks))
+    for number, network in enumerate(missing, 1):
+        started = time.perf_counter()
+        trained = found[network] = trainer.train(network)
+        workdir.write_json(
+            trainer.path(network, ".json"), dataclasses.asdict(trained)
+        )
+        seconds[KINDS[network.kind].is_frozen].append(
+            time.perf_counter() - started
+        )
+        left = _seconds_left(missing[number:], seconds)
+        done = len(networks) - len(missing) + number
+        console.line(
+            f"{done} of {len(networks)}  {network.name}  "
+            f"{trained.accuracy:.3f}  about {left / 60:.1f} min left"
+        )
+        console.advance_to(done)
+    console.stop()
+    return {n: stored for n, stored in found.items() if stored is not None}
+
+
+def _read(trainer: NetworkTrainer, network: Network) -> TrainedNetwork | None:
+    path = trainer.path(network, ".json")
+    if not path.exists():
+        return None
+    with workdir.reading(path):
+        return TrainedNetwork(**workdir.read_json(path))
+
+
+def _seconds_left(
+    networks: Sequence[Network], seconds: dict[bool, list[float]]
+) -> float:
+    """Returns an estimate; what has not run yet is taken for as slow."""
+    known = [number for times in seconds.values() for number in times]
+    return sum(
+        float(np.median(seconds[KINDS[network.kind].is_frozen] or known))
+        for network in networks
+    )
+
+
+def _as_row(network: Network, trained: TrainedNetwork) -> dict[str, Any]:
+    return {
+        "network": network.name,
+        "kind": network.kind,
+        "cut": network.cut,
+        "seed": network.half.seed,
+        "target": network.half.name,
+        **dataclasses.asdict(trained),
+    }
+
+
+def format_transferability(result: dict[str, Any]) -> str:
+    """Returns the table for people, and the sentences."""
+    width = max(len(row["layer"]) for row in result["cuts"]) + 2
+    curves = {**result["curves"], **result["contrasts"]}
+    lines = [
+        f"{'difference to base':<{width}}"
+        + "".join(f"{name:>25}" for name in curves)
+    ]
+    for index, cut in enumerate(result["cuts"]):
+        cells = "".join(f"{_cell(c[index]):>25}" for c in curves.values())
+        lines.append(f"{cut['layer']:<{width}}{cells}")
+    lines.append(
+        f"base {result['base']:.3f}, base_long {result['base_long']:.3f}; "
+        f"{result['num_pairs']} pairs, 95 % t-intervals over pairs"
+    )
+    return "\n".join([*lines, *result["sentences"]])
+
+
+def _cell(point: dict[str, Any]) -> str:
+    if point["interval"] is None:
+        return f"{point['mean']:+.3f}"
+    low, high = point["interval"]
+    return f"{point['mean']:+.3f} [{low:+.3f}, {high:+.3f}]"
