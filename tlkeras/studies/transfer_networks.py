@@ -79,9 +79,7 @@ def plan_networks(
         quick: Leave out what trains all layers after a transfer.
     """
     bases = [Network(half, kind) for kind in BASES for half in halves]
-    kinds = [
-        kind for kind in CURVES if NETWORK_KINDS[kind].is_quick or not quick
-    ]
+    kinds = [k for k in CURVES if NETWORK_KINDS[k].is_quick or not quick]
     members = [
         Network(half, kind, cut)
         for cut in cuts

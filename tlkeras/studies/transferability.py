@@ -155,10 +155,8 @@ def _seconds_left(
     """Returns an estimate; what has not run yet is taken for as slow."""
     known = [number for times in seconds.values() for number in times]
     return sum(
-        float(
-            np.median(seconds[NETWORK_KINDS[network.kind].is_frozen] or known)
-        )
-        for network in networks
+        float(np.median(seconds[NETWORK_KINDS[n.kind].is_frozen] or known))
+        for n in networks
     )
 
 
