@@ -11,11 +11,11 @@ from tlkeras.data.builtin import draw_letters
 from tlkeras.errors import InputError
 from tlkeras.models.weights import load_backbone_weights
 from tlkeras.studies.transfer_plot import plot_transferability
+from tlkeras.studies.transfer_protocol import StudyOptions
 from tlkeras.studies.transfer_trainer import NetworkTrainer
 from tlkeras.studies.transfer_training import StudySettings
 from tlkeras.studies.transferability import (
     NETWORKS,
-    StudyOptions,
     format_transferability,
     run_transferability,
 )

@@ -20,7 +20,7 @@ FLAG_NAMES = (
     "batch_size",
     "learning_rate",
 )
-LIMITS = {
+FLAG_RANGES = {
     "splits": (1, 1000),
     "epochs": (1, 10000),
     "batch_size": (1, 65536),
@@ -67,15 +67,15 @@ def main(arguments: list[str]) -> int:
     from tlkeras.console import Console
     from tlkeras.errors import InputError
     from tlkeras.studies.transfer_plot import plot_transferability
+    from tlkeras.studies.transfer_protocol import StudyOptions
     from tlkeras.studies.transfer_training import StudySettings
     from tlkeras.studies.transferability import (
-        StudyOptions,
         format_transferability,
         run_transferability,
     )
 
     given = parsing.FLAGS
-    for name, (low, high) in LIMITS.items():
+    for name, (low, high) in FLAG_RANGES.items():
         value = getattr(given, name)
         if value is not None and not low <= value <= high:
             raise InputError(

@@ -210,7 +210,7 @@ def _sentences(
         point = contrasts["specificity"][layers.index(specific)]
         lines.append(
             f"From {specific} on, features are specific to their own classes: "
-            f"those of the source lose {_text(point)} against the target's "
+            f"those of the source give {_text(point)} against the target's "
             "own. Freeze what lies below; train from there on."
         )
     else:

@@ -32,7 +32,7 @@ class NetworkKind:
 
 
 # Yosinski et al. 2014, section 2; `base_long` has the steps of the + kinds.
-KINDS = {
+NETWORK_KINDS = {
     "base": NetworkKind("none", "initial", False, True),
     "base_long": NetworkKind("own", "own", False, True),
     "BnB": NetworkKind("own", "initial", True, True),
@@ -41,7 +41,7 @@ KINDS = {
     "AnB+": NetworkKind("other", "initial", False, False),
 }
 BASES = ("base", "base_long")
-CURVES = tuple(name for name in KINDS if name not in BASES)
+CURVES = tuple(name for name in NETWORK_KINDS if name not in BASES)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Network:
 
     Attributes:
         half: The target.
-        kind: Key of `KINDS`.
+        kind: Key of `NETWORK_KINDS`.
         cut: Last layer of the lower part; "" for the bases.
     """
 
@@ -79,7 +79,7 @@ def plan_networks(
         quick: Leave out what trains all layers after a transfer.
     """
     bases = [Network(half, kind) for kind in BASES for half in halves]
-    kinds = [kind for kind in CURVES if KINDS[kind].is_quick or not quick]
+    kinds = [k for k in CURVES if NETWORK_KINDS[k].is_quick or not quick]
     members = [
         Network(half, kind, cut)
         for cut in cuts
@@ -92,7 +92,7 @@ def plan_networks(
 
 def _shared(network: Network, cuts: Sequence[str]) -> tuple[Any, ...]:
     """Returns what networks share that should stand together."""
-    kind, half = KINDS[network.kind], network.half
+    kind, half = NETWORK_KINDS[network.kind], network.half
     owner = half.name if kind.lower == "own" else half.other
     return not kind.is_frozen, cuts.index(network.cut), half.seed, owner
 

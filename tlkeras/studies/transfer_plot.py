@@ -59,7 +59,7 @@ def plot_transferability(result: dict[str, Any], path: Path) -> None:
             va="center",
         )
     stages = [f"{cut['layer']}\nstage {cut['stage']}" for cut in result["cuts"]]
-    axes.set_xticks(range(len(cuts)), stages)
+    axes.set_xticks(range(len(cuts)), stages, fontsize=8)
     axes.set_xlim(-0.3, len(cuts) - 0.7)
     axes.set_xlabel("last layer that is transferred")
     axes.set_ylabel("validation accuracy, difference to the base")

@@ -18,7 +18,7 @@ from tlkeras.data.epoch import stream_seed
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches
 from tlkeras.studies.class_halves import Half, take_half
-from tlkeras.studies.transfer_networks import KINDS, Network
+from tlkeras.studies.transfer_networks import NETWORK_KINDS, Network
 from tlkeras.studies.transfer_training import (
     EVALUATION_BATCH,
     Images,
@@ -86,7 +86,7 @@ class NetworkTrainer:
     def train(self, network: Network) -> TrainedNetwork:
         """Trains a network, and keeps its weights if it is a base."""
         graph = self._graph(network)
-        kind = KINDS[network.kind]
+        kind = NETWORK_KINDS[network.kind]
         images = (
             self._activations(graph, network)
             if kind.is_frozen
@@ -105,7 +105,7 @@ class NetworkTrainer:
 
     def _graph(self, network: Network) -> SharedGraph:
         """Returns the graph that trains a network; of cuts, keeps the last."""
-        place = network.cut if KINDS[network.kind].is_frozen else ""
+        place = network.cut if NETWORK_KINDS[network.kind].is_frozen else ""
         if place not in self._graphs:
             whole = {"": self._graphs[""]} if "" in self._graphs else {}
             self._graphs = whole  # cuts come one after the other
@@ -149,7 +149,7 @@ class NetworkTrainer:
         return found[classes]
 
     def _first_weights(self, network: Network) -> Weights:
-        kind, seed = KINDS[network.kind], network.half.seed
+        kind, seed = NETWORK_KINDS[network.kind], network.half.seed
         if network.kind == "base":
             return self._random(seed, "base")
         if kind.upper == "own":
@@ -170,7 +170,7 @@ class NetworkTrainer:
     def _lower_owner(self, network: Network) -> Half | None:
         """Returns whose base gives the lower part; None = the pretrained."""
         half = network.half
-        if KINDS[network.kind].lower == "own":
+        if NETWORK_KINDS[network.kind].lower == "own":
             return half
         return next(
             (

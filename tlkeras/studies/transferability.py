@@ -17,55 +17,30 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.hashing import config_hash
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
-from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured
-from tlkeras.errors import InputError
 from tlkeras.locks import sole_use
-from tlkeras.studies.class_halves import (
-    Half,
-    draw_halves,
-    make_halves,
-    read_split_file,
-    require_images,
-)
 from tlkeras.studies.transfer_curves import summarize
 from tlkeras.studies.transfer_networks import (
-    KINDS,
+    NETWORK_KINDS,
     Network,
     choose_cuts,
     describe_cuts,
     plan_networks,
+)
+from tlkeras.studies.transfer_protocol import (
+    StudyOptions,
+    choose_halves,
+    keep_protocol,
+    make_protocol,
+    require_random,
 )
 from tlkeras.studies.transfer_trainer import NetworkTrainer
 from tlkeras.studies.transfer_training import StudySettings, TrainedNetwork
 from tlkeras.training.build import set_up_model
 
 NETWORKS = "networks"  # folder of one file a network
-DEFAULT_SPLITS = 2  # each is two pairs, one a direction
-DEFAULT_SEEDS = 4  # where the source is what is pretrained
-
-
-@dataclasses.dataclass(frozen=True)
-class StudyOptions:
-    """What is compared.
-
-    Attributes:
-        num_splits: Divisions of the classes, or seeds where the source is
-            given; None = `DEFAULT_SPLITS` or `DEFAULT_SEEDS`.
-        cuts: Last layers of lower parts; () = ends of stages and a middle.
-        quick: Frozen kinds only.
-        source: Weights or run that A is; "" = the other half of the classes.
-        split_file: CSV `class,half` of two named halves; "" = drawn.
-    """
-
-    num_splits: int | None = None
-    cuts: Sequence[str] = ()
-    quick: bool = False
-    source: str = ""
-    split_file: str = ""
 
 
 def run_transferability(
@@ -96,11 +71,10 @@ def run_transferability(
     options, settings = options or StudyOptions(), settings or StudySettings()
     console = console or Console(quiet=True)
     validate(config)
-    _require_random(config, options)
+    require_random(config, options)
     set_up_model(config)
     dataset = load_configured(config)
     halves = choose_halves(dataset, options, config.seed)
-    require_images(dataset, halves)
     directory = Path(directory)
     trainer = NetworkTrainer(
         config,
@@ -112,11 +86,11 @@ def run_transferability(
     )
     backbone = trainer.template.backbone
     cuts = choose_cuts(backbone, options.cuts)
-    protocol = _protocol(config, dataset, halves, options, settings)
+    protocol = make_protocol(config, dataset, halves, options, settings)
     workdir.require_own(directory, workdir.PROTOCOL, what="study of this kind")
     workdir.make_directory(directory / NETWORKS, what="work directory")
     with sole_use(directory):
-        _keep_protocol(directory / workdir.PROTOCOL, protocol)
+        keep_protocol(directory / workdir.PROTOCOL, protocol)
         workdir.remove_leftovers(directory / NETWORKS)
         networks = plan_networks(halves, cuts, quick=options.quick)
         trained = _train_all(trainer, networks, console)
@@ -137,81 +111,6 @@ def run_transferability(
     return result
 
 
-def choose_halves(
-    dataset: Dataset, options: StudyOptions, seed: int
-) -> list[Half]:
-    """Returns the targets: each half of each division, or all classes.
-
-    Args:
-        dataset: Whose classes are divided.
-        options: Of the study.
-        seed: Of the first division.
-    """
-    default = DEFAULT_SEEDS if options.source else DEFAULT_SPLITS
-    seeds = range(seed, seed + (options.num_splits or default))
-    names = dataset.class_names
-    if options.source:
-        return [Half(number, "all", names, "") for number in seeds]
-    if options.split_file:
-        members = read_split_file(Path(options.split_file), names)
-        return [half for s in seeds for half in make_halves(s, members)]
-    return [half for s in seeds for half in draw_halves(names, s)]
-
-
-def _require_random(config: ConfigDict, options: StudyOptions) -> None:
-    if config.model.weights != "none":
-        raise InputError(
-            f"model.weights='{config.model.weights}' would give the bases what "
-            "others have learnt; expected none, since they train from scratch: "
-            "leave it out, and pass what is pretrained as --source."
-        )
-    if options.source and options.split_file:
-        raise InputError(
-            "--source and --split_file both say what A is; expected one of "
-            "them: leave out the other."
-        )
-    if options.source == "none":
-        raise InputError(
-            "--source=none names no weights; expected imagenet, letters, a "
-            "weights file or a run: leave it out to compare halves."
-        )
-
-
-def _protocol(
-    config: ConfigDict,
-    dataset: Dataset,
-    halves: Sequence[Half],
-    options: StudyOptions,
-    settings: StudySettings,
-) -> dict[str, Any]:
-    """Returns what all networks of a work directory have in common."""
-    config = config.copy_and_resolve_references()
-    config.model.weights = options.source or "none"
-    named = halves[:2] if options.split_file else ()
-    return {
-        "data": config.data.source,
-        "pretrained": config.model.weights,
-        "config_hash": config_hash(config),
-        "data_fingerprint": dataset.fingerprint,
-        "named_halves": {half.name: list(half.classes) for half in named},
-        "training": dataclasses.asdict(settings),
-    }
-
-
-def _keep_protocol(path: Path, protocol: dict[str, Any]) -> None:
-    """Writes the protocol, or makes sure that it is the one that is there."""
-    if not path.exists():
-        workdir.write_json(path, protocol)
-    stored = workdir.read_json(path)
-    for name, value in protocol.items():
-        if stored.get(name) != value:
-            raise InputError(
-                f"The work directory '{path.parent}' belongs to a study with "
-                f"another {name.replace('_', ' ')} ({stored.get(name)!r}, not "
-                f"{value!r}); expected the same: choose another --workdir."
-            )
-
-
 def _train_all(
     trainer: NetworkTrainer, networks: Sequence[Network], console: Console
 ) -> dict[Network, TrainedNetwork]:
@@ -228,7 +127,7 @@ def _train_all(
         workdir.write_json(
             trainer.path(network, ".json"), dataclasses.asdict(trained)
         )
-        seconds[KINDS[network.kind].is_frozen].append(
+        seconds[NETWORK_KINDS[network.kind].is_frozen].append(
             time.perf_counter() - started
         )
         left = _seconds_left(missing[number:], seconds)
@@ -256,8 +155,8 @@ def _seconds_left(
     """Returns an estimate; what has not run yet is taken for as slow."""
     known = [number for times in seconds.values() for number in times]
     return sum(
-        float(np.median(seconds[KINDS[network.kind].is_frozen] or known))
-        for network in networks
+        float(np.median(seconds[NETWORK_KINDS[n.kind].is_frozen] or known))
+        for n in networks
     )
 
 
