@@ -19,10 +19,14 @@ WORKDIR = "runs/pretrain_letters"
 ASSETS = Path(__file__).parent.parent / "tlkeras" / "assets"
 
 
-def get_config() -> ConfigDict:
-    """Returns the experiment."""
+def get_config(source: str = "letters") -> ConfigDict:
+    """Returns the experiment.
+
+    Args:
+        source: Built-in data set.
+    """
     config = defaults.get_config()
-    config.data.source = "letters"
+    config.data.source = source
     config.data.split = (0.9, 0.1, 0.0)
     config.data.augment.load_scale = 1.0
     config.data.augment.crop_area = (0.7, 1.0)

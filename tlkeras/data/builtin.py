@@ -1,9 +1,11 @@
-"""The embedded transfer problem: printed letters (source), digits (target).
+"""The embedded transfer problem: drawn sources, and digits as the target.
 
 `letters` are drawn in the fonts that Matplotlib ships, with random size,
-rotation, shear, position and blur. `digits` are the 1797 handwritten digits of
-8 x 8 pixels in scikit-learn. Neither needs a network. Both are written once as
-PNG files below the cache folder, so that every later step sees ordinary files.
+rotation, shear, position and blur. `glyphs` and `textures` are sources of the
+same size, one nearer to the digits and one farther away. `digits` are the 1797
+handwritten digits of 8 x 8 pixels in scikit-learn. None needs a network. Each
+is written once as PNG files below the cache folder, so that every later step
+sees ordinary files.
 """
 
 import math
@@ -17,14 +19,13 @@ from tlkeras import workdir
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder import list_folder
 from tlkeras.data.shared_folder import shared_path
+from tlkeras.data.textures import draw_textures
 from tlkeras.tables import lookup
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# Upper and lower case need different folder names where case is ignored.
-LETTER_NAMES = tuple(
-    f"upper_{c}" if c.isupper() else f"lower_{c}" for c in LETTERS
-)
 DIGIT_NAMES = tuple(str(digit) for digit in range(10))
+# Ten lower-case letters that are small capitals give way to printed digits.
+GLYPHS = "".join(c for c in LETTERS if c not in "ckopsuvwxz") + "0123456789"
 LETTER_SIZE = 32  # pixels
 DRAWINGS_PER_LETTER = 500
 # Fonts with a Latin alphabet in the usual places (cmex, cmsy have none).
@@ -35,6 +36,16 @@ FONT_PATTERNS = (
     "cm[bmrst][!yu]*",
 )
 SKIPPED_FONTS = ("DejaVuSansDisplay", "DejaVuSerifDisplay", "cmsy10", "cmex10")
+
+
+def glyph_name(character: str) -> str:
+    """Names a class; upper and lower case differ where case is ignored."""
+    kind = "upper" if character.isupper() else "lower"
+    return f"{'digit' if character.isdigit() else kind}_{character}"
+
+
+LETTER_NAMES = tuple(map(glyph_name, LETTERS))
+GLYPH_NAMES = tuple(map(glyph_name, GLYPHS))
 
 # (image as uint8 [H, W], class name)
 Drawing = tuple[np.ndarray, str]
@@ -54,12 +65,16 @@ def font_paths() -> list[Path]:
 
 
 def draw_letters(
-    *, drawings_per_letter: int = DRAWINGS_PER_LETTER, seed: int = 0
+    characters: str = LETTERS,
+    *,
+    drawings_per_letter: int = DRAWINGS_PER_LETTER,
+    seed: int = 0,
 ) -> Iterator[Drawing]:
-    """Yields distorted light-on-dark letters.
+    """Yields distorted light-on-dark characters.
 
     Args:
-        drawings_per_letter: Of each of the 52 letters.
+        characters: What to draw, a class each.
+        drawings_per_letter: Of each of them.
         seed: Of the distortions.
 
     Yields:
@@ -67,10 +82,10 @@ def draw_letters(
     """
     fonts = font_paths()
     rng = np.random.default_rng(seed)
-    for letter, name in zip(LETTERS, LETTER_NAMES, strict=True):
+    for letter in characters:
         for _ in range(drawings_per_letter):
             font = fonts[rng.integers(len(fonts))]
-            yield _draw_letter(letter, font, rng), name
+            yield _draw_letter(letter, font, rng), glyph_name(letter)
 
 
 def _draw_letter(
@@ -134,6 +149,8 @@ def read_digits() -> Iterator[Drawing]:
 BUILTINS: dict[str, Callable[[], Iterator[Drawing]]] = {
     "digits": read_digits,
     "letters": draw_letters,
+    "glyphs": lambda: draw_letters(GLYPHS),
+    "textures": draw_textures,
 }
 VERSION = 1  # of the drawings; part of the cache folder's name
 
