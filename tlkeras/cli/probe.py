@@ -7,9 +7,9 @@ from tlkeras.cli import parsing
 USAGE = (
     "tlkeras probe --data=SOURCE [--config=FILE] "
     "[--config.section.field=value ...] [--workdir=DIR] [--folds=3] "
-    "[--max_images=5000] [--quiet]"
+    "[--max_images=5000] [--train_per_class=30 [--splits=5]] [--quiet]"
 )
-FLAG_NAMES = ("folds", "max_images")
+FLAG_NAMES = ("folds", "max_images", "train_per_class", "splits")
 
 
 def define_flags(argv: list[str]) -> None:
@@ -19,6 +19,13 @@ def define_flags(argv: list[str]) -> None:
     flags.DEFINE_integer(
         "max_images", 5000, "Images of train + validation to use at most."
     )
+    flags.DEFINE_integer(
+        "train_per_class",
+        None,
+        "Measure as the papers do too: so many training images of each class, "
+        "2 or more, the rest held out.",
+    )
+    flags.DEFINE_integer("splits", 5, "Random splits of that, 2 .. 100.")
 
 
 def main(arguments: list[str]) -> int:
@@ -35,6 +42,9 @@ def main(arguments: list[str]) -> int:
 
     parsing.require_range("folds", 2, 20)
     parsing.require_range("max_images", 20, 10**9)
+    parsing.require_range("splits", 2, 100)
+    if parsing.FLAGS.train_per_class is not None:
+        parsing.require_range("train_per_class", 2, 10**6)
     config = parsing.resolve_config()
     directory = Path(parsing.resolve_workdir(config, root="probes"))
     console = Console(quiet=parsing.FLAGS.quiet)
@@ -43,6 +53,8 @@ def main(arguments: list[str]) -> int:
         directory,
         num_folds=parsing.FLAGS.folds,
         max_images=parsing.FLAGS.max_images,
+        train_per_class=parsing.FLAGS.train_per_class,
+        num_splits=parsing.FLAGS.splits,
         console=console,
     )
     plot_probe(result, directory / PROBE_PLOT)

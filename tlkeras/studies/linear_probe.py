@@ -27,6 +27,10 @@ from tlkeras.models.graph import topological_layers
 from tlkeras.optim.losses import LOSSES
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate
 from tlkeras.studies.depth_codes import compute_depth_codes, draw_images
+from tlkeras.studies.papers_protocol import (
+    measure_over_splits,
+    require_enough,
+)
 from tlkeras.studies.probe_cost import StepCost, measure_steps
 from tlkeras.training.build import build_from_config, set_up_model
 
@@ -73,6 +77,8 @@ def run_linear_probe(
     *,
     num_folds: int = 3,
     max_images: int = 5000,
+    train_per_class: int | None = None,
+    num_splits: int = 5,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Probes every depth of a config's backbone on train + validation.
@@ -82,6 +88,9 @@ def run_linear_probe(
         directory: Where `probe.json` and `probe.png` are written.
         num_folds: Of the cross-validation, at least 2.
         max_images: At most so many, drawn by the config's seed.
+        train_per_class: Measure by the papers' protocol too, with so many
+            training images of each class.
+        num_splits: Of that protocol, at least 2.
         console: For progress; None is quiet.
 
     Returns:
@@ -94,10 +103,12 @@ def run_linear_probe(
     validate(config)
     set_up_model(config)
     dataset = load_configured(config)
+    images = draw_images(dataset, max_images, config.seed)
+    if train_per_class:
+        require_enough(images.targets, dataset.class_names, train_per_class)
     # Only now: the data may be the folder above.
     directory = workdir.make_directory(directory, what="probe folder")
     classifier = build_from_config(config, dataset)
-    images = draw_images(dataset, max_images, config.seed)
     depths = block_ends(classifier.backbone)
     codes = compute_depth_codes(config, classifier, images, depths, console)
     costs = measure_steps(classifier, depths, console=console)
@@ -122,8 +133,43 @@ def run_linear_probe(
         console.advance_to(number)
     console.stop()
     result = _summarize(config, classifier, images, rows, num_folds)
+    if train_per_class:
+        result["train_per_class"] = train_per_class
+        result["over_splits"] = _by_protocol(
+            rows, images, train_per_class, num_splits, config.seed
+        )
     workdir.write_json(directory / workdir.PROBE, result)
     return result
+
+
+def _by_protocol(
+    rows: list[DepthResult],
+    images: Split,
+    train_per_class: int,
+    num_splits: int,
+    seed: int,
+) -> list[dict[str, Any]]:
+    """Returns a row a depth: its layer, and each plain column over splits."""
+    return [
+        {
+            "layer": row.layer,
+            **{
+                name: dataclasses.asdict(
+                    measure_over_splits(
+                        row.codes,
+                        images.targets,
+                        loss=PROBE_COLUMNS[name][0],
+                        train_per_class=train_per_class,
+                        num_splits=num_splits,
+                        seed=seed,
+                    )
+                )
+                for name in row.columns
+                if "+" not in name
+            },
+        }
+        for row in rows
+    ]
 
 
 def _summarize(
@@ -273,8 +319,27 @@ def format_probe(result: dict[str, Any]) -> str:
             for column, cell in cells.items()
         )
         lines.append(f"  {name:<9}{text}")
+    lines += _format_protocol(result)
     lines += [
         f"recommended: {result['recommended_layer']}; {result['reason']}",
         f"flags: {' '.join(result['flags'])}",
     ]
     return "\n".join(lines)
+
+
+def _format_protocol(result: dict[str, Any]) -> list[str]:
+    rows = result.get("over_splits", [])
+    if not rows:
+        return []
+    lines = [
+        f"{result['train_per_class']} training images a class, mean per-class "
+        "accuracy +- its deviation over splits:"
+    ]
+    for row in rows:
+        cells = ", ".join(
+            f"{name} {cell['accuracy']:.3f} +- {cell['deviation']:.3f}"
+            for name, cell in row.items()
+            if name != "layer"
+        )
+        lines.append(f"  {row['layer']}: {cells}")
+    return lines

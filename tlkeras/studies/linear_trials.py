@@ -6,6 +6,7 @@ the best epoch. So no recipe is chosen by the images that judge it.
 """
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 
 import numpy as np
@@ -77,20 +78,14 @@ def score_linear(
     """
     scores = np.empty(len(targets))
     for fold in folds:
-
-        def rank(logits: np.ndarray, fold: Fold = fold) -> tuple[float, float]:
-            value, metric = compute_summary(
-                targets[fold.choose], logits, loss=loss
-            ).values()
-            return rank_key(metric, value)
-
         best = None
         for values in codes.values():
-            chooses = values[fold.choose]
             fit = fit_linear_classifier(
                 values[fold.learn],
                 targets[fold.learn],
-                lambda k, b, codes=chooses, rank=rank: rank(codes @ k + b),
+                functools.partial(
+                    _rank, values[fold.choose], targets[fold.choose], loss
+                ),
                 loss=loss,
                 log10_l2=FITTED_LOG10_L2,
                 num_strengths=FITTED_STRENGTHS,
@@ -105,3 +100,16 @@ def score_linear(
             multi_label=loss.multi_label,
         )
     return scores
+
+
+def _rank(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    loss: Loss,
+    kernel: np.ndarray,
+    bias: np.ndarray,
+) -> tuple[float, float]:
+    """Returns what fits are chosen by, of the images that choose."""
+    logits = codes @ kernel + bias
+    value, metric = compute_summary(targets, logits, loss=loss).values()
+    return rank_key(metric, value)

@@ -1,0 +1,137 @@
+"""Linear classifiers as the papers report them: so many images a class.
+
+A fixed number of training images of each class, the rest held out, accuracy
+averaged over classes, mean and deviation over several such splits.
+
+Reference:
+    Donahue et al. 2014 (DeCAF), table 1; Zeiler and Fergus 2014, table 7:
+    Caltech-101 with 30 training images a class.
+"""
+
+import dataclasses
+
+import numpy as np
+
+from tlkeras.checks.label_signal import class_balanced
+from tlkeras.errors import InputError
+from tlkeras.evaluation.metrics import per_image_scores
+from tlkeras.linear.solvers import SOLVERS, standardize
+from tlkeras.optim.losses import Loss
+from tlkeras.studies.cross_validation import cross_validate
+
+TRIED_LOG10_L2 = (1.0, 3.0)
+NUM_TRIED = 3
+INNER_FOLDS = 2  # of the training images, to choose the strength
+
+
+@dataclasses.dataclass(frozen=True)
+class OverSplits:
+    """Mean accuracy per class, over splits.
+
+    Attributes:
+        accuracy: Mean over the splits.
+        deviation: Over the splits, of a sample.
+        accuracies: One a split.
+    """
+
+    accuracy: float
+    deviation: float
+    accuracies: tuple[float, ...]
+
+
+def require_enough(
+    targets: np.ndarray, class_names: tuple[str, ...], train_per_class: int
+) -> None:
+    """Makes sure that each class has images to train on and to hold out.
+
+    Args:
+        targets: [N, C] multi-hot.
+        class_names: [C].
+        train_per_class: That are trained on.
+
+    Raises:
+        InputError: If images carry several labels, or a class has too few.
+    """
+    if (targets.sum(1) != 1).any():
+        raise InputError(
+            "--train_per_class counts images of one class each, and some here "
+            "carry several labels; expected single labels: leave out the flag."
+        )
+    counts = targets.sum(0)
+    fewest = int(counts.argmin())
+    if counts[fewest] <= train_per_class:
+        raise InputError(
+            f"The class '{class_names[fewest]}' has {int(counts[fewest])} "
+            "images of train and validation; expected more than "
+            f"--train_per_class={train_per_class}, so that some are held out: "
+            "lower it."
+        )
+
+
+def draw_per_class(
+    targets: np.ndarray, train_per_class: int, seed: int
+) -> np.ndarray:
+    """Returns a mask [N] of so many random images of each class.
+
+    Args:
+        targets: [N, C] one-hot.
+        train_per_class: Images of each class, fewer than it has.
+        seed: Of the draw.
+    """
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros(len(targets), bool)
+    for members in targets.T > 0:
+        rows = np.flatnonzero(members)
+        chosen[rng.choice(rows, train_per_class, replace=False)] = True
+    return chosen
+
+
+def measure_over_splits(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    *,
+    loss: Loss,
+    train_per_class: int,
+    num_splits: int,
+    seed: int,
+) -> OverSplits:
+    """Measures one classifier by the papers' protocol.
+
+    The strength of L2 is chosen on the training images alone.
+
+    Args:
+        codes: float [N, d].
+        targets: [N, C] one-hot.
+        loss: Row of `optim.losses.LOSSES`.
+        train_per_class: Training images of each class, at least 2.
+        num_splits: At least 2.
+        seed: Of the first split; the others take the ones after it.
+    """
+    accuracies = []
+    for number in range(num_splits):
+        chosen = draw_per_class(targets, train_per_class, seed + number)
+        l2 = cross_validate(
+            codes[chosen],
+            targets[chosen],
+            loss=loss,
+            log10_l2=TRIED_LOG10_L2,
+            num_strengths=NUM_TRIED,
+            num_folds=INNER_FOLDS,
+            seed=seed + number,
+        ).l2
+        train, mean, scale = standardize(codes[chosen])
+        ((kernel, bias),) = SOLVERS["batched"](
+            train,
+            targets[chosen],
+            [l2],
+            loss=loss,
+            weights=np.ones(len(train), np.float32),
+        )
+        logits = (codes[~chosen] - mean) / scale @ kernel + bias
+        scores = per_image_scores(targets[~chosen], logits, multi_label=False)
+        accuracies.append(class_balanced(scores, targets[~chosen])[0])
+    return OverSplits(
+        float(np.mean(accuracies)),
+        float(np.std(accuracies, ddof=1)),
+        tuple(accuracies),
+    )
