@@ -178,7 +178,7 @@ def _try_flags(changes: dict[str, Any]) -> None:
     """Passes values as the command line does; exit code 2 and one line."""
     known = set(flags.FLAGS)
     errors = io.StringIO()
-    arguments = [f"--config.{name}={v!s:.99}" for name, v in changes.items()]
+    arguments = [f"--config.{n}={_as_text(v)}" for n, v in changes.items()]
     try:
         with contextlib.redirect_stderr(errors):
             parsing.parse_flags(["tlkeras train", *arguments], train)
@@ -192,6 +192,13 @@ def _try_flags(changes: dict[str, Any]) -> None:
         for name in set(flags.FLAGS) - known:
             delattr(flags.FLAGS, name)
         flags.FLAGS.unparse_flags()
+
+
+def _as_text(value: Any) -> str:
+    try:
+        return str(value)[:99]
+    except ValueError:  # Python writes no number of more than 4300 digits
+        return "9" * 99
 
 
 def _try_files(changes: dict[str, Any], folder: Path) -> None:
