@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tlkeras.models.classifier import freeze as freeze
     from tlkeras.models.heads import HeadConfig as HeadConfig
     from tlkeras.report.page import write_report as write_report
+    from tlkeras.studies.heatmaps import HeatmapSettings as HeatmapSettings
+    from tlkeras.studies.heatmaps import compute_heatmaps as compute_heatmaps
     from tlkeras.training.trainer import (
         train_and_evaluate as train_and_evaluate,
     )
@@ -35,6 +37,8 @@ _PUBLIC = {
     "train_and_evaluate": "tlkeras.training.trainer",
     "load_run": "tlkeras.evaluation.run",
     "write_report": "tlkeras.report.page",
+    "compute_heatmaps": "tlkeras.studies.heatmaps",
+    "HeatmapSettings": "tlkeras.studies.heatmaps",
     "export_run": "tlkeras.exporters.export",
     "ExportSettings": "tlkeras.exporters.settings",
 }

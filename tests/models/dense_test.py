@@ -155,6 +155,19 @@ def test_a_channel_mean_goes_along_to_another_size():
     assert build_dense(built.model, image_size=64).grid == (2, 2)
 
 
+@pytest.mark.parametrize("pooling", ["average", "flatten"])
+def test_a_loaded_classifier_gives_the_same_maps(pooling, tmp_path):
+    built, _ = build(pooling=pooling, size=64)
+    built.model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    images = np.full((1, 128, 128, 3), 90.0, np.float32)
+    ours, theirs = (
+        np.asarray(build_dense(model, image_size=128).model(images))
+        for model in (loaded, built.model)
+    )
+    np.testing.assert_allclose(ours, theirs, atol=1e-5)
+
+
 def test_a_head_without_cells_is_refused():
     built = build_classifier(
         "EfficientNetB0",

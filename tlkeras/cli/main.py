@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "metrics of a finished run on a split",
     "predict": "label images with a finished run",
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
+    "heatmap": "where in an image a run sees its classes",
     "probe": "linear classifiers on every depth of a backbone",
     "check": "preflight: what can be known to be wrong before a run",
     "find_lr": "learning rate of a phase by a range test",

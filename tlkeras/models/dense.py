@@ -21,6 +21,7 @@ import dataclasses
 import math
 
 import keras
+import numpy as np
 
 from tlkeras.errors import InputError
 from tlkeras.models.graph import graph_nodes, layer_stages
@@ -181,7 +182,10 @@ def _clone(model: keras.Model, size: int) -> keras.Model:
         (size, size, images.shape[-1]), dtype=images.dtype, name="image"
     )
     return keras.models.clone_model(
-        model, input_tensors=resized, clone_function=clone_layer
+        model,
+        # A model that was loaded takes a list of one.
+        input_tensors=keras.tree.map_structure(lambda _: resized, model.input),
+        clone_function=clone_layer,
     )
 
 
@@ -244,3 +248,24 @@ def share_of_cells(features: keras.KerasTensor) -> keras.KerasTensor:
     chosen = keras.ops.one_hot(first, cells, axis=1, dtype=flat.dtype)
     shares = flat * chosen * cells
     return keras.ops.reshape(shares, (-1, height, width, channels))
+
+
+def spread_answers(maps: np.ndarray, window: int) -> np.ndarray:
+    """Gives each cell the mean of the answers that saw it.
+
+    Args:
+        maps: [h, w, C], one answer for each square of window x window cells.
+        window: As in `DenseClassifier`; 1 changes nothing.
+
+    Returns:
+        [h + window - 1, w + window - 1, C].
+    """
+    height, width, classes = maps.shape
+    sums = np.zeros((height + window - 1, width + window - 1, classes))
+    seen = np.zeros((*sums.shape[:2], 1))
+    for row in range(window):
+        for column in range(window):
+            place = slice(row, row + height), slice(column, column + width)
+            sums[place] += maps
+            seen[place] += 1
+    return sums / seen
