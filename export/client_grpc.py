@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Labels images through TF Serving's gRPC API.
 
-Needs tensorflow-serving-api, and client_rest.py beside it. Prints
+Needs tensorflow-serving-api, and client_rest.py beside it; for the overlays of
+--signature=heatmap --output=DIR also overlays.py and Pillow. Prints
 `PATH<TAB>LABEL<TAB>SCORE` for each image. Exit code 0: all were answered; 1:
 some image was refused; 2: the server could not answer.
 """
@@ -10,6 +11,8 @@ import os
 import sys
 
 from client_rest import (
+    HEATMAP,
+    Located,
     RefusedError,
     ServerError,
     join_labels,
@@ -57,6 +60,30 @@ def predict(stub, settings, contents):
     except grpc.RpcError as error:
         raise explain(error, settings) from None
     outputs = response.outputs
+    columns = read_columns(settings, outputs)
+    if HEATMAP not in outputs:
+        return columns
+    rows = zip(columns, *read_maps(outputs), strict=True)
+    several = "labels" in outputs
+    return [
+        Located(*texts, maps, names, several) for texts, maps, names in rows
+    ]
+
+
+def read_maps(outputs):
+    """Returns the class maps [h][w][C] of each image, and the classes."""
+    sizes = [dim.size for dim in outputs[HEATMAP].tensor_shape.dim]
+    values = list(floats(outputs[HEATMAP]))
+    for size in reversed(sizes[1:]):
+        values = [values[i : i + size] for i in range(0, len(values), size)]
+    names = [value.decode() for value in outputs["classes"].string_val]
+    count = sizes[-1]
+    classes = [names[i : i + count] for i in range(0, len(names), count)]
+    return values, classes
+
+
+def read_columns(settings, outputs):
+    """Returns (label, score), both text, for each image."""
     if "label" in outputs:
         labels = [value.decode() for value in outputs["label"].string_val]
         scores = [f"{score:.4f}" for score in floats(outputs["score"])]

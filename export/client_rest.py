@@ -1,18 +1,28 @@
 #!/usr/bin/env python3
 """Labels images through TF Serving's REST API. Standard library only.
 
-Prints `PATH<TAB>LABEL<TAB>SCORE` for each image. Exit code 0: all were
-answered; 1: some image was refused; 2: the server could not answer.
+With --signature=heatmap --output=DIR it also writes where each label is seen,
+DIR/FOLDER-NAME.png; that needs overlays.py beside it, and Pillow. Prints
+`PATH<TAB>LABEL<TAB>SCORE` for each image. Exit code 0: all were answered; 1:
+some image was refused; 2: the server could not answer.
 """
 
 import argparse
 import base64
+import collections
 import http.client
 import json
+import os
 import sys
 import urllib.error
 import urllib.parse
 import urllib.request
+
+HEATMAP = "heatmap"  # the signature
+# The columns to print, and what an overlay is drawn from.
+Located = collections.namedtuple(
+    "Located", ["label", "score", "heatmap", "classes", "several"]
+)
 
 
 class ServerError(Exception):
@@ -52,7 +62,17 @@ def parse_arguments(argv, description, server, default):
         "--batch", type=positive, default=16, help="images a request"
     )
     parser.add_argument("--timeout", type=float, default=10, help="seconds")
-    return parser.parse_args(argv)
+    parser.add_argument("--output", help="folder for overlays of heat maps")
+    parser.add_argument(
+        "--geometry",
+        default="squash",
+        choices=("squash", "center_crop", "letterbox"),
+        help="data.geometry of the run, for overlays",
+    )
+    settings = parser.parse_args(argv)
+    if settings.output and settings.signature != HEATMAP:
+        parser.error(f"--output needs --signature={HEATMAP}")
+    return settings
 
 
 def predict_url(settings):
@@ -135,6 +155,12 @@ def explain(error, settings):
 
 def as_text(answer):
     """Returns the columns that are printed for an answer."""
+    if isinstance(answer, dict) and HEATMAP in answer:
+        rest = {k: v for k, v in answer.items() if k != HEATMAP}
+        several = "labels" in answer
+        return Located(
+            *as_text(rest), answer[HEATMAP], answer["classes"], several
+        )
     if isinstance(answer, dict) and "label" in answer:
         return answer["label"], f"{answer['score']:.4f}"
     if isinstance(answer, dict) and "labels" in answer:
@@ -164,15 +190,33 @@ def label_images(settings, answer):
         for path in paths:
             with open(path, "rb") as file:
                 contents.append(file.read())
-        for path, columns in zip(
-            paths, answer_each(answer, contents), strict=True
+        for path, content, columns in zip(
+            paths, contents, answer_each(answer, contents), strict=True
         ):
             if isinstance(columns, RefusedError):
                 num_refused += 1
                 print(f"{path}: refused: {columns}", file=sys.stderr)
             else:
-                print(path, *columns, sep="\t")
+                print(path, *columns[:2], sep="\t")
+                if settings.output:
+                    write_overlay(settings, path, content, columns)
     return num_refused
+
+
+def write_overlay(settings, path, content, located):
+    """Writes where the first label is seen into the output folder."""
+    from overlays import draw_overlay, score_cells
+
+    label = located.label.split(",")[0] if located.several else located.label
+    if label not in located.classes:
+        return  # no label passes the threshold
+    place = located.classes.index(label)
+    scores = score_cells(located.heatmap, place, located.several)
+    os.makedirs(settings.output, exist_ok=True)
+    folder, name = os.path.split(os.path.splitext(path)[0])
+    name = "-".join(filter(None, [os.path.basename(folder), name]))
+    with open(os.path.join(settings.output, f"{name}.png"), "wb") as file:
+        file.write(draw_overlay(content, scores, settings.geometry))
 
 
 def answer_each(answer, contents):

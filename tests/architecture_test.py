@@ -141,7 +141,11 @@ def test_a_circle_of_late_imports_is_found(tmp_path):
 
 
 def test_few_modules_know_many_others():
-    counts = {module: len(found) for module, found in GRAPH.items()}
+    counts = {
+        module: len(found)
+        for module, found in GRAPH.items()
+        if first_part(module)  # the package itself offers names of all lines
+    }
     spines = {m: count for m, count in counts.items() if count > MANY}
     assert len(spines) <= MAX_SPINES, spines
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tlkeras.models.heads import HeadConfig as HeadConfig
     from tlkeras.report.page import write_report as write_report
     from tlkeras.studies.advise import advise as advise
+    from tlkeras.studies.heatmaps import HeatmapSettings as HeatmapSettings
+    from tlkeras.studies.heatmaps import compute_heatmaps as compute_heatmaps
     from tlkeras.studies.transferability import (
         run_transferability as run_transferability,
     )
@@ -41,6 +43,8 @@ _PUBLIC = {
     "load_run": "tlkeras.evaluation.run",
     "write_report": "tlkeras.report.page",
     "run_transferability": "tlkeras.studies.transferability",
+    "compute_heatmaps": "tlkeras.studies.heatmaps",
+    "HeatmapSettings": "tlkeras.studies.heatmaps",
     "export_run": "tlkeras.exporters.export",
     "ExportSettings": "tlkeras.exporters.settings",
 }

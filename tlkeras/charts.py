@@ -163,6 +163,13 @@ def level_map() -> Any:
     return ListedColormap(LEVELS)
 
 
+def heat_colors() -> Any:
+    """Returns the colour map of heat maps: 0 is dark, 1 is bright."""
+    import matplotlib
+
+    return matplotlib.colormaps["inferno"]
+
+
 def add_legend(figure: Any, axes: Any, *, columns: int = 4) -> None:
     """Adds a legend below a chart, where it hides nothing.
 

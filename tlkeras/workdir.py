@@ -49,6 +49,9 @@ ADVICE = "advice.json"
 TRANSFERABILITY = "transferability.json"
 TRANSFERABILITY_PLOT = "transferability.png"
 PROTOCOL = "protocol.json"  # of a study of transferability
+HEATMAP_FOLDER = "heatmaps"
+HEATMAPS = "heatmaps.json"
+POINTING = "pointing.json"
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"
@@ -72,6 +75,8 @@ TRACES = {
     PROBE: b'"num_folds"',
     ADVICE: b'"expected_recipe"',
     PROTOCOL: b'"data_fingerprint"',
+    HEATMAPS: b'"method"',
+    POINTING: b'"chance"',
 }
 ESCAPED = "backslashreplace"
 AS_THEY_ARE = "surrogateescape"
@@ -94,8 +99,13 @@ def predictions_name(split: str) -> str:
     return f"predictions_{split}.csv"
 
 
+def mistake_maps_name(split: str) -> str:
+    """Returns the file name of maps of a split's surest mistakes."""
+    return f"mistake_maps_{split}.npz"
+
+
 def is_written_by_us(directory: Path) -> bool:
-    """Says whether a folder is a run, a search, a probe or an export."""
+    """Says whether a folder is of a run, search, probe, export or study."""
     return any(
         (directory / name).is_file() and trace in _head(directory / name)
         for name, trace in TRACES.items()

@@ -161,6 +161,30 @@ def test_clients_label_as_predict_does(run_client, script, photos, expected):
 
 
 @pytest.mark.parametrize("script", ["client_rest.py", "client_grpc.py"])
+def test_clients_draw_the_maps_that_are_served(
+    run_client, script, photos, expected, tmp_path
+):
+    from PIL import Image
+
+    code, lines, errors = run_client(
+        script,
+        "--signature=heatmap",
+        f"--output={tmp_path / 'out'}",
+        *photos,
+    )
+    assert code == 0, errors
+    assert [line.split("\t")[:2] for line in lines] == [
+        [path, expected[path][0]] for path in photos
+    ]
+    pictures = {path.name for path in (tmp_path / "out").iterdir()}
+    assert pictures == {
+        f"{Path(path).parent.name}-{Path(path).stem}.png" for path in photos
+    }
+    with Image.open(tmp_path / "out" / pictures.pop()) as picture:
+        assert len(picture.getcolors(2**20)) > 50
+
+
+@pytest.mark.parametrize("script", ["client_rest.py", "client_grpc.py"])
 def test_a_bad_image_fails_alone(call_client, script, photos, junk):
     code, lines, errors = call_client(script, photos[0], junk, photos[1])
     assert code == 1

@@ -7,11 +7,12 @@ import pytest
 from tlkeras.exporters.export import export_run
 from tlkeras.exporters.formats import FORMATS, Format
 from tlkeras.exporters.inference import build_score_model
+from tlkeras.exporters.runners import Runner
 from tlkeras.exporters.settings import ExportSettings
 from tlkeras.exporters.versions import existing_versions
 
 
-class KerasRunner:
+class KerasRunner(Runner):
     note = "runs in Keras"
 
     def __init__(self, path):

@@ -12,9 +12,10 @@ from tlkeras.exporters.parity import (
     mcnemar_p,
     measure,
 )
+from tlkeras.exporters.runners import Runner
 
 
-class Recorded:
+class Recorded(Runner):
     """Plays scores back, image after image, as a loaded file would."""
 
     def __init__(self, scores):

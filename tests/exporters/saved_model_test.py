@@ -57,7 +57,12 @@ def test_every_signature_uses_the_predict_method(version):
     proto.ParseFromString((version / "saved_model.pb").read_bytes())
     signatures = dict(proto.meta_graphs[0].signature_def)
     signatures.pop("__saved_model_init_op")
-    assert set(signatures) == {"serving_default", "image", "features"}
+    assert set(signatures) == {
+        "serving_default",
+        "image",
+        "features",
+        "heatmap",
+    }
     assert {s.method_name for s in signatures.values()} == {
         "tensorflow/serving/predict"
     }

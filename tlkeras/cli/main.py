@@ -24,6 +24,7 @@ COMMANDS = {
     "evaluate": "metrics of a finished run on a split",
     "predict": "label images with a finished run",
     "features": "CNN codes of a source at a layer, to .npz or .parquet",
+    "heatmap": "where in an image a run sees its classes",
     "probe": "linear classifiers on every depth of a backbone",
     "advise": "which recipe a data set asks for: size x similarity, evidence",
     "transferability": "AnB, AnB+, BnB, BnB+: how general each depth is",

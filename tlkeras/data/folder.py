@@ -211,8 +211,8 @@ def list_inputs(arguments: list[str]) -> list[Path]:
     """
     if not arguments:
         raise InputError(
-            "No image is given; expected image files or folders: tlkeras "
-            "predict --workdir=RUN photo.jpg."
+            "No image is given; expected image files or folders: name them "
+            "behind the flags."
         )
     paths: list[Path] = []
     for argument in arguments:

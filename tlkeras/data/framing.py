@@ -86,6 +86,39 @@ def largest_reduction(
     return tf.minimum(shown[0] // filled[0], shown[1] // filled[1])
 
 
+def seen_area(
+    h: int, w: int, height: int, width: int, geometry: str
+) -> tuple[float, float, float, float]:
+    """Returns where the target lies on the image, in the image's pixels.
+
+    Args:
+        h: Height of the upright image.
+        w: Its width.
+        height: Of the target.
+        width: Of the target.
+        geometry: Key of `GEOMETRIES`.
+
+    Returns:
+        (left, top, right, bottom): inside the image for `center_crop`, beyond
+        it for `letterbox`, whose bars show nothing.
+    """
+    shown = GEOMETRIES[geometry].source(h, w, height, width)
+    filled = GEOMETRIES[geometry].filled(h, w, height, width)
+    spans = []
+    for side, seen, full, target in zip(
+        (w, h),
+        map(int, shown[::-1]),
+        map(int, filled[::-1]),
+        (width, height),
+        strict=True,
+    ):
+        pixels = seen / full  # of the image, in one of the target
+        start = (side - seen) // 2 - (target - full) // 2 * pixels
+        spans.append((start, start + target * pixels))
+    (left, right), (top, bottom) = spans
+    return left, top, right, bottom
+
+
 def fill_target(
     pixels: tf.Tensor, height: int, width: int, geometry: str
 ) -> tf.Tensor:

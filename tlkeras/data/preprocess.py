@@ -17,6 +17,7 @@ Version 1 has neither 4 nor the averages of 2, and squashes. JPEGs without an
 orientation have the same pixels in both where no more than 8 is asked for.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
@@ -36,6 +37,7 @@ from tlkeras.data.definition import CURRENT, ImageDefinition
 from tlkeras.data.framing import fill_target, largest_reduction
 from tlkeras.data.reduction import average_squares
 
+UNREDUCED = 2**20  # pixels; a target that no image covers twice
 MAX_POWER = 15  # an image has no pixels left beyond a reduction of 2**15
 BY_DECODER = len(REDUCTIONS) - 1  # largest power that libjpeg reduces by
 # A JFIF segment of 16 bytes, then a quantisation table: almost every JPEG that
@@ -145,6 +147,42 @@ def decode_bounded(
     pixels, num_pixels = decode(content, height, width, definition)
     image = fill_target(pixels, height, width, definition.geometry)
     return tf.ensure_shape(image, (height, width, 3)), num_pixels
+
+
+def decode_whole(content: tf.Tensor, definition: ImageDefinition) -> tf.Tensor:
+    """Decodes one image at its own size, upright.
+
+    Args:
+        content: As for `decode_image`.
+        definition: What the pixels of an image are.
+
+    Returns:
+        uint8 [h, w, 3], RGB.
+    """
+    # No image covers such a target twice, so that none is reduced.
+    squashed = dataclasses.replace(definition, geometry="squash")
+    return decode_pixels(content, UNREDUCED, UNREDUCED, squashed)[0]
+
+
+def frame_pixels(
+    pixels: tf.Tensor, height: int, width: int, definition: ImageDefinition
+) -> tf.Tensor:
+    """Makes of decoded pixels what `decode_image` makes of them as a PNG.
+
+    Args:
+        pixels: uint8 [h, w, 3], RGB, upright.
+        height: Of the result, pixels.
+        width: Of the result, pixels.
+        definition: What the pixels of an image are.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    if definition.is_upright:
+        sides = tf.shape(pixels, tf.int64)[:2]
+        power = _power_of(sides, height, width, definition)
+        pixels = average_squares(pixels, power)
+    return fill_target(pixels, height, width, definition.geometry)
 
 
 def decode_pixels(

@@ -16,10 +16,12 @@ from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.definition import ImageDefinition, configured_definition
 from tlkeras.data.load import load_configured
-from tlkeras.data.pipeline import ImageBatches, read_files
+from tlkeras.data.pipeline import ImageBatches
+from tlkeras.data.preprocess import decode_contents
 from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.evaluation.mistakes import write_mistake_maps
 from tlkeras.evaluation.records import RunResult, read_result
 from tlkeras.models.inference import run_batches
 from tlkeras.models.weights import read_model
@@ -136,20 +138,27 @@ class Run:
                 else:
                     yield self._prediction(path, scores[row])
 
+    def read_file(self, path: str) -> tuple[bytes, str]:
+        """Returns an image file's bytes for the decoder, or its problem."""
+        if os.path.exists(path) and not os.path.isfile(path):
+            return b"", "is no regular file"  # a pipe would be waited for
+        report = inspect_file(path, self.image_definition.max_pixels)
+        if report.problem:
+            return b"", report.problem
+        return Path(report.copy or path).read_bytes(), ""
+
     def _read(self, path: str, target: np.ndarray) -> str:
         """Decodes a file into an array; returns its problem, or ""."""
-        if os.path.exists(path) and not os.path.isfile(path):
-            return "is no regular file"  # a pipe would be waited for
-        definition = self.image_definition
-        report = inspect_file(path, definition.max_pixels)
-        if report.problem:
-            return report.problem
         try:
-            size = (self.image_size, self.image_size)
-            (target[:],) = read_files([report.copy or path], size, definition)
+            content, problem = self.read_file(path)
+            if not problem:
+                size = (self.image_size, self.image_size)
+                (target[:],) = decode_contents(
+                    [content], size, self.image_definition
+                )
         except Exception as error:  # the decoder's many kinds
             return f"cannot be decoded ({type(error).__name__})"
-        return ""
+        return problem
 
     def _prediction(self, path: str, scores: np.ndarray) -> Prediction:
         best = int(scores.argmax())
@@ -203,7 +212,7 @@ class Run:
             InputError: If the run's data has no such split.
         """
         examples = self.load_dataset(split).splits[split]
-        return evaluate_split(
+        metrics = evaluate_split(
             self.directory,
             split,
             examples,
@@ -214,6 +223,15 @@ class Run:
             calibration_bins=self.config.evaluation.calibration_bins,
             command="evaluate",
         )
+        write_mistake_maps(
+            self.directory,
+            split,
+            examples,
+            model=self.model,
+            loss=self.loss,
+            class_names=self.class_names,
+        )
+        return metrics
 
 
 def _as_text(path: object) -> str:

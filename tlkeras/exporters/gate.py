@@ -13,6 +13,8 @@ from tlkeras.exporters.parity import Reference, measure
 from tlkeras.exporters.publish import quarantine
 from tlkeras.exporters.records import ExportRow, Measurement
 
+MAX_HEATMAP_SHIFT = 1e-3  # of any score; float32 shifts them by 1e-6
+
 
 @dataclasses.dataclass(frozen=True)
 class Gate:
@@ -103,6 +105,12 @@ def judge(measured: Measurement, max_drop: float) -> str:
     """Returns why a file is refused, or ""."""
     if not measured.is_finite:
         return "it gives scores that are not finite"
+    shift = measured.heatmap_shift
+    if shift is not None and not shift <= MAX_HEATMAP_SHIFT:
+        return (
+            "the mean of its heat map gives other scores than its answer, by "
+            f"up to {shift:.4f} (limit {MAX_HEATMAP_SHIFT:g})"
+        )
     if measured.drop <= max_drop:
         return ""
     low, high = measured.drop_interval

@@ -10,6 +10,7 @@ import keras
 from tlkeras.data.definition import CURRENT, ImageDefinition
 from tlkeras.errors import InputError
 from tlkeras.evaluation.run import Run
+from tlkeras.models.dense import build_dense, has_cells
 from tlkeras.optim.losses import Loss
 
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
@@ -20,8 +21,9 @@ class ServedModel:
     """What every format is written from.
 
     Attributes:
-        model: float32 [N, S, S, 3] in 0..255 -> [codes [N, d], logits [N, C]],
-            both float32.
+        model: float32 [N, S, S, 3] in 0..255 -> codes [N, d], logits [N, C]
+            and, where their mean is the logits, class maps [N, h, w, C]; all
+            float32.
         class_names: [C].
         loss: Decides how logits become scores.
         image_size: S, pixels.
@@ -33,6 +35,11 @@ class ServedModel:
     loss: Loss
     image_size: int
     definition: ImageDefinition = CURRENT
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether it gives class maps too."""
+        return len(self.model.outputs) > 2
 
     @property
     def multi_label(self) -> bool:
@@ -53,8 +60,10 @@ def build_served_model(run: Run) -> ServedModel:
     """
     check_class_names(run.class_names)
     model = to_float32(run.model)
-    codes = model.get_layer("logits").input
-    served = keras.Model(model.inputs, [codes, model.outputs[0]], name="served")
+    outputs = [model.get_layer("logits").input, *model.outputs]
+    if has_cells(model) and (dense := build_dense(model)).is_additive:
+        outputs += dense.model.outputs
+    served = keras.Model(model.inputs, outputs, name="served")
     return ServedModel(
         served,
         run.class_names,
@@ -81,7 +90,7 @@ def check_class_names(names: Sequence[str]) -> None:
 
 def build_score_model(served: ServedModel) -> keras.Model:
     """Returns images [N, S, S, 3] -> scores [N, C] in 0..1."""
-    _, logits = served.model.outputs
+    logits = served.model.outputs[1]
     scores = keras.layers.Activation(served.loss.activation, dtype="float32")(
         logits
     )

@@ -64,6 +64,9 @@ class Job:
             scores=compute_probabilities(logits, self.served.loss),
             class_names=self.served.class_names,
             multi_label=self.served.multi_label,
+            to_scores=lambda maps: compute_probabilities(
+                maps, self.served.loss
+            ),
         )
 
     def describe(self) -> ModelInfo:

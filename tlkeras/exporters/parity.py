@@ -19,6 +19,7 @@ from tlkeras.exporters.runners import Runner
 from tlkeras.exporters.versions import parts_of
 
 GATE_BATCH_SIZE = 32
+NUM_MAPPED = 128  # images whose class maps are compared
 LATENCY_RUNS = 200  # so that p99 is not the slowest run alone
 LATENCY_SECONDS = 5.0  # of slow networks fewer runs, but 20
 
@@ -33,6 +34,7 @@ class Reference:
         scores: [N, C] in 0..1, of the Keras model.
         class_names: [C].
         multi_label: Whether images may carry several labels.
+        to_scores: Logits [N, C] -> scores [N, C], for class maps.
     """
 
     split: Split
@@ -40,6 +42,7 @@ class Reference:
     scores: np.ndarray
     class_names: Sequence[str]
     multi_label: bool
+    to_scores: Callable[[np.ndarray], np.ndarray] | None = None
 
     @property
     def accuracy(self) -> float:
@@ -55,8 +58,11 @@ class Reference:
         Returns:
             [n] files' bytes, and uint8 [n, S, S, 3].
         """
-        paths = [self.split.files[row] for row in rows]
-        return [Path(path).read_bytes() for path in paths], self.read(rows)
+        return [self.read_bytes(row) for row in rows], self.read(rows)
+
+    def read_bytes(self, row: int) -> bytes:
+        """Returns the encoded image of a row."""
+        return Path(self.split.files[row]).read_bytes()
 
     def per_image(self, scores: np.ndarray) -> np.ndarray:
         """Returns what accuracy averages, [N], of scores [N, C]."""
@@ -111,6 +117,7 @@ def measure(
         latency_p99_ms=p99,
         note=runner.note,
         operators=runner.operators(),
+        heatmap_shift=measure_maps(runner, reference, scores),
     )
 
 
@@ -123,6 +130,32 @@ def run_all(runner: Runner, reference: Reference) -> np.ndarray:
             for start in range(0, len(rows), GATE_BATCH_SIZE)
         ]
     )
+
+
+def measure_maps(
+    runner: Runner, reference: Reference, scores: np.ndarray
+) -> float | None:
+    """Returns by how much a score of the mean class map differs at most.
+
+    Args:
+        runner: Of the file.
+        reference: Images of the gate.
+        scores: [N, C], what the file answers without maps.
+
+    Returns:
+        0..1; None where the file gives no maps.
+    """
+    largest = 0.0
+    count = min(len(scores), NUM_MAPPED)
+    for start in range(0, count, GATE_BATCH_SIZE):
+        rows = np.arange(start, min(start + GATE_BATCH_SIZE, count))
+        contents = [reference.read_bytes(row) for row in rows]
+        means = runner.mean_maps(contents)
+        if means is None or reference.to_scores is None:
+            return None
+        shift = np.abs(reference.to_scores(means) - scores[rows]).max()
+        largest = max(largest, float(shift))
+    return largest
 
 
 def measure_latency(

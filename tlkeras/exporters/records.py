@@ -34,6 +34,8 @@ class Measurement:
         latency_p99_ms: Of one image.
         note: What a user must know to run it, or "".
         operators: Names of the operators in the file, sorted.
+        heatmap_shift: Largest shift of any score of the mean class map from
+            the answer; None without maps.
     """
 
     num_bytes: int
@@ -51,6 +53,7 @@ class Measurement:
     latency_p99_ms: float
     note: str
     operators: list[str]
+    heatmap_shift: float | None = None
 
     def as_dict(self) -> dict[str, object]:
         """Returns the figures by name, in their order in `export.json`."""
@@ -64,7 +67,8 @@ class Measurement:
             name: tuple(row[name])
             for name in ("accuracy_interval", "drop_interval")
         }
-        return cls(**{name: row[name] for name in names} | intervals)
+        # Earlier exports had no maps.
+        return cls(**{n: row[n] for n in names if n in row} | intervals)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 import tensorflow as tf
 
-from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
+from tlkeras.exporters.signatures import (
+    DEFAULT_SIGNATURE,
+    HEATMAP_SIGNATURE,
+)
 from tlkeras.startup import silenced_stderr
 
 if TYPE_CHECKING:
@@ -34,8 +37,16 @@ class Runner(Protocol):
     def operators(self) -> list[str]:
         """Returns the names of the operators in the file, sorted."""
 
+    def mean_maps(self, contents: list[bytes]) -> np.ndarray | None:
+        """Returns the means of the class maps [N, C]; None where it has none.
 
-class SavedModelRunner:
+        Args:
+            contents: [N] encoded images.
+        """
+        return None
+
+
+class SavedModelRunner(Runner):
     """A SavedModel through its default signature."""
 
     note = ""
@@ -49,6 +60,14 @@ class SavedModelRunner:
         answers = self._serve(image_bytes=tf.constant(contents))
         return answers["probabilities"].numpy()
 
+    def mean_maps(self, contents: list[bytes]) -> np.ndarray | None:
+        """Means over the cells of the heat maps [N, C]."""
+        locate = self._loaded.signatures.get(HEATMAP_SIGNATURE)
+        if locate is None:
+            return None
+        maps = locate(image_bytes=tf.constant(contents))["heatmap"]
+        return maps.numpy().mean((1, 2))
+
     def operators(self) -> list[str]:
         """Of all signatures and the functions that they call."""
         graphs = [f.graph for f in self._loaded.signatures.values()]
@@ -61,7 +80,7 @@ class SavedModelRunner:
         return sorted(name for name in names if "PartitionedCall" not in name)
 
 
-class TfliteRunner:
+class TfliteRunner(Runner):
     """A .tflite file in the LiteRT interpreter."""
 
     def __init__(self, path: Path) -> None:
@@ -124,7 +143,7 @@ class TfliteRunner:
         )
 
 
-class OnnxRunner:
+class OnnxRunner(Runner):
     """An .onnx file in ONNX Runtime, on the CPU."""
 
     note = ""
@@ -150,7 +169,7 @@ class OnnxRunner:
         return sorted({n.op_type for n in onnx.load(self._path).graph.node})
 
 
-class OpenvinoRunner:
+class OpenvinoRunner(Runner):
     """An OpenVINO file, in float32 on the CPU."""
 
     note = ""

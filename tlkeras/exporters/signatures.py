@@ -1,4 +1,4 @@
-"""What an exported SavedModel answers: three signatures over one graph.
+"""What an exported SavedModel answers: its signatures over one graph.
 
 Every output has dimension 0 equal to the number of images, because TF Serving's
 row format and its batching merge and split requests along it.
@@ -16,6 +16,7 @@ from tlkeras.frozen_graph import freeze_graph
 # A GraphDef holds at most 2 GB; larger networks keep their variables.
 MAX_CONSTANT_BYTES = 1_500_000_000
 DEFAULT_SIGNATURE = "serving_default"
+HEATMAP_SIGNATURE = "heatmap"
 
 Outputs = dict[str, tf.Tensor]
 
@@ -49,6 +50,7 @@ class ClassifierModule(tf.Module):
             autograph=False,
         ).get_concrete_function()
         self._multi_label = served.multi_label
+        self._has_maps = served.has_maps
         self._to_scores = getattr(tf.nn, served.loss.activation)
         self._class_names = tf.constant(served.class_names)
         self.is_frozen = served.num_bytes <= max_constant_bytes
@@ -68,7 +70,9 @@ class ClassifierModule(tf.Module):
 
         `serving_default`: `image_bytes`, string [N], encoded images -> the
         answers; `image`: float32 [N, S, S, 3], RGB in 0..255 -> the answers;
-        `features`: `image_bytes` -> `features` [N, d], the CNN codes.
+        `features`: `image_bytes` -> `features` [N, d], the CNN codes;
+        `heatmap`, where the mean of the class maps is the logits:
+        `image_bytes` -> the maps and the answers.
         """
         size = self._size
         encoded = tf.TensorSpec((None,), tf.string, name="image_bytes")
@@ -79,6 +83,8 @@ class ClassifierModule(tf.Module):
             "image": (self.classify_checked_pixels, pixels),
             "features": (self.extract_features, encoded),
         }
+        if self._has_maps:
+            functions[HEATMAP_SIGNATURE] = (self.locate, encoded)
         return {
             name: tf.function(run, autograph=False).get_concrete_function(spec)
             for name, (run, spec) in functions.items()
@@ -103,7 +109,10 @@ class ClassifierModule(tf.Module):
             first, most probable first, then "", and `scores` [N, C] in the
             same order.
         """
-        _, logits = self._infer(image)
+        _, logits, *_ = self._infer(image)
+        return self._answer(logits)
+
+    def _answer(self, logits: tf.Tensor) -> Outputs:
         names = tf.repeat(self._class_names[None], tf.shape(logits)[0], axis=0)
         probabilities = self._to_scores(logits)
         answers = {"probabilities": probabilities, "classes": names}
@@ -125,8 +134,19 @@ class ClassifierModule(tf.Module):
 
     def extract_features(self, image_bytes: tf.Tensor) -> Outputs:
         """Returns `features` float32 [N, d], the CNN codes."""
-        codes, _ = self._infer(self._read(image_bytes))
+        codes, *_ = self._infer(self._read(image_bytes))
         return {"features": codes}
+
+    def locate(self, image_bytes: tf.Tensor) -> Outputs:
+        """Returns the answers with `heatmap` float32 [N, h, w, C].
+
+        Its mean over the cells is the logits; softmax, or the sigmoid of
+        several labels, in each cell gives scores in 0..1.
+        """
+        _, logits, maps = self._infer(self._read(image_bytes))
+        answers = self._answer(logits)
+        del answers["probabilities"]
+        return {"heatmap": maps, **answers}
 
     def _read_bytes(self, image_bytes: tf.Tensor) -> tf.Tensor:
         """Decodes images as in training: float32 [N, S, S, 3] in 0..255."""

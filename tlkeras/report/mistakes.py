@@ -3,31 +3,27 @@
 import dataclasses
 
 from tlkeras.data.definition import configured_definition
+from tlkeras.evaluation.heat_map import HeatMap
+from tlkeras.evaluation.mistakes import NUM_SUREST, Mistake, find_mistakes
 from tlkeras.report.run_files import Content, RunFiles
-from tlkeras.report.thumbnails import make_thumbnail
+from tlkeras.report.thumbnails import make_heat_thumbnail, make_thumbnail
 
-NUM_MISTAKES = 18
 IMAGES_A_PAIR = 4
 NUM_PAIRS = 6
 
 
 @dataclasses.dataclass(frozen=True)
-class Mistake:
-    """An answer that is wrong.
+class ShownMistake(Mistake):
+    """A mistake with its pictures, as data URIs.
 
     Attributes:
-        path: Of the image.
-        label: Its labels, joined by `|`.
-        predicted: The answer.
-        probability: Of the answer, 0..1.
-        image: Data URI; "" if it was not looked for, or is gone.
+        image: "" if it was not looked for, or is gone.
+        heat: The image in grey under the scores of the answer; "" if none are
+            kept.
     """
 
-    path: str
-    label: str
-    predicted: str
-    probability: float
     image: str = ""
+    heat: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +40,7 @@ class Confusion:
     truth: str
     taken_for: str
     count: int
-    images: tuple[Mistake, ...]
+    images: tuple[ShownMistake, ...]
 
 
 def build_mistakes(files: RunFiles) -> Content | None:
@@ -57,7 +53,10 @@ def build_mistakes(files: RunFiles) -> Content | None:
     wrong = find_mistakes(files.answers)
     is_upright = configured_definition(files.config).is_upright
     pairs = [] if files.multi_label else _pairs(wrong, is_upright)
-    shown = [_with_image(row, is_upright) for row in wrong[:NUM_MISTAKES]]
+    shown = [
+        _with_image(row, is_upright, files.mistake_maps.get(row.path))
+        for row in wrong[:NUM_SUREST]
+    ]
     pictures = shown + [row for pair in pairs for row in pair.images]
     return {
         "split": files.shown_split,
@@ -65,34 +64,11 @@ def build_mistakes(files: RunFiles) -> Content | None:
         "num_wrong": len(wrong),
         "num_answers": len(files.answers),
         "mistakes": shown,
+        "has_maps": any(row.heat for row in shown),
         "pairs": pairs,
         "num_missing": sum(not picture.image for picture in pictures),
         "num_pictures": len(pictures),
     }
-
-
-def find_mistakes(answers: list[dict[str, str]]) -> list[Mistake]:
-    """Returns the answers that are wrong, the surest first, without images.
-
-    Where images may carry several labels, an answer is wrong if the label with
-    the highest score is none of them.
-
-    Args:
-        answers: Rows of `predictions_SPLIT.csv`.
-    """
-    wrong = [
-        Mistake(
-            row["path"],
-            row["label"],
-            row["predicted"],
-            float(row["probability"]),
-        )
-        for row in answers
-        # A single label may itself hold the mark that joins several.
-        if row["predicted"] != row["label"]
-        and row["predicted"] not in row["label"].split("|")
-    ]
-    return sorted(wrong, key=lambda mistake: -mistake.probability)
 
 
 def _pairs(wrong: list[Mistake], is_upright: bool) -> list[Confusion]:
@@ -114,6 +90,14 @@ def _pairs(wrong: list[Mistake], is_upright: bool) -> list[Confusion]:
     ]
 
 
-def _with_image(mistake: Mistake, is_upright: bool) -> Mistake:
-    image = make_thumbnail(mistake.path, is_upright)
-    return dataclasses.replace(mistake, image=image)
+def _with_image(
+    mistake: Mistake, is_upright: bool, heat_map: HeatMap | None = None
+) -> ShownMistake:
+    path = mistake.path
+    return ShownMistake(
+        **dataclasses.asdict(mistake),
+        image=make_thumbnail(path, is_upright),
+        heat=make_heat_thumbnail(path, is_upright, heat_map)
+        if heat_map
+        else "",
+    )

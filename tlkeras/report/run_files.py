@@ -1,6 +1,7 @@
 """What a finished run left in its directory, read once for the report."""
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,8 @@ from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.errors import InputError
 from tlkeras.evaluation.evaluate import read_test_looks
+from tlkeras.evaluation.heat_map import HeatMap
+from tlkeras.evaluation.mistakes import read_mistake_maps
 from tlkeras.evaluation.records import PhaseRecord, RunResult, read_result
 from tlkeras.report import forms
 
@@ -30,6 +33,8 @@ class RunFiles:
         history: Rows of `history.csv`.
         evaluations: Split -> its metrics, for splits that were evaluated.
         predictions: Split -> rows of its `predictions_SPLIT.csv`.
+        maps: Split -> path -> scores of the answer, for the surest
+            mistakes.
         ledger: What was found and left out.
         num_test_looks: How often the test split was looked at.
         checks: A record a check.
@@ -45,6 +50,7 @@ class RunFiles:
     history: list[dict[str, str]]
     evaluations: dict[str, dict[str, Any]]
     predictions: dict[str, list[dict[str, str]]]
+    maps: dict[str, Mapping[str, HeatMap]]
     ledger: dict[str, Any]
     num_test_looks: int
     checks: list[dict[str, Any]]
@@ -96,6 +102,11 @@ class RunFiles:
         return self.predictions[self.shown_split]
 
     @property
+    def mistake_maps(self) -> Mapping[str, HeatMap]:
+        """Path -> where the answer was seen, on `shown_split`."""
+        return self.maps[self.shown_split]
+
+    @property
     def phases(self) -> tuple[PhaseRecord, ...]:
         """The record of each phase, in order."""
         return self.result.phases
@@ -142,6 +153,9 @@ def read_run_files(directory: Path) -> RunFiles:
                 directory / workdir.predictions_name(split)
             )
             for split in evaluations
+        },
+        maps={
+            split: read_mistake_maps(directory, split) for split in evaluations
         },
         ledger=forms.read_form(directory / workdir.LEDGER, forms.LEDGER),
         num_test_looks=len(read_test_looks(directory)),

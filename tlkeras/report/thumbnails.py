@@ -6,9 +6,12 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from tlkeras.data.conversion import convert_to_png, is_convertible
 from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
 from tlkeras.data.orientation import turn_upright
+from tlkeras.evaluation.heat_map import HeatMap
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -28,6 +31,30 @@ def make_thumbnail(path: str, is_upright: bool = True) -> str:
     Returns:
         The URI; "" if the file is gone or cannot be decoded.
     """
+    small = _shrink(path, is_upright)
+    return _jpeg_uri(small) if small else ""
+
+
+def make_heat_thumbnail(path: str, is_upright: bool, heat_map: HeatMap) -> str:
+    """Returns the same image in grey under a heat map; "" likewise.
+
+    Args:
+        path: Of the image.
+        is_upright: As for `make_thumbnail`.
+        heat_map: Scores [h, w, 1] over it.
+    """
+    from PIL import Image
+
+    small = _shrink(path, is_upright)
+    if not small:
+        return ""
+    painted = heat_map.paint(np.asarray(small), 0)
+    return _jpeg_uri(Image.fromarray(painted))
+
+
+@functools.lru_cache(maxsize=64)
+def _shrink(path: str, is_upright: bool) -> "Image.Image | None":
+    """Returns a small copy, or None if it cannot be had."""
     from PIL import Image
 
     if not Path(path).is_file():  # a pipe would be waited for
@@ -40,12 +67,14 @@ def make_thumbnail(path: str, is_upright: bool = True) -> str:
             image.draft("RGB", (2 * SIDE, 2 * SIDE))
             small = _flatten(image)
     except Exception:  # decoders raise many kinds on damaged files
-        return ""
+        return None
     small.thumbnail((SIDE, SIDE))
-    if is_upright:
-        small = turn_upright(small, content)
+    return turn_upright(small, content) if is_upright else small
+
+
+def _jpeg_uri(image: "Image.Image") -> str:
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=QUALITY)
+    image.save(buffer, "JPEG", quality=QUALITY)
     return _data_uri(buffer.getvalue(), "jpeg")
 
 

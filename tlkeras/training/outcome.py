@@ -11,6 +11,7 @@ from tlkeras import workdir
 from tlkeras.devices import installed_versions
 from tlkeras.evaluation.diagnose_run import write_diagnosis
 from tlkeras.evaluation.evaluate import evaluate_split
+from tlkeras.evaluation.mistakes import write_mistake_maps
 from tlkeras.evaluation.records import (
     TEST,
     VALIDATION,
@@ -53,6 +54,14 @@ def evaluate_weights(
             bootstrap_samples=run.config.evaluation.bootstrap_samples,
             calibration_bins=run.config.evaluation.calibration_bins,
             command="train",
+        )
+        write_mistake_maps(
+            run.directory,
+            split,
+            run.dataset.splits[split],
+            model=run.classifier.model,
+            loss=run.classifier.head.loss,
+            class_names=run.dataset.class_names,
         )
         scores[prefix] = SplitScore(
             metrics[run.metric], metrics["loss"], metrics["num_examples"]

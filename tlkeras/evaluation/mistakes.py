@@ -1,0 +1,150 @@
+"""The wrong answers of a split, the surest first, and maps of those."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from tlkeras import workdir
+from tlkeras.data.dataset import Split
+from tlkeras.errors import InputError
+from tlkeras.evaluation.heat_map import HeatMap
+from tlkeras.models.dense import build_dense
+from tlkeras.optim.losses import Loss, compute_probabilities
+
+NUM_SUREST = 18  # of which maps are kept and the report shows images
+
+
+@dataclasses.dataclass(frozen=True)
+class Mistake:
+    """An answer that is wrong.
+
+    Attributes:
+        path: Of the image.
+        label: Its labels, joined by `|`.
+        predicted: The answer.
+        probability: Of the answer, 0..1.
+    """
+
+    path: str
+    label: str
+    predicted: str
+    probability: float
+
+
+def find_mistakes(answers: list[dict[str, str]]) -> list[Mistake]:
+    """Returns the answers that are wrong, the surest first.
+
+    Where images may carry several labels, an answer is wrong if the label with
+    the highest score is none of them.
+
+    Args:
+        answers: Rows of `predictions_SPLIT.csv`.
+    """
+    wrong = [
+        Mistake(
+            row["path"],
+            row["label"],
+            row["predicted"],
+            float(row["probability"]),
+        )
+        for row in answers
+        # A single label may itself hold the mark that joins several.
+        if row["predicted"] != row["label"]
+        and row["predicted"] not in row["label"].split("|")
+    ]
+    return sorted(wrong, key=lambda mistake: -mistake.probability)
+
+
+def write_mistake_maps(
+    directory: Path,
+    split: str,
+    examples: Split,
+    *,
+    model: keras.Model,
+    loss: Loss,
+    class_names: tuple[str, ...],
+) -> None:
+    """Keeps where the network saw the answers of its surest mistakes.
+
+    `mistake_maps_SPLIT.npz`; none where no answer is wrong, or the head has
+    less than two cells.
+
+    Args:
+        directory: Of the run, with the split's predictions.
+        split: Its name.
+        examples: Its images.
+        model: float32 [N, S, S, 3] in 0..255 -> logits [N, C].
+        loss: Decides how logits become scores.
+        class_names: [C].
+    """
+    path = directory / workdir.mistake_maps_name(split)
+    path.unlink(missing_ok=True)  # of an earlier evaluation
+    answers = workdir.read_table(directory / workdir.predictions_name(split))
+    wrong = find_mistakes(answers)[:NUM_SUREST]
+    try:
+        dense = build_dense(model)
+    except InputError:  # a head without cells has no maps
+        return
+    if not wrong or max(dense.grid) < 2:
+        return
+    places = {name: row for row, name in enumerate(examples.paths)}
+    chosen = examples.take(np.array([places[item.path] for item in wrong]))
+    images, areas, sizes = _read_images(chosen, dense.image_size)
+    # Not compiled: a single batch is not worth the tracing.
+    maps = keras.ops.convert_to_numpy(dense.model(images, training=False))
+    labels = [class_names.index(item.predicted) for item in wrong]
+    scores = compute_probabilities(maps, loss)
+    with workdir.replacing(path) as temporary:
+        np.savez(
+            temporary,
+            paths=np.array(chosen.paths),
+            scores=scores[np.arange(len(wrong)), ..., labels].astype("float16"),
+            areas=areas,
+            sizes=sizes,
+        )
+
+
+def _read_images(
+    examples: Split, size: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns images, their areas (`heat_map.Area`), and (width, height)."""
+    from tlkeras.data.framing import seen_area
+    from tlkeras.data.preprocess import decode_image, decode_whole
+
+    images, areas, sizes = [], [], []
+    definition = examples.definition
+    for file in examples.files:
+        content = Path(file).read_bytes()
+        height, width, _ = decode_whole(content, definition).shape
+        pixels = decode_image(content, size, size, definition)
+        images.append(np.asarray(pixels, np.float32))
+        geometry = definition.geometry
+        areas.append(seen_area(height, width, size, size, geometry))
+        sizes.append((width, height))
+    return np.stack(images), np.array(areas), np.array(sizes)
+
+
+def read_mistake_maps(directory: Path, split: str) -> Mapping[str, HeatMap]:
+    """Returns path -> scores [h, w, 1] of the answer; empty without the file.
+
+    Raises:
+        InputError: If the file is damaged.
+    """
+    path = directory / workdir.mistake_maps_name(split)
+    if not path.exists():
+        return {}
+    with workdir.reading(path), np.load(path) as kept:
+        return {
+            str(name): HeatMap(
+                scores[..., None].astype(np.float32),
+                tuple(area.tolist()),
+                tuple(size.tolist()),
+            )
+            for name, scores, area, size in zip(
+                *(kept[k] for k in ("paths", "scores", "areas", "sizes")),
+                strict=True,
+            )
+        }
