@@ -112,19 +112,18 @@ def _read_images(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns images, their areas (`heat_map.Area`), and (width, height)."""
     from tlkeras.data.framing import seen_area
-    from tlkeras.data.preprocess import decode_image, decode_whole
+    from tlkeras.data.preprocess import decode_contents, decode_whole
 
     images, areas, sizes = [], [], []
     definition = examples.definition
     for file in examples.files:
         content = Path(file).read_bytes()
         height, width, _ = decode_whole(content, definition).shape
-        pixels = decode_image(content, size, size, definition)
-        images.append(np.asarray(pixels, np.float32))
+        images += list(decode_contents([content], (size, size), definition))
         geometry = definition.geometry
         areas.append(seen_area(height, width, size, size, geometry))
         sizes.append((width, height))
-    return np.stack(images), np.array(areas), np.array(sizes)
+    return np.stack(images).astype(np.float32), np.array(areas), np.array(sizes)
 
 
 def read_mistake_maps(directory: Path, split: str) -> Mapping[str, HeatMap]:
