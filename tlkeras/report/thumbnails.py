@@ -58,7 +58,7 @@ def _shrink(path: str, is_upright: bool) -> "Image.Image | None":
     from PIL import Image
 
     if not Path(path).is_file():  # a pipe would be waited for
-        return ""
+        return None
     try:
         content = Path(path).read_bytes()
         if is_convertible(content):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 
 from tlkeras.data.framing import seen_area
-from tlkeras.data.preprocess import decode_image, frame_pixels
+from tlkeras.data.preprocess import decode_contents, frame_pixels
 from tlkeras.errors import InputError
 from tlkeras.evaluation.heat_map import HeatMap
 from tlkeras.evaluation.run import Run
@@ -134,7 +134,7 @@ class DenseMapper:
             else build_dense(run.model, image_size=size)
         )
         self._is_own = self.dense is own
-        self.description = {
+        self.description: dict[str, object] = {
             "size": self.dense.image_size,
             "stride": self.dense.stride,
             "values": "class maps" if own.is_additive else "cell scores",
@@ -166,8 +166,9 @@ class DenseMapper:
     def _decode(self, contents: list[bytes], size: int) -> np.ndarray:
         batch = np.zeros((BATCH, size, size, 3), np.uint8)
         definition = self._run.image_definition
-        for row, content in enumerate(contents):
-            batch[row] = decode_image(content, size, size, definition)
+        batch[: len(contents)] = decode_contents(
+            contents, (size, size), definition
+        )
         return batch
 
     def _to_scores(self, maps: np.ndarray) -> np.ndarray:
@@ -193,7 +194,7 @@ class WindowMapper:
     def __init__(self, run: Run, settings: HeatmapSettings) -> None:
         self._run = run
         self._scales = settings.scales
-        self.description = {"scales": list(settings.scales)}
+        self.description: dict[str, object] = {"scales": list(settings.scales)}
 
     def map_images(self, images: Sequence[DecodedImage]) -> list[MappedImage]:
         """Maps images one by one."""
@@ -202,10 +203,10 @@ class WindowMapper:
     def _map(self, image: DecodedImage) -> MappedImage:
         height, width = image.pixels.shape[:2]
         size, definition = self._run.image_size, self._run.image_definition
-        whole = decode_image(image.content, size, size, definition)
+        (whole,) = decode_contents([image.content], (size, size), definition)
         logits = run_batches(
             self._run.model,
-            _in_batches([np.asarray(whole), *self._crop(image.pixels)]),
+            _in_batches([whole, *self._crop(image.pixels)]),
         )
         scores = compute_probabilities(logits[1:], self._run.loss)
         return MappedImage(
@@ -231,6 +232,7 @@ class WindowMapper:
     def _crop(self, pixels: np.ndarray) -> list[np.ndarray]:
         """Returns the windows of an image, as they enter the network."""
         size, definition = self._run.image_size, self._run.image_definition
+        height, width = pixels.shape[:2]
         return [
             np.asarray(
                 frame_pixels(
@@ -240,9 +242,7 @@ class WindowMapper:
                     definition,
                 )
             )
-            for top, left, side in place_windows(
-                *pixels.shape[:2], self._scales
-            )
+            for top, left, side in place_windows(height, width, self._scales)
         ]
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
-from tlkeras.data.preprocess import decode_image
+from tlkeras.data.pipeline import read_files
 from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import bootstrap_interval
 from tlkeras.evaluation.run import Run
@@ -193,15 +193,8 @@ def point(
 
 
 def _read_tiles(examples: Split, mosaic: Mosaic, side: int) -> np.ndarray:
-    files = examples.files
-    return np.stack(
-        [
-            decode_image(
-                Path(files[row]).read_bytes(), side, side, examples.definition
-            )
-            for row in mosaic.rows
-        ]
-    )
+    files = [examples.files[row] for row in mosaic.rows]
+    return read_files(files, (side, side), examples.definition)
 
 
 def run_pointing(
