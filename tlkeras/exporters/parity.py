@@ -58,7 +58,7 @@ class Reference:
         Returns:
             [n] files' bytes, and uint8 [n, S, S, 3].
         """
-        return [self.read_bytes(row) for row in rows], self.read(rows)
+        return [self.read_bytes(row) for row in rows.tolist()], self.read(rows)
 
     def read_bytes(self, row: int) -> bytes:
         """Returns the encoded image of a row."""
@@ -149,7 +149,7 @@ def measure_maps(
     count = min(len(scores), NUM_MAPPED)
     for start in range(0, count, GATE_BATCH_SIZE):
         rows = np.arange(start, min(start + GATE_BATCH_SIZE, count))
-        contents = [reference.read_bytes(row) for row in rows]
+        contents = [reference.read_bytes(row) for row in rows.tolist()]
         means = runner.mean_maps(contents)
         if means is None or reference.to_scores is None:
             return None

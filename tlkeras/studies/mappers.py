@@ -134,7 +134,7 @@ class DenseMapper:
             else build_dense(run.model, image_size=size)
         )
         self._is_own = self.dense is own
-        self.description = {
+        self.description: dict[str, object] = {
             "size": self.dense.image_size,
             "stride": self.dense.stride,
             "values": "class maps" if own.is_additive else "cell scores",
@@ -193,7 +193,7 @@ class WindowMapper:
     def __init__(self, run: Run, settings: HeatmapSettings) -> None:
         self._run = run
         self._scales = settings.scales
-        self.description = {"scales": list(settings.scales)}
+        self.description: dict[str, object] = {"scales": list(settings.scales)}
 
     def map_images(self, images: Sequence[DecodedImage]) -> list[MappedImage]:
         """Maps images one by one."""
@@ -222,7 +222,8 @@ class WindowMapper:
         """Returns the scores [h, w, C] of one image uint8 [H, W, 3]."""
         logits = run_batches(self._run.model, _in_batches(self._crop(pixels)))
         scores = compute_probabilities(logits, self._run.loss)
-        return self._cover(scores, *pixels.shape[:2])
+        height, width = pixels.shape[:2]
+        return self._cover(scores, height, width)
 
     def _cover(self, scores: np.ndarray, height: int, width: int) -> np.ndarray:
         windows = place_windows(height, width, self._scales)
@@ -231,6 +232,7 @@ class WindowMapper:
     def _crop(self, pixels: np.ndarray) -> list[np.ndarray]:
         """Returns the windows of an image, as they enter the network."""
         size, definition = self._run.image_size, self._run.image_definition
+        height, width = pixels.shape[:2]
         return [
             np.asarray(
                 frame_pixels(
@@ -240,9 +242,7 @@ class WindowMapper:
                     definition,
                 )
             )
-            for top, left, side in place_windows(
-                *pixels.shape[:2], self._scales
-            )
+            for top, left, side in place_windows(height, width, self._scales)
         ]
 
 
