@@ -181,6 +181,7 @@ def run_python(code, **environment):
         ["report", "--help"],
         ["features", "--help"],
         ["probe", "--help"],
+        ["heatmap", "--help"],
         ["tune", "--help"],
     ],
 )

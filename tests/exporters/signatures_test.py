@@ -100,7 +100,7 @@ def test_features_are_the_codes(signatures, odd_files, served):
 
     codes = signatures["features"](read(odd_files[:1]))["features"]
     image = decode_image(odd_files[0].read_bytes(), *(served.image_size,) * 2)
-    expected, _ = served.model(tf.cast(image, tf.float32)[None])
+    expected, *_ = served.model(tf.cast(image, tf.float32)[None])
     np.testing.assert_allclose(codes, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -145,6 +145,10 @@ def test_a_run_on_clothing_photos_is_sound_and_accessible(
     # Real photos among the surest mistakes, each with what it was taken for.
     assert page.locator("#mistakes .gallery img").count() > 10
     assert page.locator("#mistakes .gone").count() == 0
+    # Beside each of the surest a map of what it was taken for.
+    pairs = page.locator("#mistakes .pairs .both")
+    assert pairs.count() == page.locator("#mistakes .pairs li").count() > 5
+    assert page.locator("#mistakes .both img").count() == 2 * pairs.count()
     assert (tmp_path / "run" / workdir.REPORT).stat().st_size < 5_000_000
 
 

@@ -6,6 +6,7 @@ import pytest
 from tlkeras.errors import InputError
 from tlkeras.studies.mosaics import (
     Mosaic,
+    describe_pointing,
     peak_quadrants,
     plan_mosaics,
     point,
@@ -111,3 +112,9 @@ def test_what_knows_nothing_is_at_chance(knows, tmp_path):
     for name in ("quadrant_mean", "peak"):
         low, high = pointed[name]["interval"]
         assert (low == high == 1) if knows else (low < 0.25 < high)
+
+
+def test_a_rate_is_called_by_the_lower_end_of_its_interval():
+    assert "point at what they name" in describe_pointing(0.9)
+    assert "little better" in describe_pointing(0.3)
+    assert "chance" in describe_pointing(0.24)

@@ -58,7 +58,7 @@ class Reference:
         Returns:
             [n] files' bytes, and uint8 [n, S, S, 3].
         """
-        return [self.read_bytes(row) for row in rows], self.read(rows)
+        return [self.read_bytes(row) for row in rows.tolist()], self.read(rows)
 
     def read_bytes(self, row: int) -> bytes:
         """Returns the encoded image of a row."""

@@ -223,7 +223,8 @@ class WindowMapper:
         """Returns the scores [h, w, C] of one image uint8 [H, W, 3]."""
         logits = run_batches(self._run.model, _in_batches(self._crop(pixels)))
         scores = compute_probabilities(logits, self._run.loss)
-        return self._cover(scores, *pixels.shape[:2])
+        height, width = pixels.shape[:2]
+        return self._cover(scores, height, width)
 
     def _cover(self, scores: np.ndarray, height: int, width: int) -> np.ndarray:
         windows = place_windows(height, width, self._scales)

@@ -23,6 +23,8 @@ from tlkeras.studies.mappers import MAPPERS, HeatmapSettings, Mapper
 
 TILES = 4
 CHANCE = 1 / TILES
+# Colours alone lift a network of random weights to .32 (docs/measurements.md).
+CLEAR = 2 * CHANCE
 MAX_MOSAICS = 200
 MOSAIC_SCALES = (2.0,)  # nine windows of a tile's size
 
@@ -266,10 +268,20 @@ def format_pointing(result: dict[str, Any]) -> str:
             f"{1e3 * found['seconds_a_mosaic']:.0f} ms a mosaic"
         )
     low = result["methods"]["dense"]["quadrant_mean"]["interval"][0]
-    lines.append(
-        "The heat maps of this run point at what they name."
-        if low > result["chance"]
-        else "The heat maps of this run cannot be told from chance: do not "
-        "read places out of them."
-    )
+    lines.append(describe_pointing(low))
     return "\n".join(lines)
+
+
+def describe_pointing(low: float) -> str:
+    """Returns what the lower end of the interval of a rate allows to say."""
+    if low > CLEAR:
+        return "The heat maps of this run point at what they name."
+    if low > CHANCE:
+        return (
+            "The heat maps of this run point little better than those of a "
+            "random network: do not rely on the places."
+        )
+    return (
+        "The heat maps of this run cannot be told from chance: do not read "
+        "places out of them."
+    )
