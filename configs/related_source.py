@@ -11,8 +11,6 @@ depth that validation prefers.
 Commands:
   python configs/related_source.py             three sources, 5 seeds
   python configs/related_source.py --seeds=1   a quick look
-
-Result: docs/measurements.md.
 """
 
 import argparse
