@@ -34,6 +34,7 @@ ROW_FIELDS = [
     "latency_p99_ms",
     "note",
     "operators",
+    "heatmap_shift",
     "warning",
     "seconds",
 ]
