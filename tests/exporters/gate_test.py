@@ -15,6 +15,8 @@ from tlkeras.exporters.records import ExportRecord
 from tlkeras.exporters.settings import ExportSettings
 from tlkeras.report.text import format_export
 
+from ..cli.conftest import run_command
+
 
 def test_a_worse_file_goes_to_quarantine_and_exits_1(
     truncated, tmp_path, monkeypatch, capsys
@@ -27,22 +29,16 @@ def test_a_worse_file_goes_to_quarantine_and_exits_1(
         served.model.set_weights([*others, -kernel, bias])
         return served
 
-    from tlkeras.cli.main import main
-
     monkeypatch.setattr(export, "build_served_model", perturbed)
     output = tmp_path / "photos"
-    with pytest.raises(SystemExit) as ended:
-        main(
-            [
-                "tlkeras",
-                "export",
-                f"--workdir={truncated}",
-                f"--output={output}",
-                "--formats=saved_model,float32",
-                "--quiet",
-            ]
-        )
-    assert ended.value.code == 1
+    code = run_command(
+        "export",
+        f"--workdir={truncated}",
+        f"--output={output}",
+        "--formats=saved_model,float32",
+        "--quiet",
+    )
+    assert code == 1
     assert "refused, accuracy drops by" in capsys.readouterr().out
     assert list(output.glob("[0-9]*")) == []
     refused = output / "quarantine" / "1"
