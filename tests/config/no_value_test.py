@@ -1,5 +1,7 @@
 """Values that no field can hold, found by drawing a hundred thousand."""
 
+from pathlib import Path
+
 import pytest
 
 from tlkeras.config import config_hash, get_config, validate
@@ -94,3 +96,15 @@ def test_another_run_s_long_value_is_quoted_in_short(tmp_path):
     with pytest.raises(InputError, match="belongs to another config") as caught:
         open_run_directory(tmp_path, get_config())
     assert len(str(caught.value)) < 800
+
+
+@pytest.mark.skipif(
+    not Path("/proc/self/mem").exists(), reason="a file of Linux"
+)
+@pytest.mark.parametrize("field", ["data.split_file", "model.weights"])
+def test_a_file_that_cannot_be_read_is_named(field):
+    """Its first byte is at no address, whoever asks."""
+    config = get_config()
+    config.update_from_flattened_dict({field: "/proc/self/mem"})
+    with pytest.raises(InputError, match="'/proc/self/mem' cannot be read"):
+        config_hash(config)

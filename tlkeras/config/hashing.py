@@ -10,6 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.errors import InputError, quote
 
 # Sections that change where or how a run is done, not what it computes.
 NOT_IDENTITY = ("runtime", "report", "export", "tuning", "checks")
@@ -50,16 +51,26 @@ def identity(config: ConfigDict) -> dict[str, Any]:
 
 
 def _name_and_content(text: str) -> str:
-    """Returns a file's name and the hash of its bytes; other texts as is."""
+    """Returns a file's name and the hash of its bytes; other texts as is.
+
+    Raises:
+        InputError: If there is such a file and it cannot be read.
+    """
     path = Path(text)
     if os.path.isdir(path):
         path = path / workdir.MODEL
     if not text or not os.path.isfile(path):  # also no name at all
         return text
-    with open(path, "rb") as file:
-        digest = hashlib.file_digest(
-            file, lambda: hashlib.blake2b(digest_size=8)
-        )
+    try:
+        with open(path, "rb") as file:
+            digest = hashlib.file_digest(
+                file, lambda: hashlib.blake2b(digest_size=8)
+            )
+    except OSError as error:
+        raise InputError(
+            f"'{quote(text)}' cannot be read ({error.strerror}); expected a "
+            "readable file: check its permissions."
+        ) from None
     return f"{path.name}:{digest.hexdigest()}"
 
 
