@@ -9,6 +9,8 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.data.dataset import Split
+from tlkeras.data.image_header import read_size
+from tlkeras.data.orientation import TURNS, read_orientation
 from tlkeras.errors import InputError
 from tlkeras.evaluation.heat_map import HeatMap
 from tlkeras.models.dense import build_dense
@@ -112,18 +114,21 @@ def _read_images(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns images, their areas (`heat_map.Area`), and (width, height)."""
     from tlkeras.data.framing import seen_area
-    from tlkeras.data.preprocess import decode_contents, decode_whole
+    from tlkeras.data.preprocess import decode_contents
 
-    images, areas, sizes = [], [], []
     definition = examples.definition
-    for file in examples.files:
-        content = Path(file).read_bytes()
-        height, width, _ = decode_whole(content, definition).shape
-        images += list(decode_contents([content], (size, size), definition))
+    contents = [Path(file).read_bytes() for file in examples.files]
+    images = decode_contents(contents, (size, size), definition)
+    areas, sizes = [], []
+    for content in contents:
+        width, height = read_size(content) or (size, size)
+        turn = TURNS[read_orientation(content)]
+        if definition.is_upright and turn.transposed:
+            width, height = height, width
         geometry = definition.geometry
         areas.append(seen_area(height, width, size, size, geometry))
         sizes.append((width, height))
-    return np.stack(images).astype(np.float32), np.array(areas), np.array(sizes)
+    return images.astype(np.float32), np.array(areas), np.array(sizes)
 
 
 def read_mistake_maps(directory: Path, split: str) -> Mapping[str, HeatMap]:
