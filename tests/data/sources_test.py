@@ -190,7 +190,7 @@ def test_a_kind_of_source_is_one_row(tmp_path, photo_folder, small_config):
     dataset = load_dataset(source)
     expected = load_dataset(str(photo_folder))
     assert dataset.fingerprint == expected.fingerprint
-    with pytest.raises(InputError, match="digits, letters, or list:FILE"):
+    with pytest.raises(InputError, match=", or list:FILE: pass --data"):
         list_examples("", tfds_data_dir="", tfds_splits=SPLITS)
 
     from tlkeras.training.trainer import train_and_evaluate
@@ -209,5 +209,6 @@ def test_every_kind_of_source_is_in_the_sentence():
         list_examples("", tfds_data_dir="", tfds_splits=SPLITS)
     assert str(refused.value) == (
         "No data source is given; expected a folder, a .csv or .parquet "
-        "manifest, tfds:NAME, or one of digits, letters: pass --data=SOURCE."
+        "manifest, tfds:NAME, or one of digits, letters, glyphs, textures: "
+        "pass --data=SOURCE."
     )

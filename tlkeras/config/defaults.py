@@ -12,7 +12,7 @@ def data_section() -> ConfigDict:
     """Returns where the images come from and how they are prepared."""
     data = ConfigDict()
     # Folder of class folders, .csv/.parquet manifest, tfds:NAME, or a built-in
-    # (digits, letters).
+    # (digits, letters, glyphs, textures).
     data.source = ""
     # Shares of train, validation and test where the source has no splits.
     data.split = (0.7, 0.15, 0.15)
