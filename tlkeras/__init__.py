@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tlkeras.studies.advise import advise as advise
     from tlkeras.studies.heatmaps import HeatmapSettings as HeatmapSettings
     from tlkeras.studies.heatmaps import compute_heatmaps as compute_heatmaps
+    from tlkeras.studies.soup import make_soup as make_soup
     from tlkeras.studies.transferability import (
         run_transferability as run_transferability,
     )
@@ -44,6 +45,7 @@ _PUBLIC = {
     "write_report": "tlkeras.report.page",
     "run_transferability": "tlkeras.studies.transferability",
     "compute_heatmaps": "tlkeras.studies.heatmaps",
+    "make_soup": "tlkeras.studies.soup",
     "HeatmapSettings": "tlkeras.studies.heatmaps",
     "export_run": "tlkeras.exporters.export",
     "ExportSettings": "tlkeras.exporters.settings",

@@ -52,6 +52,7 @@ PROTOCOL = "protocol.json"  # of a study of transferability
 HEATMAP_FOLDER = "heatmaps"
 HEATMAPS = "heatmaps.json"
 POINTING = "pointing.json"
+SOUP = "soup.json"
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"

@@ -31,6 +31,7 @@ COMMANDS = {
     "check": "preflight: what can be known to be wrong before a run",
     "find_lr": "learning rate of a phase by a range test",
     "tune": "search rates, strengths, heads, cutoffs and augmentation",
+    "soup": "one network from several runs: the average of their weights",
     "export": "SavedModel and TFLite, compared with Keras on real images",
     "serve_check": "TF Serving's REST JSON in process, to try clients",
     "report": "write the page of a run again",

@@ -193,20 +193,26 @@ class Run:
 
     def compute_logits(self, examples: Split) -> np.ndarray:
         """Returns the model's logits for images, float32 [N, C]."""
-        images = ImageBatches(
+        return run_batches(self.model, self.batches(examples))
+
+    def batches(self, examples: Split) -> ImageBatches:
+        """Returns a split's images in order, uint8 [n, S, S, 3] a batch."""
+        return ImageBatches(
             examples,
             (self.image_size, self.image_size),
             batch_size=self.config.evaluation.batch_size,
             num_workers=self.config.runtime.num_workers or os.cpu_count() or 1,
             max_decoded_bytes=0,
         )
-        return run_batches(self.model, images)
 
-    def evaluate(self, split: str) -> dict[str, Any]:
+    def evaluate(
+        self, split: str, *, command: str = "evaluate"
+    ) -> dict[str, Any]:
         """Evaluates a split again; a look at the test split is counted.
 
         Args:
             split: train | validation | test.
+            command: Who looks, for `test_looks.json`.
 
         Raises:
             InputError: If the run's data has no such split.
@@ -221,7 +227,7 @@ class Run:
             class_names=self.class_names,
             bootstrap_samples=self.config.evaluation.bootstrap_samples,
             calibration_bins=self.config.evaluation.calibration_bins,
-            command="evaluate",
+            command=command,
         )
         write_mistake_maps(
             self.directory,

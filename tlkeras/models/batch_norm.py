@@ -26,23 +26,39 @@ def adapt_batch_norm(
     Returns:
         Number of layers that were adapted.
     """
-    layers = topological_layers(classifier.backbone)
-    norms = batch_norm_layers(layers)
+    norms = batch_norm_layers(topological_layers(classifier.backbone))
+    estimate_statistics(classifier.model, norms, batches)
+    return len(norms)
+
+
+def estimate_statistics(
+    model: keras.Model,
+    norms: list[keras.layers.BatchNormalization],
+    batches: Iterable[np.ndarray],
+) -> None:
+    """Replaces the moving statistics of some layers by those of images.
+
+    The other layers normalise by what they have, if they do not train.
+
+    Args:
+        model: Changed in place.
+        norms: Layers of it; with none nothing is computed.
+        batches: Images, [n, S, S, 3] in 0..255.
+    """
     if not norms:
-        return 0
+        return
     saved = [(norm, norm.trainable, norm.momentum) for norm in norms]
     try:
         for norm in norms:
             norm.trainable, norm.momentum = True, 0.0
-        with without_dropout(layers):
-            sums, count = _sum_statistics(classifier.model, batches, norms)
+        with without_dropout(model.layers):
+            sums, count = _sum_statistics(model, batches, norms)
     finally:
         for norm, trainable, momentum in saved:
             norm.trainable, norm.momentum = trainable, momentum
     for norm, (mean, variance) in zip(norms, sums, strict=True):
         norm.moving_mean.assign(mean / count)
         norm.moving_variance.assign(variance / count)
-    return len(norms)
 
 
 def _sum_statistics(

@@ -20,6 +20,7 @@ from tlkeras.report.network import build_phases
 from tlkeras.report.rate_finder import build_rate_finder
 from tlkeras.report.reliability import build_reliability
 from tlkeras.report.run_files import Content, RunFiles, read_run_files
+from tlkeras.report.soup import build_soup
 from tlkeras.report.trials import build_trials
 from tlkeras.report.verdicts import (
     build_checks,
@@ -45,6 +46,7 @@ class Section:
 # In the order of the page; each key names templates/sections/KEY.html.
 SECTIONS: dict[str, Section] = {
     "result": Section("Result", build_headline),
+    "soup": Section("Averaged runs", build_soup),
     "training": Section("What was done", build_phases),
     "diagnosis": Section("Diagnosis", build_diagnosis),
     "curves": Section("Curves", build_curves),
