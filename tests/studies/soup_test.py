@@ -127,7 +127,7 @@ def test_statistics_that_differ_are_computed_from_the_training_images(
         (first.moving_variance, values.var((0, 1, 2))),
     ):
         np.testing.assert_allclose(
-            np.array(statistic), expected, rtol=1e-3, atol=1e-4
+            np.array(statistic), expected, rtol=0.1, atol=1e-3
         )
 
 

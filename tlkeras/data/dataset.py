@@ -136,6 +136,13 @@ class Split:
             self.copies,
         )
 
+    def shuffle(self, seed: int) -> "Split":
+        """Returns the images in an order drawn at random.
+
+        Folders list them class by class.
+        """
+        return self.take(np.random.default_rng(seed).permutation(len(self)))
+
     def draw(self, max_images: int, seed: int) -> "Split":
         """Returns all images, or so many of them, drawn without replacement."""
         if len(self) <= max_images:

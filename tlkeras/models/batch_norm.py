@@ -21,7 +21,8 @@ def adapt_batch_norm(
 
     Args:
         classifier: Changed in place.
-        batches: Training images, [n, S, S, 3] in 0..255.
+        batches: Training images, [n, S, S, 3] in 0..255, shuffled: each batch
+            stands for all.
 
     Returns:
         Number of layers that were adapted.
@@ -43,7 +44,7 @@ def estimate_statistics(
     Args:
         model: Changed in place.
         norms: Layers of it; with none nothing is computed.
-        batches: Images, [n, S, S, 3] in 0..255.
+        batches: Images, [n, S, S, 3] in 0..255, shuffled.
     """
     if not norms:
         return

@@ -171,7 +171,8 @@ def _choose(
 def _pour(members: Sequence[Member], soup: Run, dataset: Dataset) -> None:
     """Puts the average of the members into the model of the soup."""
     weights = [member.weights for member in members]
-    load_average(soup.model, weights, soup.batches(dataset.splits["train"]))
+    images = soup.batches(dataset.splits["train"].shuffle(soup.config.seed))
+    load_average(soup.model, weights, images)
 
 
 def _write_run(

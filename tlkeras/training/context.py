@@ -91,6 +91,21 @@ class RunContext:
             )
         return self._batches[split]
 
+    def shuffled_images(self) -> "ImageBatches":
+        """Returns the training images, so that each batch is a sample of all.
+
+        For statistics of a batch: in order, a batch would be of one class.
+        """
+        from tlkeras.data.pipeline import ImageBatches  # brings TensorFlow
+
+        return ImageBatches(
+            self.dataset.splits["train"].shuffle(self.config.seed),
+            self.size,
+            batch_size=self.config.evaluation.batch_size,
+            num_workers=self.num_workers,
+            max_decoded_bytes=0,
+        )
+
     def release(self, split: str) -> None:
         """Lets go of a split's decoded images."""
         self._batches.pop(split, None)

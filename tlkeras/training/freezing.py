@@ -26,8 +26,7 @@ def freeze_phase(phase: ResolvedPhase, run: RunContext, *, adapt: bool) -> None:
         f"{counts['batch_norm_training']} in training mode"
     )
     if adapt and phase.batch_norm == "adapt":
-        count = adapt_batch_norm(run.classifier, run.images("train"))
-        run.release("train")
+        count = adapt_batch_norm(run.classifier, run.shuffled_images())
         run.console.line(
             f"{phase.name}: re-estimated {count} BatchNormalizations"
         )

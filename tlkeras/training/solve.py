@@ -36,7 +36,7 @@ def run_solve_phase(phase: ResolvedPhase, run: RunContext) -> PhaseResult:
         f"{counts['batch_norm_layers']} layers, 0 in training mode"
     )
     if phase.batch_norm == "adapt":
-        adapt_batch_norm(classifier, run.images("train"))
+        adapt_batch_norm(classifier, run.shuffled_images())
     frozen = freeze_below(phase, run)
     assert frozen is not None  # a backbone has layers, and all are frozen
     codes = {
