@@ -5,6 +5,8 @@ are held out. Each image counts once in a fit, so that a strength of L2 means
 what it means without copies.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tlkeras.evaluation.metrics import bootstrap_interval, per_image_scores
@@ -56,6 +58,7 @@ def cross_validate_copies(
     l2: float,
     num_folds: int,
     seed: int,
+    groups: Sequence[str] = (),
 ) -> CrossValidated:
     """Fits on the copies of all folds but one, for each fold of images.
 
@@ -66,8 +69,10 @@ def cross_validate_copies(
         l2: Strength, best that of `cross_validate` on the whole images.
         num_folds: At least 2; the folds of `cross_validate` with this seed.
         seed: Of the folds.
+        groups: [N] of images that belong together, or empty; a group lies in
+            one fold.
     """
-    fold = stratified_folds(targets, num_folds, seed)
+    fold = stratified_folds(targets, num_folds, seed, groups)
     scores = np.zeros(len(targets))
     multi_label = bool((targets.sum(-1) != 1).any())
     for number in range(num_folds):

@@ -33,6 +33,7 @@ def draw_images(dataset: Dataset, max_images: int, seed: int) -> Split:
         digests=sum((m.digests for m in members), ()),
         hashes=(),
         copies=members[0].copies | members[1].copies,
+        groups=sum((m.groups for m in members), ()),
     )
     return both.draw(max_images, seed)
 

@@ -140,7 +140,12 @@ def run_linear_probe(
         zip(depths, codes, costs, strict=True), 1
     ):
         columns, on_copies = cross_validate_columns(
-            copies, images.targets, table, num_folds, config.seed
+            copies,
+            images.targets,
+            table,
+            num_folds,
+            config.seed,
+            images.groups,
         )
         rows.append(DepthResult(layer, copies, columns, on_copies, cost))
         console.advance_to(number)
@@ -159,6 +164,7 @@ def run_linear_probe(
                     train_per_class=train_per_class,
                     num_splits=num_splits,
                     seed=config.seed,
+                    groups=images.groups,
                 ),
             }
             for row in rows
@@ -301,6 +307,7 @@ def _compare_transforms(
                 loss=losses[column][0],
                 num_folds=num_folds,
                 seed=seed,
+                groups=images.groups,
                 transform=transform,
             )
             against = compare_paired(

@@ -9,6 +9,7 @@ Reference:
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import per_image_scores
 from tlkeras.optim.losses import Loss
 from tlkeras.studies.copy_scores import score_held_out
-from tlkeras.studies.cross_validation import cross_validate
+from tlkeras.studies.cross_validation import belong_to, cross_validate
 
 TRIED_LOG10_L2 = (1.0, 3.0)
 NUM_TRIED = 3
@@ -96,6 +97,7 @@ def measure_over_splits(
     train_per_class: int,
     num_splits: int,
     seed: int,
+    groups: Sequence[str] = (),
 ) -> OverSplits:
     """Measures one classifier by the papers' protocol.
 
@@ -108,6 +110,8 @@ def measure_over_splits(
         train_per_class: Training images of each class, at least 2.
         num_splits: At least 2.
         seed: Of the first split; the others take the ones after it.
+        groups: [N] of images that belong together, or empty; what belongs to
+            a training image is not held out.
     """
     l2s = []
     for number in range(num_splits):
@@ -120,6 +124,7 @@ def measure_over_splits(
             num_strengths=NUM_TRIED,
             num_folds=INNER_FOLDS,
             seed=seed + number,
+            groups=np.asarray(groups)[chosen].tolist() if groups else (),
         )
         l2s.append(found.l2)
     return measure_copies_over_splits(
@@ -129,6 +134,7 @@ def measure_over_splits(
         train_per_class=train_per_class,
         l2s=tuple(l2s),
         seed=seed,
+        groups=groups,
     )
 
 
@@ -140,6 +146,7 @@ def measure_copies_over_splits(
     train_per_class: int,
     l2s: tuple[float, ...],
     seed: int,
+    groups: Sequence[str] = (),
 ) -> OverSplits:
     """Measures one classifier on copies of images, with given strengths.
 
@@ -150,13 +157,16 @@ def measure_copies_over_splits(
         train_per_class: Training images of each class; their copies train too.
         l2s: One strength a split, best those of `measure_over_splits`.
         seed: Of the first split, as there.
+        groups: As there.
     """
     accuracies = []
     for number, l2 in enumerate(l2s):
         chosen = draw_per_class(targets, train_per_class, seed + number)
+        held = ~chosen & ~belong_to(chosen, groups)
         logits = score_held_out(copies, targets, chosen, loss=loss, l2=l2)
-        scores = per_image_scores(targets[~chosen], logits, multi_label=False)
-        accuracies.append(class_balanced(scores, targets[~chosen])[0])
+        logits, labels = logits[held[~chosen]], targets[held]
+        scores = per_image_scores(labels, logits, multi_label=False)
+        accuracies.append(class_balanced(scores, labels)[0])
     return OverSplits(
         float(np.mean(accuracies)),
         float(np.std(accuracies, ddof=1)),

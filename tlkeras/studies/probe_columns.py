@@ -1,7 +1,7 @@
 """The columns of a probe's table: linear classifiers on one depth's codes."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +35,7 @@ def cross_validate_columns(
     table: Mapping[str, tuple[Loss, bool]],
     num_folds: int,
     seed: int,
+    groups: Sequence[str] = (),
 ) -> tuple[Columns, Columns]:
     """Measures each classifier on whole images, and on all of their copies.
 
@@ -47,6 +48,8 @@ def cross_validate_columns(
         table: `PROBE_COLUMNS` or `MULTI_LABEL_COLUMNS`.
         num_folds: Of the images, at least 2.
         seed: Of folds and dropout.
+        groups: [N] of images that belong together, or empty; a group lies in
+            one fold.
 
     Returns:
         The columns on whole images, and those of classifiers without dropout
@@ -60,6 +63,7 @@ def cross_validate_columns(
             dropout=dropout,
             num_folds=num_folds,
             seed=seed,
+            groups=groups,
         )
         for name, (loss, dropout) in table.items()
     }
@@ -73,6 +77,7 @@ def cross_validate_columns(
             l2=columns[name].l2,
             num_folds=num_folds,
             seed=seed,
+            groups=groups,
         )
         for name, (loss, dropout) in table.items()
         if not dropout
@@ -87,6 +92,7 @@ def measure_columns_over_splits(
     train_per_class: int,
     num_splits: int,
     seed: int,
+    groups: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Measures each classifier without dropout by the papers' protocol.
 
@@ -97,6 +103,7 @@ def measure_columns_over_splits(
         train_per_class: Training images of each class, at least 2.
         num_splits: At least 2.
         seed: Of the first split.
+        groups: [N] of images that belong together, or empty.
 
     Returns:
         Column -> `OverSplits`, also on all copies where there are several.
@@ -112,6 +119,7 @@ def measure_columns_over_splits(
             train_per_class=train_per_class,
             num_splits=num_splits,
             seed=seed,
+            groups=groups,
         )
         cells[name] = dataclasses.asdict(found)
         if len(copies) > 1:
@@ -122,6 +130,7 @@ def measure_columns_over_splits(
                 train_per_class=train_per_class,
                 l2s=found.l2s,
                 seed=seed,
+                groups=groups,
             )
             cells[name + COPIES] = dataclasses.asdict(on_copies)
     return cells
