@@ -27,7 +27,7 @@ def list_manifest(manifest: Path) -> list[Example]:
             text, some rows lack a group that others have, or an image has
             rows with different labels.
     """
-    examples = []
+    examples: list[Example] = []
     first_rows: dict[str, tuple[int, tuple[str, ...]]] = {}
     for number, row in read_rows(manifest):
         where = f"Row {number} of '{manifest}'"

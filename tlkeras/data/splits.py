@@ -106,7 +106,7 @@ def assign_splits(
         for example in open_
         if example.digest in moved_before
     }
-    settled = {e.group: e.split for e in fixed if e.group}
+    settled = {e.group: e.split or "" for e in fixed if e.group}
     placed, moved = [], []
     for example in open_:
         unit = unit_of(example)
