@@ -14,10 +14,10 @@ from tlkeras.studies import linear_probe
 from tlkeras.studies.cross_validation import cross_validate, stratified_folds
 from tlkeras.studies.linear_probe import (
     PROBE_COLUMNS,
-    format_probe,
     run_linear_probe,
 )
 from tlkeras.studies.probe_plot import plot_probe
+from tlkeras.studies.probe_text import format_probe
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ import pytest
 
 from tlkeras.errors import InputError
 from tlkeras.optim.losses import LOSSES
-from tlkeras.studies.linear_probe import format_probe, run_linear_probe
+from tlkeras.studies.linear_probe import run_linear_probe
 from tlkeras.studies.papers_protocol import (
     draw_per_class,
     measure_over_splits,
     require_enough,
 )
+from tlkeras.studies.probe_text import format_probe
 
 
 def measure(codes, targets, **settings):

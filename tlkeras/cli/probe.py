@@ -7,9 +7,16 @@ from tlkeras.cli import parsing
 USAGE = (
     "tlkeras probe --data=SOURCE [--config=FILE] "
     "[--config.section.field=value ...] [--workdir=DIR] [--folds=3] "
-    "[--max_images=5000] [--train_per_class=30 [--splits=5]] [--quiet]"
+    "[--max_images=5000] [--train_per_class=30 [--splits=5]] "
+    "[--augmented_copies=16] [--quiet]"
 )
-FLAG_NAMES = ("folds", "max_images", "train_per_class", "splits")
+FLAG_NAMES = (
+    "folds",
+    "max_images",
+    "train_per_class",
+    "splits",
+    "augmented_copies",
+)
 
 
 def define_flags(argv: list[str]) -> None:
@@ -26,6 +33,13 @@ def define_flags(argv: list[str]) -> None:
         "2 or more, the rest held out.",
     )
     flags.DEFINE_integer("splits", 5, "Random splits of that, 2 .. 100.")
+    flags.DEFINE_integer(
+        "augmented_copies",
+        1,
+        "Measure on so many copies of each image too, scores summed: 6 = the "
+        "whole image, its corners and centre, 8 = and two rotations, 16 = and "
+        "the mirror of each.",
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -35,10 +49,10 @@ def main(arguments: list[str]) -> int:
     from tlkeras.console import Console
     from tlkeras.studies.linear_probe import (
         PROBE_PLOT,
-        format_probe,
         run_linear_probe,
     )
     from tlkeras.studies.probe_plot import plot_probe
+    from tlkeras.studies.probe_text import format_probe
 
     parsing.require_range("folds", 2, 20)
     parsing.require_range("max_images", 20, 10**9)
@@ -55,6 +69,7 @@ def main(arguments: list[str]) -> int:
         max_images=parsing.FLAGS.max_images,
         train_per_class=parsing.FLAGS.train_per_class,
         num_splits=parsing.FLAGS.splits,
+        augmented_copies=parsing.FLAGS.augmented_copies,
         console=console,
     )
     plot_probe(result, directory / PROBE_PLOT)

@@ -21,6 +21,9 @@ def data_section() -> ConfigDict:
     # What an earlier run on this machine moved because a class had no image in
     # a split stays there; False = data and seed alone decide.
     data.split_memory = True
+    # Regular expression that finds in a path the group (patient, film, product)
+    # whose images stay in one split; "" = the manifest's column `group`.
+    data.group_by = ""
     data.images_per_class = placeholder(int)  # few-shot training; None = all
     data.on_bad_image = "skip"  # skip | fail
     data.on_empty_class = (

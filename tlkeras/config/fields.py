@@ -114,6 +114,7 @@ ROWS = (
     Field("data.split_seed", limits=SEED),
     Field("data.split_file"),
     Field("data.split_memory"),
+    Field("data.group_by"),
     Field("data.images_per_class", limits=(1, 10**9, True)),
     Field("data.on_bad_image", choices=("skip", "fail")),
     Field("data.on_empty_class", choices=("fail", "drop")),

@@ -26,6 +26,7 @@ ADDED = {
     ("data", "split_memory"): True,
     ("data", "on_empty_class"): "fail",
     ("data", "geometry"): "squash",
+    ("data", "group_by"): "",
 }
 # What a limit leaves out shows in the data's own fingerprint; a directory keeps
 # its image definition, whatever is asked for (`image_definition.py`).

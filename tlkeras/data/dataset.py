@@ -20,6 +20,7 @@ class Example:
         path: Of the image file.
         labels: Names of its classes; more than one if multi-label.
         split: `train`, `validation` or `test` where the source says so.
+        group: Of images that belong together, e.g. of one patient; "" = none.
         digest: Hash of the file's bytes, once scanned.
         look: Perceptual hash, 64 bits, once scanned; None without one.
         problem: Why the source passes it over; "" = it may be an image.
@@ -29,6 +30,7 @@ class Example:
     path: str
     labels: tuple[str, ...]
     split: str | None = None
+    group: str = ""
     digest: str = ""
     look: int | None = None
     problem: str = ""
@@ -103,6 +105,7 @@ class Split:
             where the files were not scanned.
         definition: What the pixels of these files are, for whoever reads them.
         copies: path -> PNG to decode in its place.
+        groups: [N] group of each image; empty where there are none.
     """
 
     paths: tuple[str, ...]
@@ -111,6 +114,7 @@ class Split:
     hashes: tuple[int | None, ...] = ()
     definition: ImageDefinition = CURRENT
     copies: dict[str, str] = dataclasses.field(default_factory=dict)
+    groups: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -134,6 +138,7 @@ class Split:
             tuple(self.hashes[row] for row in chosen if self.hashes),
             self.definition,
             self.copies,
+            tuple(self.groups[row] for row in chosen if self.groups),
         )
 
     def shuffle(self, seed: int) -> "Split":
@@ -220,6 +225,7 @@ def make_split(
         hashes=tuple(example.look for example in examples),
         definition=definition,
         copies={e.path: e.copy for e in examples if e.copy},
+        groups=tuple(e.group for e in examples if e.group),
     )
 
 

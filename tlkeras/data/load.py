@@ -23,6 +23,11 @@ from tlkeras.data.definition import (
     configured_definition,
 )
 from tlkeras.data.empty_classes import settle_empty_classes
+from tlkeras.data.groups import (
+    require_divisible,
+    require_whole,
+    set_groups,
+)
 from tlkeras.data.scan import scan
 from tlkeras.data.sources import list_examples
 from tlkeras.data.split_memory import (
@@ -44,6 +49,7 @@ def load_dataset(
     split_seed: int = 0,
     split_file: str = "",
     split_memory: bool = True,
+    group_by: str = "",
     images_per_class: int | None = None,
     on_bad_image: str = "skip",
     on_empty_class: str = "fail",
@@ -63,6 +69,9 @@ def load_dataset(
         split_memory: Whether files that an earlier run on the same source
             moved stay there, and what this one moves is kept for later ones;
             a split file does without.
+        group_by: Regular expression that names the group in a path; images of
+            a group lie in one split. "" = the manifest's column `group`, if
+            it has one.
         images_per_class: Training images to keep of each class; None = all.
         on_bad_image: `skip` or `fail`.
         on_empty_class: `fail` or `drop`, where a class has no usable image.
@@ -82,8 +91,11 @@ def load_dataset(
     >>> len(dataset.splits["train"]), dataset.num_classes
     (100, 10)
     """
-    listed = list_examples(
-        source, tfds_data_dir=tfds_data_dir, tfds_splits=tfds_splits
+    listed = set_groups(
+        list_examples(
+            source, tfds_data_dir=tfds_data_dir, tfds_splits=tfds_splits
+        ),
+        group_by,
     )
     found, ledger = scan(
         listed,
@@ -92,6 +104,7 @@ def load_dataset(
         max_pixels=definition.max_pixels,
     )
     settle_empty_classes(listed, found, ledger, on_empty_class=on_empty_class)
+    require_divisible(found)
     assign = functools.partial(
         splits.assign_splits,
         stated={example.split for example in found},
@@ -108,6 +121,7 @@ def load_dataset(
     else:
         placed, moved = assign(found)
     ledger.moved = [(e.path, e.split or "") for e in moved]
+    require_whole(placed)
     splits.require_trainable(placed, source)
     if images_per_class is not None:
         placed = splits.take_few(
@@ -193,6 +207,7 @@ def load_configured(
         split_seed=data.split_seed,
         split_file=split_file,
         split_memory=data.split_memory,
+        group_by=data.group_by,
         images_per_class=data.images_per_class,
         on_bad_image=data.on_bad_image,
         on_empty_class=on_empty_class,

@@ -1,4 +1,4 @@
-"""A CSV or Parquet table of `path,label[,split]`."""
+"""A CSV or Parquet table of `path,label[,split][,group]`."""
 
 import os
 from pathlib import Path
@@ -20,13 +20,14 @@ def list_manifest(manifest: Path) -> list[Example]:
     Args:
         manifest: Table with the columns path (absolute, or relative to the
             manifest), label (several joined by `|`, or in Parquet a list) and
-            optionally split.
+            optionally split and group, for images that belong together.
 
     Raises:
         InputError: If a column or a file is missing, a label is empty or no
-            text, or an image has rows with different labels.
+            text, some rows lack a group that others have, or an image has
+            rows with different labels.
     """
-    examples = []
+    examples: list[Example] = []
     first_rows: dict[str, tuple[int, tuple[str, ...]]] = {}
     for number, row in read_rows(manifest):
         where = f"Row {number} of '{manifest}'"
@@ -42,7 +43,15 @@ def list_manifest(manifest: Path) -> list[Example]:
                 f"several labels as {'|'.join(dict.fromkeys(known + labels))}, "
                 "or remove the wrong row."
             )
-        examples.append(Example(path, labels, _split(row.get("split"), where)))
+        split = _split(row.get("split"), where)
+        group = _text(row.get("group"), "group", where).strip()
+        if examples and bool(group) != bool(examples[0].group):
+            raise InputError(
+                f"{where} has {'a' if group else 'no'} group, unlike the rows "
+                "before it; expected one in each row, or no such column: give "
+                "an image that stands alone a group of its own."
+            )
+        examples.append(Example(path, labels, split, group))
     if not examples:
         raise InputError(
             f"The manifest '{manifest}' has no rows; expected one row per "

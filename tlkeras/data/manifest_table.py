@@ -8,7 +8,7 @@ from typing import Any
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
-MANIFEST_COLUMNS = ("path", "label", "split")
+MANIFEST_COLUMNS = ("path", "label", "split", "group")
 SEPARATORS = ",;\t"  # of cells
 
 Row = tuple[int, dict[str, Any]]  # number in the file, and column -> cell
@@ -23,7 +23,8 @@ def read_rows(manifest: Path) -> list[Row]:
     if not manifest.is_file():
         raise InputError(
             f"The manifest '{manifest}' does not exist; expected a .csv or "
-            ".parquet file with the columns path,label[,split]: check --data."
+            ".parquet file with the columns path,label[,split][,group]: check "
+            "--data."
         )
     is_parquet = manifest.suffix.lower() == ".parquet"
     try:
@@ -33,8 +34,8 @@ def read_rows(manifest: Path) -> list[Row]:
     except (ValueError, OSError, csv.Error) as error:
         raise InputError(
             f"The manifest '{manifest}' cannot be read ({quote(error)}); "
-            "expected a table with the columns path,label[,split], in UTF-8 "
-            "if it is a CSV."
+            "expected a table with the columns path,label[,split][,group], in "
+            "UTF-8 if it is a CSV."
         ) from None
 
 
@@ -95,6 +96,6 @@ def _check_columns(columns: list[str], manifest: Path) -> None:
         return
     raise InputError(
         f"The manifest '{manifest}' {problem};{hint} expected the columns "
-        "path,label[,split], separated by commas, semicolons or tabs: rename "
-        "or remove the others."
+        "path,label[,split][,group], separated by commas, semicolons or tabs: "
+        "rename or remove the others."
     )

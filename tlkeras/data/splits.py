@@ -1,7 +1,8 @@
 """Which image goes into which split, decided by the image's own bytes.
 
 u = hash(seed, bytes) in [0, 1) decides, so that a file stays where it is when
-others are added, and identical bytes never straddle a split.
+others are added, and identical bytes never straddle a split. Of images that
+belong together the name of their group decides, for all alike.
 """
 
 import hashlib
@@ -31,6 +32,11 @@ def unit_interval(seed: int | str, digest: str) -> float:
     integer = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest())
     # 53 bits are what a float64 holds exactly: all 64 could round to 1.
     return (integer >> 11) / 2**53
+
+
+def unit_of(example: Example) -> str:
+    """Returns what decides where an image lies: its bytes, or its group."""
+    return f"group:{example.group}" if example.group else example.digest
 
 
 def boundaries(fractions: Sequence[float]) -> dict[str, tuple[float, float]]:
@@ -95,12 +101,21 @@ def assign_splits(
         fractions[2] = 0.0
     total = sum(fractions)
     bounds = boundaries([share / total for share in fractions])
+    before = {
+        unit_of(example): moved_before[example.digest]
+        for example in open_
+        if example.digest in moved_before
+    }
+    settled = {e.group: e.split or "" for e in fixed if e.group}
     placed, moved = [], []
     for example in open_:
-        u = unit_interval(seed, example.digest)
+        unit = unit_of(example)
+        u = unit_interval(seed, unit)
         split = next(n for n, (low, high) in bounds.items() if low <= u < high)
-        if example.digest in moved_before:
-            split = moved_before[example.digest]
+        if example.split is None and example.group in settled:
+            split = settled[example.group]
+        if unit in before:
+            split = before[unit]
             moved.append(replace(example, split=split))
         placed.append(replace(example, split=split))
     rescued = _rescue(placed, fixed, bounds, seed)
@@ -115,35 +130,53 @@ def _rescue(
     bounds: dict[str, tuple[float, float]],
     seed: int,
 ) -> list[Example]:
-    """Moves, for a class without an image in a split, the nearest one there."""
-    rescued: dict[str, Example] = {}
+    """Moves, for a class without an image in a split, the nearest unit there.
+
+    A unit is an image, or a group of images that belong together.
+    """
     present = {(label, e.split) for e in fixed for label in e.labels}
-    by_class = defaultdict(list)
+    members = defaultdict(list)
+    by_class: dict[str, dict[str, None]] = defaultdict(dict)  # ordered sets
     for example in examples:
+        members[unit_of(example)].append(example)
         for label in example.labels:
-            by_class[label].append(example)
-    for name, members in by_class.items():
+            by_class[label][unit_of(example)] = None
+    where = {unit: those[0].split or "" for unit, those in members.items()}
+    begun = dict(where)
+
+    def is_spare(unit: str, name: str) -> bool:
+        """Whether others of its classes stay behind."""
+        one, *_ = members[unit]
+        labels = {x for e in members[unit] for x in e.labels}
+        return all(
+            sum(where[other] == where[unit] for other in by_class[label]) > 1
+            for label in (labels if one.group else (name,))
+        )
+
+    for name, units in by_class.items():
         # In this order a class of few images gets them: train, then judge.
         for split in ("train", "validation", "test"):
             if split not in bounds or (name, split) in present:
                 continue
-            now = [rescued.get(m.path, m) for m in members]
-            if any(m.split == split for m in now):
+            if any(where[unit] == split for unit in units):
                 continue
             low, high = bounds[split]
 
             def distance(
-                m: Example, low: float = low, high: float = high
+                unit: str, low: float = low, high: float = high
             ) -> float:
-                u = unit_interval(seed, m.digest)
+                u = unit_interval(seed, unit)
                 return max(low - u, u - high)
 
-            sizes = {s: sum(m.split == s for m in now) for s in bounds}
-            donors = [m for m in now if sizes[m.split or ""] > 1]
+            donors = [unit for unit in units if is_spare(unit, name)]
             if donors:
-                nearest = min(donors, key=distance)
-                rescued[nearest.path] = replace(nearest, split=split)
-    return list(rescued.values())
+                where[min(donors, key=distance)] = split
+    return [
+        replace(example, split=where[unit])
+        for unit in members
+        if where[unit] != begun[unit]
+        for example in members[unit]
+    ]
 
 
 def take_few(

@@ -12,6 +12,7 @@ import hashlib
 import numpy as np
 
 from tlkeras.data.augmentation import Augmentation
+from tlkeras.data.augmented_copies import AugmentedCopy
 from tlkeras.data.dataset import Split
 
 
@@ -23,16 +24,24 @@ class Views:
         augmentation: What makes a view, or None: there is one, the image.
         num_views: K >= 1, or None for a new view each epoch.
         seed: Of the views, a non-negative int32; the same for all phases.
+        copies: Fixed views instead of augmented ones: view v is copy v, of
+            which the first `num_views` are shown.
     """
 
     augmentation: Augmentation | None
     num_views: int | None
     seed: int
+    copies: tuple[AugmentedCopy, ...] = ()
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether images are shown as they are."""
+        return self.augmentation is None and not self.copies
 
     @property
     def count(self) -> int:
         """Different views that a phase shows of an image, where limited."""
-        if self.augmentation is None or self.num_views is None:
+        if self.is_plain or self.num_views is None:
             return 1
         return self.num_views
 

@@ -76,13 +76,13 @@ class FrozenPrefix:
         self.train = train
         self.make_reader = make_reader
         self.views = views
-        self.plain = dataclasses.replace(views, augmentation=None)
+        self.plain = dataclasses.replace(views, augmentation=None, copies=())
         self.settings = settings
         self.console = console
         self._is_given_up = False
         self._caches: dict[str, ActivationCache] = {}
         self.budget = CacheBudget(settings.max_cache_bytes)
-        self.dtype = np.dtype(np.float32 if views.augmentation else np.uint8)
+        self.dtype = np.dtype(np.uint8 if views.is_plain else np.float32)
         shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
         self.layout = Layout(tuple(shapes), settings.storage)
         self.choice = CheckedEngine(

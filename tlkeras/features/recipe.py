@@ -53,6 +53,8 @@ def recipe_hash(
         "views": augmentation
         and [views.seed, dataclasses.asdict(augmentation)],
     }
+    if views.copies:  # nothing is drawn, so that no seed counts
+        parts["views"] = [dataclasses.asdict(copy) for copy in views.copies]
     return hashlib.blake2b(
         _canonical(parts).encode(), digest_size=12
     ).hexdigest()

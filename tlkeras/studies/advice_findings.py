@@ -86,6 +86,7 @@ def gather_findings(
         loss=loss,
         num_folds=num_folds,
         seed=config.seed,
+        groups=images.groups,
     )
     by_layer = dict(zip(layers, codes, strict=True))
     best = profile.best
@@ -97,6 +98,7 @@ def gather_findings(
         loss=loss,
         num_folds=num_folds,
         seed=config.seed,
+        groups=images.groups,
     )
     return Findings(
         images=images,

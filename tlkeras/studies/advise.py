@@ -102,7 +102,9 @@ def _measure(
 ) -> dict[str, np.ndarray]:
     """Trains every recipe; returns recipe -> scores [N]."""
     images = findings.images
-    folds = divide(images.targets, findings.profile.fold, config.seed)
+    folds = divide(
+        images.targets, findings.profile.fold, config.seed, images.groups
+    )
     *earlier, top = findings.codes
     scores = {
         name: score_linear(

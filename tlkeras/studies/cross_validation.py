@@ -1,7 +1,8 @@
 """Cross-validated linear classifiers on codes."""
 
 import dataclasses
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def cross_validate(
     dropout: bool = False,
     share: float = 1.0,
     seed: int = 0,
+    groups: Sequence[str] = (),
     transform: Callable[[np.ndarray], np.ndarray] = lambda codes: codes,
 ) -> CrossValidated:
     """Fits a linear classifier on all folds but one, for each fold.
@@ -58,10 +60,12 @@ def cross_validate(
         share: Of the images of the other folds, even within classes, that a
             classifier is fitted on; for learning curves.
         seed: Of folds and dropout.
+        groups: [N] of images that belong together, or empty; a group lies in
+            one fold.
         transform: Applied to the codes first.
     """
     codes = transform(codes.astype(np.float32))
-    fold = stratified_folds(targets, num_folds, seed)
+    fold = stratified_folds(targets, num_folds, seed, groups)
     strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
     scores = np.zeros((num_strengths, len(codes)))
     multi_label = bool((targets.sum(-1) != 1).any())
@@ -96,16 +100,51 @@ def cross_validate(
 
 
 def stratified_folds(
-    targets: np.ndarray, num_folds: int, seed: int
+    targets: np.ndarray,
+    num_folds: int,
+    seed: int,
+    groups: Sequence[str] = (),
 ) -> np.ndarray:
-    """Returns each image's fold [N], even within every (first) class."""
+    """Returns each image's fold [N], even within every (first) class.
+
+    Args:
+        targets: [N, C] multi-hot.
+        num_folds: At least 2.
+        seed: Of the division.
+        groups: [N] of images that belong together, or empty; a group lies in
+            one fold, and classes are as even as groups allow.
+    """
     rng = np.random.default_rng(seed)
     fold = np.empty(len(targets), np.int64)
     classes = targets.argmax(1)
+    if groups:
+        from sklearn.model_selection import StratifiedGroupKFold
+
+        folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
+        with warnings.catch_warnings():
+            # A class may have fewer images than there are folds.
+            warnings.simplefilter("ignore", UserWarning)
+            divided = list(folds.split(classes, classes, groups))
+        for number, (_, members) in enumerate(divided):
+            fold[members] = number
+        return fold
     for label in np.unique(classes):
         members = rng.permutation(np.flatnonzero(classes == label))
         fold[members] = (np.arange(len(members)) + label) % num_folds
     return fold
+
+
+def belong_to(chosen: np.ndarray, groups: Sequence[str]) -> np.ndarray:
+    """Returns a mask [N] of the images of a group with a chosen one.
+
+    Args:
+        chosen: bool [N].
+        groups: [N], or empty: nothing belongs to anything.
+    """
+    if not groups:
+        return np.zeros(len(chosen), bool)
+    names = np.asarray(groups)
+    return np.isin(names, names[chosen])
 
 
 def take_share(

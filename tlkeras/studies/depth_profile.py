@@ -5,6 +5,7 @@ at a few of them: spread over the network, and where the neighbours were best.
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -121,6 +122,7 @@ def measure_profile(
     loss: Loss,
     num_folds: int,
     seed: int,
+    groups: Sequence[str] = (),
 ) -> Profile:
     """Measures a profile.
 
@@ -132,8 +134,10 @@ def measure_profile(
         loss: Of the linear classifiers; row of `optim.losses.LOSSES`.
         num_folds: Of the cross-validation, at least 2.
         seed: Of the folds.
+        groups: [N] of images that belong together, or empty; a group lies in
+            one fold.
     """
-    fold = stratified_folds(targets, num_folds, seed)
+    fold = stratified_folds(targets, num_folds, seed, groups)
 
     def fit(values: np.ndarray) -> CrossValidated:
         return cross_validate(
@@ -144,6 +148,7 @@ def measure_profile(
             num_strengths=NUM_STRENGTHS,
             num_folds=num_folds,
             seed=seed,
+            groups=groups,
         )
 
     neighbours = [answer_by_neighbours(c, targets, fold) for c in codes]

@@ -56,6 +56,7 @@ def run_label_checks(suite: Suite, run: RunContext) -> None:
             log10_l2=LOG10_L2,
             num_strengths=1,
             seed=run.config.seed,
+            groups=train.groups,
         ).scores
 
     suite.run(

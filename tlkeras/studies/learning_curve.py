@@ -1,6 +1,7 @@
 """Whether more images would help: accuracy on a quarter, a half, and all."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,6 +43,7 @@ def measure_learning_curve(
     loss: Loss,
     num_folds: int,
     seed: int,
+    groups: Sequence[str] = (),
 ) -> LearningCurve:
     """Measures a learning curve.
 
@@ -52,6 +54,8 @@ def measure_learning_curve(
         loss: Row of `optim.losses.LOSSES`.
         num_folds: Of the cross-validation.
         seed: Of folds and shares.
+        groups: [N] of images that belong together, or empty; a group lies in
+            one fold.
     """
     parts = [
         cross_validate(
@@ -63,6 +67,7 @@ def measure_learning_curve(
             num_folds=num_folds,
             share=share,
             seed=seed,
+            groups=groups,
         )
         for share in SHARES[:-1]
     ]

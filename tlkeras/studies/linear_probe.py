@@ -3,11 +3,11 @@
 The table of Zeiler and Fergus 2014 (table 7) and DeCAF (Donahue et al. 2014,
 table 1): how well a linear SVM and softmax regression do on the codes of each
 block, each with and without dropout on the codes. One pass over the images
-gives the codes of all depths.
+gives the codes of all depths. Copies of the images (Razavian et al. 2014) are
+columns beside those of the whole images, on the same folds.
 """
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from tlkeras import workdir
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
+from tlkeras.data.augmented_copies import require_copies
 from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_configured
 from tlkeras.evaluation.metrics import compare_paired
@@ -24,28 +25,24 @@ from tlkeras.features.codes import TRANSFORMS
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import topological_layers
-from tlkeras.optim.losses import LOSSES
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate
-from tlkeras.studies.depth_codes import compute_depth_codes, draw_images
-from tlkeras.studies.papers_protocol import (
-    measure_over_splits,
-    require_enough,
+from tlkeras.studies.depth_codes import (
+    compute_copy_codes,
+    compute_depth_codes,
+    draw_images,
+)
+from tlkeras.studies.papers_protocol import require_enough
+from tlkeras.studies.probe_columns import (
+    COPIES,
+    MULTI_LABEL_COLUMNS,
+    PROBE_COLUMNS,
+    cross_validate_columns,
+    measure_columns_over_splits,
 )
 from tlkeras.studies.probe_cost import StepCost, measure_steps
 from tlkeras.training.build import build_from_config, set_up_model
 
 PROBE_PLOT = "probe.png"
-# Column -> (loss, whether the codes get dropout).
-PROBE_COLUMNS = {
-    "softmax": (LOSSES["softmax"], False),
-    "softmax+dropout": (LOSSES["softmax"], True),
-    "svm": (LOSSES["squared_hinge"], False),
-    "svm+dropout": (LOSSES["squared_hinge"], True),
-}
-MULTI_LABEL_COLUMNS = {
-    "logistic": (LOSSES["binary"], False),
-    "logistic+dropout": (LOSSES["binary"], True),
-}
 SIGNIFICANT = 0.05
 
 
@@ -55,19 +52,27 @@ class DepthResult:
 
     Attributes:
         layer: Name of the layer that ends the block.
-        codes: float32 [N, d].
+        copies: float32 [K, N, d], codes of the whole images and of their
+            other copies.
         columns: Column -> cross-validated answers.
+        copy_columns: Likewise, on all copies; empty where there are no others.
         cost: Of a training step if training were cut there.
     """
 
     layer: str
-    codes: np.ndarray
+    copies: np.ndarray
     columns: dict[str, CrossValidated]
+    copy_columns: dict[str, CrossValidated]
     cost: StepCost
 
     @property
+    def codes(self) -> np.ndarray:
+        """Those of the whole images, [N, d]."""
+        return self.copies[0]
+
+    @property
     def best(self) -> CrossValidated:
-        """The best column."""
+        """The best column on whole images, as which a run is trained."""
         return max(self.columns.values(), key=lambda c: c.accuracy)
 
 
@@ -79,6 +84,7 @@ def run_linear_probe(
     max_images: int = 5000,
     train_per_class: int | None = None,
     num_splits: int = 5,
+    augmented_copies: int = 1,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Probes every depth of a config's backbone on train + validation.
@@ -91,6 +97,8 @@ def run_linear_probe(
         train_per_class: Measure by the papers' protocol too, with so many
             training images of each class.
         num_splits: Of that protocol, at least 2.
+        augmented_copies: Key of `data.augmented_copies.COPY_COUNTS`; above 1,
+            measure each classifier on so many copies of each image too.
         console: For progress; None is quiet.
 
     Returns:
@@ -101,6 +109,9 @@ def run_linear_probe(
     """
     console = console or Console(quiet=True)
     validate(config)
+    require_copies(
+        augmented_copies, may_mirror=config.data.augment.horizontal_flip
+    )
     set_up_model(config)
     dataset = load_configured(config)
     images = draw_images(dataset, max_images, config.seed)
@@ -110,66 +121,71 @@ def run_linear_probe(
     directory = workdir.make_directory(directory, what="probe folder")
     classifier = build_from_config(config, dataset)
     depths = block_ends(classifier.backbone)
+    if augmented_copies > 1:
+        console.line(
+            _state_cost(classifier, depths, augmented_copies, len(images))
+        )
     codes = compute_depth_codes(config, classifier, images, depths, console)
+    if augmented_copies > 1:
+        codes = compute_copy_codes(
+            config, classifier, images, depths, codes, augmented_copies, console
+        )
+    else:
+        codes = [values[None] for values in codes]
     costs = measure_steps(classifier, depths, console=console)
-    columns = MULTI_LABEL_COLUMNS if dataset.multi_label else PROBE_COLUMNS
+    table = MULTI_LABEL_COLUMNS if dataset.multi_label else PROBE_COLUMNS
     rows = []
     console.start("depths", len(depths))
-    for number, (layer, values, cost) in enumerate(
+    for number, (layer, copies, cost) in enumerate(
         zip(depths, codes, costs, strict=True), 1
     ):
-        answers = {
-            name: cross_validate(
-                values,
-                images.targets,
-                loss=loss,
-                dropout=dropout,
-                num_folds=num_folds,
-                seed=config.seed,
-            )
-            for name, (loss, dropout) in columns.items()
-        }
-        rows.append(DepthResult(layer, values, answers, cost))
+        columns, on_copies = cross_validate_columns(
+            copies,
+            images.targets,
+            table,
+            num_folds,
+            config.seed,
+            images.groups,
+        )
+        rows.append(DepthResult(layer, copies, columns, on_copies, cost))
         console.advance_to(number)
     console.stop()
     result = _summarize(config, classifier, images, rows, num_folds)
+    result["augmented_copies"] = augmented_copies
     if train_per_class:
         result["train_per_class"] = train_per_class
-        result["over_splits"] = _by_protocol(
-            rows, images, train_per_class, num_splits, config.seed
-        )
+        result["over_splits"] = [
+            {
+                "layer": row.layer,
+                **measure_columns_over_splits(
+                    row.copies,
+                    images.targets,
+                    table,
+                    train_per_class=train_per_class,
+                    num_splits=num_splits,
+                    seed=config.seed,
+                    groups=images.groups,
+                ),
+            }
+            for row in rows
+        ]
     workdir.write_json(directory / workdir.PROBE, result)
     return result
 
 
-def _by_protocol(
-    rows: list[DepthResult],
-    images: Split,
-    train_per_class: int,
-    num_splits: int,
-    seed: int,
-) -> list[dict[str, Any]]:
-    """Returns a row a depth: its layer, and each plain column over splits."""
-    return [
-        {
-            "layer": row.layer,
-            **{
-                name: dataclasses.asdict(
-                    measure_over_splits(
-                        row.codes,
-                        images.targets,
-                        loss=PROBE_COLUMNS[name][0],
-                        train_per_class=train_per_class,
-                        num_splits=num_splits,
-                        seed=seed,
-                    )
-                )
-                for name in row.columns
-                if "+" not in name
-            },
-        }
-        for row in rows
-    ]
+def _state_cost(
+    classifier: Classifier, depths: list[str], num_copies: int, num_images: int
+) -> str:
+    """Returns what copies cost, before they do."""
+    outputs = [classifier.backbone.get_layer(name).output for name in depths]
+    dimensions = sum(output.shape[-1] for output in outputs)
+    num_bytes = 4 * dimensions * num_copies * num_images
+    return (
+        f"{num_copies} copies of {num_images} images: {num_copies} times the "
+        f"extraction ({num_copies * num_images} passes, fewer where the cache "
+        f"has them), {num_copies} times the rows to fit on, "
+        f"{num_bytes / 2**20:.0f} MiB of codes in memory"
+    )
 
 
 def _summarize(
@@ -208,7 +224,27 @@ def _as_row(row: DepthResult) -> dict[str, Any]:
             }
             for name, answer in row.columns.items()
         },
+        **{
+            name: _compare_copies(
+                row.columns[name.removesuffix(COPIES)], answer
+            )
+            for name, answer in row.copy_columns.items()
+        },
         **dataclasses.asdict(row.cost),
+    }
+
+
+def _compare_copies(
+    whole: CrossValidated, copies: CrossValidated
+) -> dict[str, Any]:
+    """Returns a cell of copies, with its difference to the whole images."""
+    against = compare_paired(whole.scores, copies.scores, num_samples=1000)
+    return {
+        "accuracy": copies.accuracy,
+        "interval": copies.interval,
+        "l2": copies.l2,
+        "difference": against.difference,
+        "difference_interval": against.interval,
     }
 
 
@@ -271,6 +307,7 @@ def _compare_transforms(
                 loss=losses[column][0],
                 num_folds=num_folds,
                 seed=seed,
+                groups=images.groups,
                 transform=transform,
             )
             against = compare_paired(
@@ -282,64 +319,3 @@ def _compare_transforms(
                 "interval": against.interval,
             }
     return table
-
-
-def format_probe(result: dict[str, Any]) -> str:
-    """Returns the table for people."""
-    columns = [
-        name
-        for name in {**PROBE_COLUMNS, **MULTI_LABEL_COLUMNS}
-        if name in result["depths"][0]
-    ]
-    width = max(len(row["layer"]) for row in result["depths"]) + 2
-    lines = [
-        f"{'depth':<{width}}{'d':>6}"
-        + "".join(f"{name:>23}" for name in columns)
-        + f"{'ms a step':>12}{'KiB cached':>12}"
-    ]
-    for row in result["depths"]:
-        cells = [
-            f"{row[name]['accuracy']:>8.3f} [{row[name]['interval'][0]:.3f}, "
-            f"{row[name]['interval'][1]:.3f}]"
-            for name in columns
-        ]
-        step = row["milliseconds_per_step"]
-        mark = " " if row["is_measured"] else "~"
-        lines.append(
-            f"{row['layer']:<{width}}{row['dimensions']:>6}"
-            + "".join(cells)
-            + f"{mark + format(step, '.0f'):>12}"
-            f"{math.ceil(row['frontier_bytes'] / 1024):>12}"
-        )
-    lines.append(f"codes of {result['best_layer']}, transformed:")
-    for name, cells in result["transforms"].items():
-        text = ", ".join(
-            f"{column} {cell['accuracy']:.3f} ({cell['difference']:+.3f} "
-            f"[{cell['interval'][0]:+.3f}, {cell['interval'][1]:+.3f}])"
-            for column, cell in cells.items()
-        )
-        lines.append(f"  {name:<9}{text}")
-    lines += _format_protocol(result)
-    lines += [
-        f"recommended: {result['recommended_layer']}; {result['reason']}",
-        f"flags: {' '.join(result['flags'])}",
-    ]
-    return "\n".join(lines)
-
-
-def _format_protocol(result: dict[str, Any]) -> list[str]:
-    rows = result.get("over_splits", [])
-    if not rows:
-        return []
-    lines = [
-        f"{result['train_per_class']} training images a class, mean per-class "
-        "accuracy +- its deviation over splits:"
-    ]
-    for row in rows:
-        cells = ", ".join(
-            f"{name} {cell['accuracy']:.3f} +- {cell['deviation']:.3f}"
-            for name, cell in row.items()
-            if name != "layer"
-        )
-        lines.append(f"  {row['layer']}: {cells}")
-    return lines

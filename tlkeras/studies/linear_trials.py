@@ -7,7 +7,7 @@ the best epoch. So no recipe is chosen by the images that judge it.
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from tlkeras.evaluation.metrics import compute_summary, per_image_scores
 from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.optim.losses import Loss
 from tlkeras.ranking import rank_key
-from tlkeras.studies.cross_validation import stratified_folds
+from tlkeras.studies.cross_validation import belong_to, stratified_folds
 
 CHOOSING = 6  # one in so many of the images that are not held out chooses
 FITTED_LOG10_L2 = (1.0, 3.0)
@@ -37,22 +37,31 @@ class Fold:
     held: np.ndarray
 
 
-def divide(targets: np.ndarray, fold: np.ndarray, seed: int) -> list[Fold]:
+def divide(
+    targets: np.ndarray,
+    fold: np.ndarray,
+    seed: int,
+    groups: Sequence[str] = (),
+) -> list[Fold]:
     """Returns each fold's division, even within every class.
 
     Args:
         targets: [N, C] multi-hot.
         fold: int [N] in which each image is held out.
         seed: Of what chooses.
+        groups: [N] of images that belong together, or empty; a group learns,
+            chooses, or is held out as a whole.
     """
     divided = []
     for number in range(fold.max() + 1):
         rest = np.flatnonzero(fold != number)
-        chooses = stratified_folds(targets[rest], CHOOSING, seed) == 0
+        theirs = np.asarray(groups)[rest].tolist() if groups else ()
+        chooses = stratified_folds(targets[rest], CHOOSING, seed, theirs) == 0
         # A class that has one image left learns from it.
         labels = targets[rest].argmax(1)
         lone = np.bincount(labels[~chooses], minlength=targets.shape[1]) == 0
-        chooses &= ~lone[labels]
+        moved = chooses & lone[labels]
+        chooses &= ~(moved | belong_to(moved, theirs))
         divided.append(
             Fold(rest[~chooses], rest[chooses], np.flatnonzero(fold == number))
         )

@@ -9,15 +9,16 @@ Reference:
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
 from tlkeras.checks.label_signal import class_balanced
 from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import per_image_scores
-from tlkeras.linear.solvers import SOLVERS, standardize
 from tlkeras.optim.losses import Loss
-from tlkeras.studies.cross_validation import cross_validate
+from tlkeras.studies.copy_scores import score_held_out
+from tlkeras.studies.cross_validation import belong_to, cross_validate
 
 TRIED_LOG10_L2 = (1.0, 3.0)
 NUM_TRIED = 3
@@ -32,11 +33,13 @@ class OverSplits:
         accuracy: Mean over the splits.
         deviation: Over the splits, of a sample.
         accuracies: One a split.
+        l2s: Strength in each.
     """
 
     accuracy: float
     deviation: float
     accuracies: tuple[float, ...]
+    l2s: tuple[float, ...]
 
 
 def require_enough(
@@ -94,6 +97,7 @@ def measure_over_splits(
     train_per_class: int,
     num_splits: int,
     seed: int,
+    groups: Sequence[str] = (),
 ) -> OverSplits:
     """Measures one classifier by the papers' protocol.
 
@@ -106,11 +110,13 @@ def measure_over_splits(
         train_per_class: Training images of each class, at least 2.
         num_splits: At least 2.
         seed: Of the first split; the others take the ones after it.
+        groups: [N] of images that belong together, or empty; what belongs to
+            a training image is not held out.
     """
-    accuracies = []
+    l2s = []
     for number in range(num_splits):
         chosen = draw_per_class(targets, train_per_class, seed + number)
-        l2 = cross_validate(
+        found = cross_validate(
             codes[chosen],
             targets[chosen],
             loss=loss,
@@ -118,20 +124,52 @@ def measure_over_splits(
             num_strengths=NUM_TRIED,
             num_folds=INNER_FOLDS,
             seed=seed + number,
-        ).l2
-        train, mean, scale = standardize(codes[chosen])
-        ((kernel, bias),) = SOLVERS["batched"](
-            train,
-            targets[chosen],
-            [l2],
-            loss=loss,
-            weights=np.ones(len(train), np.float32),
+            groups=np.asarray(groups)[chosen].tolist() if groups else (),
         )
-        logits = (codes[~chosen] - mean) / scale @ kernel + bias
-        scores = per_image_scores(targets[~chosen], logits, multi_label=False)
-        accuracies.append(class_balanced(scores, targets[~chosen])[0])
+        l2s.append(found.l2)
+    return measure_copies_over_splits(
+        codes[None],
+        targets,
+        loss=loss,
+        train_per_class=train_per_class,
+        l2s=tuple(l2s),
+        seed=seed,
+        groups=groups,
+    )
+
+
+def measure_copies_over_splits(
+    copies: np.ndarray,
+    targets: np.ndarray,
+    *,
+    loss: Loss,
+    train_per_class: int,
+    l2s: tuple[float, ...],
+    seed: int,
+    groups: Sequence[str] = (),
+) -> OverSplits:
+    """Measures one classifier on copies of images, with given strengths.
+
+    Args:
+        copies: float [K, N, d].
+        targets: [N, C] one-hot.
+        loss: Row of `optim.losses.LOSSES`.
+        train_per_class: Training images of each class; their copies train too.
+        l2s: One strength a split, best those of `measure_over_splits`.
+        seed: Of the first split, as there.
+        groups: As there.
+    """
+    accuracies = []
+    for number, l2 in enumerate(l2s):
+        chosen = draw_per_class(targets, train_per_class, seed + number)
+        held = ~chosen & ~belong_to(chosen, groups)
+        logits = score_held_out(copies, targets, chosen, loss=loss, l2=l2)
+        logits, labels = logits[held[~chosen]], targets[held]
+        scores = per_image_scores(labels, logits, multi_label=False)
+        accuracies.append(class_balanced(scores, labels)[0])
     return OverSplits(
         float(np.mean(accuracies)),
         float(np.std(accuracies, ddof=1)),
         tuple(accuracies),
+        l2s,
     )

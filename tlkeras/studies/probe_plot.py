@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras import workdir
+from tlkeras.studies.probe_columns import COPIES
 from tlkeras.tables import lookup
 
 COLORS = {"softmax": "#4c8bf5", "svm": "#f5803e", "logistic": "#4c8bf5"}
+STYLES = {"": "-", "dropout": "--", "copies": ":"}
 
 
 def plot_probe(result: dict[str, Any], path: Path) -> None:
@@ -26,14 +28,16 @@ def plot_probe(result: dict[str, Any], path: Path) -> None:
     places = range(len(rows))
     columns = [name for name, cell in rows[0].items() if isinstance(cell, dict)]
     for name in columns:
-        kind, _, dropout = name.partition("+")
+        kind, _, variant = name.partition("+")
         color = lookup(COLORS, kind, what="column")
         values = [row[name]["accuracy"] for row in rows]
-        style = "--" if dropout else "-"
+        style = lookup(STYLES, variant, what="variant of a column")
+        copies = f", {result['augmented_copies']} copies"
+        label = name.replace(COPIES, copies)
         axes.plot(
-            places, values, style, marker="o", ms=3, color=color, label=name
+            places, values, style, marker="o", ms=3, color=color, label=label
         )
-        if not dropout:
+        if not variant:
             low, high = zip(
                 *(row[name]["interval"] for row in rows), strict=True
             )

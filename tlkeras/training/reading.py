@@ -63,9 +63,14 @@ def reader_factory(image_size: int) -> Callable[[Split, Views], ReadImages]:
     """
 
     def make_reader(split: Split, views: Views) -> ReadImages:
-        from tlkeras.data.reader import ViewReader  # brings TensorFlow
+        # Both bring TensorFlow.
+        from tlkeras.data.copy_reader import CopyReader
+        from tlkeras.data.reader import ViewReader
 
-        return ViewReader(split, (image_size, image_size), views)
+        size = (image_size, image_size)
+        if views.copies:
+            return CopyReader(split, size, views.copies)
+        return ViewReader(split, size, views)
 
     return make_reader
 
@@ -87,7 +92,12 @@ def read_pixels(split: Split, image_size: int) -> np.ndarray:
 
 
 def plain_prefix(
-    network: keras.Model, train: Split, config: ConfigDict, console: Console
+    network: keras.Model,
+    train: Split,
+    config: ConfigDict,
+    console: Console,
+    *,
+    views: Views = UNCHANGED,
 ) -> FrozenPrefix:
     """Returns a frozen network at work on images as they are.
 
@@ -96,12 +106,13 @@ def plain_prefix(
         train: The training images.
         config: Of the run.
         console: For progress.
+        views: How images are shown instead, where they are not.
     """
     return FrozenPrefix(
         network,
         train,
         reader_factory(network.inputs[0].shape[1]),
-        UNCHANGED,
+        views,
         feature_settings(config),
         console,
     )
