@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tlkeras.optim.losses import LOSSES, Loss
 from tlkeras.tables import lookup
@@ -188,3 +189,18 @@ def build_head(
         dtype="float32",
         name="logits",
     )(x)
+
+
+def divide_logits(
+    layer: keras.layers.Dense, temperature: Sequence[float]
+) -> None:
+    """Divides what the last layer gives, by way of its weights.
+
+    Args:
+        layer: From `build_head`; changed in place, its class maps too.
+        temperature: [1], or [C] one a class; above 0.
+    """
+    factors = np.asarray(temperature, np.float64)
+    layer.set_weights(
+        [(w / factors).astype(w.dtype) for w in layer.get_weights()]
+    )

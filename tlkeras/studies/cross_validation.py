@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tlkeras.evaluation.folds import stratified_folds
 from tlkeras.evaluation.metrics import bootstrap_interval, per_image_scores
 from tlkeras.linear.solvers import SOLVERS, standardize
 from tlkeras.optim.losses import Loss
@@ -93,19 +94,6 @@ def cross_validate(
         l2=strengths[best],
         scores=scores[best],
     )
-
-
-def stratified_folds(
-    targets: np.ndarray, num_folds: int, seed: int
-) -> np.ndarray:
-    """Returns each image's fold [N], even within every (first) class."""
-    rng = np.random.default_rng(seed)
-    fold = np.empty(len(targets), np.int64)
-    classes = targets.argmax(1)
-    for label in np.unique(classes):
-        members = rng.permutation(np.flatnonzero(classes == label))
-        fold[members] = (np.arange(len(members)) + label) % num_folds
-    return fold
 
 
 def take_share(
