@@ -9,11 +9,7 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.data.dataset import Split
-from tlkeras.evaluation.calibration import (
-    NO_CALIBRATION,
-    Calibration,
-    calibrate_held_out,
-)
+from tlkeras.evaluation.calibration import Calibration, calibrate_held_out
 from tlkeras.evaluation.calibration_gain import measure_gain
 from tlkeras.evaluation.metrics import compute_metrics, per_image_scores
 from tlkeras.optim.losses import Loss, compute_losses, compute_probabilities
@@ -32,7 +28,7 @@ def evaluate_split(
     bootstrap_samples: int,
     calibration_bins: int,
     command: str,
-    calibration: Calibration = NO_CALIBRATION,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """Evaluates one split and writes what was found.
 
@@ -49,7 +45,7 @@ def evaluate_split(
         bootstrap_samples: For the interval.
         calibration_bins: For the calibration error.
         command: Who looks, for `test_looks.json`.
-        calibration: That the model has already.
+        calibration: That the model has already, if any.
 
     Returns:
         The metrics; see `metrics.compute_metrics`. Of a calibrated model also
@@ -68,7 +64,7 @@ def evaluate_split(
         bootstrap_samples=bootstrap_samples,
         calibration_bins=calibration_bins,
     )
-    if not calibration.is_identity:
+    if calibration and not calibration.is_identity:
         trained = calibration.undo(logits)
         metrics |= _describe_calibration(
             targets,

@@ -6,7 +6,6 @@ from typing import Any
 
 from tlkeras import workdir
 from tlkeras.devices import installed_versions
-from tlkeras.evaluation.calibration import NO_CALIBRATION, Calibration
 from tlkeras.evaluation.diagnose_run import write_diagnosis
 from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.evaluation.mistakes import write_mistake_maps
@@ -18,7 +17,7 @@ from tlkeras.evaluation.records import (
     SplitScore,
     read_result,
 )
-from tlkeras.training.calibrate import Calibrated
+from tlkeras.training.calibrate import Calibrated, calibrate_weights
 from tlkeras.training.context import RunContext
 from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart
@@ -26,19 +25,20 @@ from tlkeras.training.keepsakes import write_filters
 from tlkeras.training.progress import PhaseOutcome, RunProgress
 
 
-def evaluate_weights(
-    run: RunContext, frozen: FrozenPart | None, calibrated: Calibrated
-) -> dict[str, SplitScore]:
-    """Evaluates the weights in the model, and keeps filters.
+def calibrate_and_evaluate(
+    run: RunContext, frozen: FrozenPart | None
+) -> tuple[dict[str, SplitScore], Calibrated]:
+    """Calibrates and evaluates the model, and keeps codes and filters.
 
     Args:
-        run: With the chosen weights in the model, calibrated.
+        run: With the chosen weights in the model, as they were trained.
         frozen: Of the phase that they come from, or None.
-        calibrated: What the validation split gave.
 
     Returns:
-        `val`, and `test` where the config says so -> its figures.
+        `val`, and `test` where the config says so -> its figures; and what the
+        model is divided by.
     """
+    calibrated = calibrate_weights(run, frozen)
     splits = {VALIDATION: "validation"}
     if run.config.evaluation.test_at_end and "test" in run.dataset.splits:
         splits[TEST] = "test"
@@ -58,7 +58,7 @@ def evaluate_weights(
             bootstrap_samples=run.config.evaluation.bootstrap_samples,
             calibration_bins=run.config.evaluation.calibration_bins,
             command="train",
-            calibration=calibrated.calibration or NO_CALIBRATION,
+            calibration=calibrated.calibration,
         )
         write_mistake_maps(
             run.directory,
@@ -70,7 +70,7 @@ def evaluate_weights(
         )
         scores[prefix] = SplitScore.from_dict(metrics, run.metric)
     write_filters(run)
-    return scores
+    return scores, calibrated
 
 
 def frozen_as_trained(
@@ -108,15 +108,15 @@ def write_result(
     run: RunContext,
     progress: RunProgress,
     scores: Mapping[str, SplitScore],
-    calibration: Calibration | None,
+    calibrated: Calibrated,
 ) -> RunResult:
     """Writes the diagnosis, and `result.json`, the last file.
 
     Args:
         run: That is over.
         progress: After its last phase.
-        scores: From `evaluate_weights`.
-        calibration: Of the model; None where none was asked for.
+        scores: From `calibrate_and_evaluate`.
+        calibrated: Likewise.
     """
     kept = progress.kept
     assert kept is not None
@@ -140,7 +140,7 @@ def write_result(
         },
         best_phase=kept.phase,
         best_epoch=kept.best.epoch,
-        calibration=calibration,
+        calibration=calibrated.calibration,
         phases=tuple(
             _record(outcome, is_kept=outcome is kept)
             for outcome in progress.outcomes

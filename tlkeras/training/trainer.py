@@ -17,14 +17,13 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
-from tlkeras.training.calibrate import calibrate_weights
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
 from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.outcome import (
-    evaluate_weights,
+    calibrate_and_evaluate,
     frozen_as_trained,
     read_finished,
     write_result,
@@ -106,13 +105,10 @@ def _run(
         load_kept(run, state)
         if not remaining:
             state.frozen = frozen_as_trained(run, state.progress)
-        calibrated = calibrate_weights(run, state.frozen)
+        scores, calibrated = calibrate_and_evaluate(run, state.frozen)
         save_model(run)
-        scores = evaluate_weights(run, state.frozen, calibrated)
         commit(run, state)  # counts the time up to here
-        return write_result(
-            run, state.progress, scores, calibrated.calibration
-        ).as_dict()
+        return write_result(run, state.progress, scores, calibrated).as_dict()
     finally:
         console.stop()
         logging.getLogger("tlkeras").removeHandler(handler)
