@@ -1,5 +1,7 @@
 """A temperature makes scores probabilities, and changes nothing else."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.special import expit, softmax
@@ -17,6 +19,7 @@ from tlkeras.evaluation.calibration_error import (
 )
 from tlkeras.evaluation.calibration_gain import measure_gain
 from tlkeras.evaluation.folds import stratified_folds
+from tlkeras.evaluation.records import RunResult, SplitScore
 from tlkeras.optim.losses import LOSSES, compute_log_losses
 
 SOFTMAX, BINARY = LOSSES["softmax"], LOSSES["binary"]
@@ -252,3 +255,18 @@ def test_noise_alone_is_taken_off_the_interval_of_the_error():
         assert gain.before > 0.01
         reached += gain.before_interval[0] < 0.01
     assert reached >= 15
+
+
+def test_a_result_brings_its_calibration_back():
+    targets, logits = draw(2.0, 100)
+    found = fit_calibration(targets, logits, SOFTMAX)
+    gain = measure(targets, logits, found.apply(logits))
+    result = RunResult(
+        ("a", "b"),
+        scores={"val": SplitScore(0.5, 1.0, 100, gain)},
+        calibration=found,
+    )
+    stored = json.loads(json.dumps(result.as_dict()))
+    assert RunResult.from_dict(stored) == result
+    assert stored["val/calibration"]["log_loss"]["before"] > 0
+    assert stored["calibration"]["temperature"] == list(found.temperature)
