@@ -1,9 +1,11 @@
-"""How wide the prior of log T may be: `python benchmarks/calibration_prior.py RUN ...`.
+"""How wide the prior of log T may be.
 
 Of the validation images of finished runs, a few of each class are drawn, 40
 times; a temperature is fitted to them under each width, and the log loss of all
 other validation images is compared with that of the logits as trained. Runs
 whose images carry several labels: 5-fold log loss of rules for their labels.
+
+Command: python benchmarks/calibration_prior.py RUN ...
 """
 
 import sys
