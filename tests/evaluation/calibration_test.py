@@ -247,13 +247,13 @@ def test_intervals_hold_what_they_are_of():
 
 
 def test_noise_alone_is_taken_off_the_interval_of_the_error():
-    """Of a model that is right about itself, the interval reaches 0."""
+    """Of a model that is right about itself, it comes near 0."""
     reached = 0
     for seed in range(20):
         targets, logits = draw(1.0, 200, seed=seed)
         gain = measure(targets, logits, logits).expected_calibration_error
-        assert gain.before > 0.01
-        reached += gain.before_interval[0] < 0.01
+        assert gain.before > 0.04
+        reached += gain.before_interval[0] < 0.02
     assert reached >= 15
 
 

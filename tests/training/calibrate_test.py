@@ -145,11 +145,10 @@ def test_the_loss_of_an_svm_is_that_of_its_margins(train):
     targets, margins = trained_logits(run, "test")
     hinge = compute_losses(targets, margins, run.loss).mean()
     assert result["test/loss"] == pytest.approx(hinge, rel=1e-4)
-    # Margins lie within -1..1: as logits, they are not sure enough.
-    (temperature,) = result["calibration"]["temperature"]
-    assert temperature < 1
+    log_loss = compute_log_losses(targets, margins, run.loss).mean()
     figure = result["test/calibration"]["log_loss"]
-    assert figure["after"] < figure["before"]
+    assert figure["before"] == pytest.approx(log_loss, rel=1e-4)
+    assert hinge != pytest.approx(log_loss, rel=0.01)
 
 
 def test_what_a_file_is_answered_is_what_the_log_loss_is_of(train):
