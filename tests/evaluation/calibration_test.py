@@ -36,12 +36,12 @@ def draw(temperature, num_images=4000, num_classes=6, seed=0, std=2.0):
     return targets, (temperature * logits).astype(np.float32)
 
 
-def draw_labels(temperatures, num_images=4000, seed=0):
-    """Returns labels drawn from sigmoid(z), and z times the temperatures."""
+def draw_labels(temperatures, shifts=0.0, num_images=4000, seed=0):
+    """Returns labels of sigmoid(z), and the logits that T and b move to z."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(-1, 2, (num_images, len(temperatures)))
     targets = rng.random(logits.shape) < expit(logits)
-    scaled = logits * np.array(temperatures)
+    scaled = (logits - np.array(shifts)) * np.array(temperatures)
     return targets.astype(np.float32), scaled.astype(np.float32)
 
 
@@ -74,13 +74,29 @@ def test_it_is_no_worse_than_any_of_a_grid(name):
     assert mean_log_loss(targets, logits / found, loss) <= min(of_grid) + 1e-9
 
 
-def test_each_label_has_its_own_temperature():
-    temperatures = (0.4, 1.0, 3.0)
-    targets, logits = draw_labels(temperatures)
+def test_each_label_has_its_own_temperature_and_shift():
+    temperatures, shifts = (0.4, 1.0, 3.0), (0.0, 0.8, -0.5)
+    targets, logits = draw_labels(temperatures, shifts)
     found = fit_calibration(targets, logits, BINARY)
     assert found.temperature == pytest.approx(temperatures, rel=0.1)
+    assert found.shift == pytest.approx(shifts, abs=0.15)
     alone = fit_calibration(targets[:, [2]], logits[:, [2]], BINARY)
     assert alone.temperature == found.temperature[2:]
+    assert alone.shift == found.shift[2:]
+
+
+def test_a_label_is_fitted_as_by_scikit_learn():
+    """Platt's sigmoid is a logistic regression on one logit."""
+    from sklearn.linear_model import LogisticRegression
+
+    targets, logits = draw_labels((2.0,), (0.7,))
+    (temperature,), (shift,) = (
+        (found := fit_calibration(targets, logits, BINARY)).temperature,
+        found.shift,
+    )
+    theirs = LogisticRegression(C=1e6).fit(logits, targets[:, 0])
+    assert 1 / temperature == pytest.approx(theirs.coef_[0, 0], rel=0.02)
+    assert shift == pytest.approx(theirs.intercept_[0], abs=0.02)
 
 
 def test_what_was_fitted_is_calibrated_and_no_class_changes_its_place():
@@ -91,6 +107,7 @@ def test_what_was_fitted_is_calibrated_and_no_class_changes_its_place():
     assert gain.expected_calibration_error.before > 0.08
     assert gain.expected_calibration_error.after < 0.03
     assert gain.log_loss.difference < -0.1
+    assert gain.num_changed == 0
     np.testing.assert_array_equal(
         np.argsort(logits, -1), np.argsort(served, -1)
     )
@@ -103,13 +120,14 @@ def test_undoing_gives_the_logits_as_trained(loss):
     assert not found.is_identity
     served = found.apply(logits)
     assert served.dtype == logits.dtype
-    np.testing.assert_allclose(found.undo(served), logits, rtol=1e-6)
+    np.testing.assert_allclose(found.undo(served), logits, rtol=1e-5, atol=1e-5)
 
 
 def test_an_identity_leaves_every_bit():
     _, logits = draw(1.0, 10)
     assert Calibration().apply(logits) is logits
-    assert Calibration((1.0, 1.0)).undo(logits) is logits
+    assert Calibration((1.0, 1.0), (0.0, 0.0)).undo(logits) is logits
+    assert Calibration((1.0,), (0.1,)).undo(logits) is not logits
 
 
 def test_few_images_are_believed_less_than_many():
@@ -152,6 +170,7 @@ def test_rare_labels_are_said_and_left_alone():
     targets[:, 1] = 1
     found = fit_calibration(targets, logits, BINARY)
     assert found.temperature[:2] == (1.0, 1.0)
+    assert found.shift[:2] == (0.0, 0.0)
     assert found.temperature[2] > 1.5
     assert "2 of 3 labels" in found.reason
 
@@ -219,7 +238,7 @@ def test_the_error_is_what_the_bins_say():
 
 
 def test_the_error_of_labels_is_that_of_all_their_answers():
-    targets, logits = draw_labels((2.0, 0.5), 200)
+    targets, logits = draw_labels((2.0, 0.5), num_images=200)
     confidence = expit(logits)
     assert expected_calibration_error(
         confidence, targets, num_bins=10
@@ -228,6 +247,14 @@ def test_the_error_of_labels_is_that_of_all_their_answers():
             confidence.ravel(), targets.ravel(), num_bins=10
         )
     )
+
+
+def test_labels_that_pass_the_threshold_are_counted():
+    targets, logits = draw_labels((1.0, 1.0), num_images=50)
+    moved = logits.copy()
+    moved[:7, 1] *= -1
+    assert measure(targets, logits, moved, BINARY).num_changed == 7
+    assert measure(targets, logits, 3 * logits, BINARY).num_changed == 0
 
 
 def test_intervals_hold_what_they_are_of():
@@ -252,7 +279,7 @@ def test_noise_alone_is_taken_off_the_interval_of_the_error():
     for seed in range(20):
         targets, logits = draw(1.0, 200, seed=seed)
         gain = measure(targets, logits, logits).expected_calibration_error
-        assert gain.before > 0.04
+        assert gain.before > 0.03
         reached += gain.before_interval[0] < 0.02
     assert reached >= 15
 

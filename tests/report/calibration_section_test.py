@@ -16,6 +16,7 @@ RECORDED = Path(__file__).parents[1] / "recorded" / "run"
 GAIN = CalibrationGain(
     BeforeAfter(0.583, 0.492, (0.5, 0.66), (0.41, 0.57), (-0.13, -0.05)),
     BeforeAfter(0.136, 0.028, (0.1, 0.17), (0.0, 0.05), (-0.14, -0.07)),
+    num_changed=3,
 )
 
 
@@ -31,7 +32,7 @@ def directory(tmp_path):
 
 @pytest.fixture
 def calibrated(directory):
-    fitted = Calibration((1.62,), 250)
+    fitted = Calibration((1.62,), num_images=250)
     change(directory, workdir.RESULT, calibration=fitted.as_dict())
     for split in ("validation", "test"):
         name = workdir.evaluation_name(split)
@@ -56,6 +57,7 @@ def test_both_show_before_and_after_with_intervals(calibrated):
         assert "13.6 [10.0, 17.0]" in text
         assert "2.8 [0.0, 5.0]" in text
         assert "-10.8 [-14.0, -7.0]" in text
+        assert "Answers that changed: 3 on validation, 3 on test." in text
 
 
 def test_a_run_of_before_has_no_such_table(directory):
@@ -76,9 +78,12 @@ def test_why_nothing_was_calibrated_is_said(directory):
     [
         (workdir.evaluation_name("test"), 3),
         (workdir.evaluation_name("test"), {"log_loss": {}}),
-        (workdir.RESULT, {"temperature": [0.0], "num_images": 9, "reason": ""}),
+        (workdir.RESULT, {"temperature": [0.0], "shift": [0.0]}),
         (workdir.RESULT, {"temperature": 2.0}),
-        (workdir.RESULT, {"temperature": [1.0], "num_images": "many"}),
+        (
+            workdir.RESULT,
+            {"temperature": [1], "shift": [0], "num_images": "many"},
+        ),
     ],
     ids=range(5),
 )

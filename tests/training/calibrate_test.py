@@ -15,8 +15,6 @@ from tlkeras.training.progress import RunProgress
 
 from .finished_runs import assert_same_weights, weights_of
 
-LAST = ("logits/kernel", "logits/bias")
-
 
 @pytest.fixture(scope="module")
 def several_labels(tmp_path_factory, photo_folder):
@@ -77,14 +75,19 @@ def trained_logits(run, split):
 def test_the_last_layer_alone_is_divided_and_once(train, head):
     directory, result = train(head)
     temperature = np.array(result["calibration"]["temperature"])
+    shift = np.array(result["calibration"]["shift"])
     assert (temperature != 1).any()
     assert len(temperature) == (3 if head == "multi_label" else 1)
+    assert bool(shift.any()) == (head == "multi_label")
     kept = kept_weights(directory)
     for (path, value), before in zip(
         weights_of(directory).items(), kept, strict=True
     ):
-        if path in LAST:
-            np.testing.assert_allclose(value * temperature, before, rtol=1e-6)
+        if path == "logits/kernel":
+            np.testing.assert_allclose(value, before / temperature, rtol=1e-6)
+        elif path == "logits/bias":
+            moved = before / temperature + shift
+            np.testing.assert_allclose(value, moved, rtol=1e-6, atol=1e-7)
         else:
             np.testing.assert_array_equal(value, before)
 

@@ -3,7 +3,8 @@
 softmax(z / T): T > 1 for a model that is too sure of itself. It is fitted on
 validation and divided into the last layer, so that every file and client that
 answers by that layer has it. The order of the classes, and with it accuracy,
-stays. Where an image may carry several labels, each label has its own.
+stays. Where an image may carry several labels, each label has its own, and a
+shift: sigmoid(z / T + b).
 
 References:
     Guo et al., On Calibration of Modern Neural Networks, 2017, section 4.2.
@@ -23,8 +24,8 @@ from tlkeras.optim.losses import Loss, compute_log_losses
 
 NUM_FOLDS = 5
 LEAST_A_CLASS = 2  # images
-# Standard deviation of log T about 0, before any image is seen: a normal prior,
-# whose weight falls as 1 / N. docs/measurements.md has how it was chosen.
+# Standard deviation of log T and b about 0, before any image is seen: a normal
+# prior, whose weight falls as 1 / N. docs/measurements.md has why this one.
 PRIOR_STD = 0.5
 LIMIT = 5.0  # of |log T|
 MAX_LOGITS = 2**22  # numbers that are fitted on: of more, rows evenly spaced
@@ -32,22 +33,24 @@ MAX_LOGITS = 2**22  # numbers that are fitted on: of more, rows evenly spaced
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """What a model's logits are divided by.
+    """What a model's logits are divided by, and shifted by then.
 
     Attributes:
         temperature: [1], or [C] where each label has its own; above 0.
+        shift: Likewise; 0 where classes exclude each other.
         num_images: Of validation, that it was fitted on.
         reason: Why all of it, or that of some labels, was left at 1; or "".
     """
 
     temperature: tuple[float, ...] = (1.0,)
+    shift: tuple[float, ...] = (0.0,)
     num_images: int = 0
     reason: str = ""
 
     @property
     def is_identity(self) -> bool:
         """Whether it changes nothing."""
-        return all(value == 1 for value in self.temperature)
+        return set(self.temperature) == {1.0} and set(self.shift) == {0.0}
 
     def apply(self, logits: np.ndarray) -> np.ndarray:
         """Returns the logits as served, of those as trained.
@@ -58,7 +61,10 @@ class Calibration:
         Returns:
             The same type and shape.
         """
-        return self._times(logits, 1 / np.array(self.temperature))
+        if self.is_identity:
+            return logits
+        moved = logits / np.array(self.temperature) + np.array(self.shift)
+        return moved.astype(logits.dtype)
 
     def undo(self, logits: np.ndarray) -> np.ndarray:
         """Returns the logits as trained, of those as served.
@@ -69,7 +75,10 @@ class Calibration:
         Returns:
             The same type and shape.
         """
-        return self._times(logits, np.array(self.temperature))
+        if self.is_identity:
+            return logits
+        moved = (logits - np.array(self.shift)) * np.array(self.temperature)
+        return moved.astype(logits.dtype)
 
     def describe(self) -> str:
         """Returns a sentence for people, without a full stop."""
@@ -77,14 +86,20 @@ class Calibration:
             return f"temperature left at 1: {self.reason}"
         low, high = min(self.temperature), max(self.temperature)
         span = f"{low:.3g}" if low == high else f"{low:.3g} to {high:.3g}"
+        shifted = " and a shift a label" if any(self.shift) else ""
         sentence = (
-            f"temperature {span}, fitted on {self.num_images} validation images"
+            f"temperature {span}{shifted}, fitted on {self.num_images} "
+            "validation images"
         )
         return f"{sentence}; {self.reason}" if self.reason else sentence
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
-        return {**vars(self), "temperature": list(self.temperature)}
+        return {
+            **vars(self),
+            "temperature": list(self.temperature),
+            "shift": list(self.shift),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Calibration":
@@ -93,15 +108,13 @@ class Calibration:
         Raises:
             TypeError: If a temperature is no number above 0.
         """
-        temperature = tuple(float(value) for value in values["temperature"])
-        if not all(0 < value < math.inf for value in temperature):
-            raise TypeError(f"temperature is {temperature!r}")
-        return read_known(cls, {**values, "temperature": temperature})
-
-    def _times(self, logits: np.ndarray, factors: np.ndarray) -> np.ndarray:
-        if self.is_identity:
-            return logits
-        return (logits * factors).astype(logits.dtype)
+        pairs = {
+            name: tuple(float(value) for value in values[name])
+            for name in ("temperature", "shift")
+        }
+        if not all(0 < value < math.inf for value in pairs["temperature"]):
+            raise TypeError(f"temperature is {pairs['temperature']!r}")
+        return read_known(cls, {**values, **pairs})
 
 
 NO_CALIBRATION = Calibration()
@@ -123,8 +136,13 @@ def fit_calibration(
     if not np.isfinite(logits).all():
         return Calibration(reason="the logits are not finite")
     enough, reason = _find_enough(targets, loss)
-    temperature = _fit(targets, logits, loss, enough)
-    return Calibration(tuple(temperature.tolist()), len(targets), reason)
+    temperature, shift = _fit(targets, logits, loss, enough)
+    return Calibration(
+        tuple(temperature.tolist()),
+        tuple(shift.tolist()),
+        num_images=len(targets),
+        reason=reason,
+    )
 
 
 def calibrate_held_out(
@@ -147,8 +165,8 @@ def calibrate_held_out(
     calibrated = logits.copy()
     for fold in range(NUM_FOLDS):
         held = folds == fold
-        temperature = _fit(targets[~held], logits[~held], loss, enough)
-        calibrated[held] = logits[held] / temperature
+        temperature, shift = _fit(targets[~held], logits[~held], loss, enough)
+        calibrated[held] = logits[held] / temperature + shift
     return calibrated
 
 
@@ -172,17 +190,19 @@ def _find_enough(targets: np.ndarray, loss: Loss) -> tuple[np.ndarray, str]:
 
 def _fit(
     targets: np.ndarray, logits: np.ndarray, loss: Loss, enough: np.ndarray
-) -> np.ndarray:
-    """Returns temperatures, [1] or [C]; 1 where there is not enough."""
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns temperatures and shifts, [1] or [C]; 1, 0 for not enough."""
     step = math.ceil(logits.size / MAX_LOGITS)
     targets, logits = targets[::step], logits[::step]
-    temperature = np.ones(len(enough))
+    temperature, shift = np.ones(len(enough)), np.zeros(len(enough))
     for place in np.flatnonzero(enough):
-        columns = [place] if loss.multi_label else slice(None)
-        temperature[place] = fit_temperature(
-            targets[:, columns], logits[:, columns], loss
-        )
-    return temperature
+        if loss.multi_label:
+            temperature[place], shift[place] = fit_label(
+                targets[:, [place]], logits[:, [place]], loss
+            )
+        else:
+            temperature[place] = fit_temperature(targets, logits, loss)
+    return temperature, shift
 
 
 def fit_temperature(
@@ -223,3 +243,35 @@ def fit_temperature(
         objective, bounds=(-LIMIT, LIMIT), options={"xatol": 1e-6}
     )
     return math.exp(found.x)
+
+
+def fit_label(
+    targets: np.ndarray, logits: np.ndarray, loss: Loss
+) -> tuple[float, float]:
+    """Returns the T > 0 and b that are most probable for one label.
+
+    As `fit_temperature`, for logits / T + b, with the same prior of b.
+
+    Args:
+        targets: [N, 1], 1 where an image carries the label.
+        logits: float [N, 1].
+        loss: Row of `optim.losses.LOSSES`, one for several labels.
+    """
+    from scipy.optimize import minimize
+
+    logits = np.asarray(logits, np.float64)
+
+    def objective(values: np.ndarray) -> tuple[float, np.ndarray]:
+        scaled = logits * np.exp(-values[0])
+        moved = scaled + values[1]
+        losses = compute_log_losses(targets, moved, loss)
+        slopes = loss.slope(moved, targets)
+        prior = values / PRIOR_STD
+        gradient = np.array([-(slopes * scaled).sum(), slopes.sum()])
+        return (
+            float(losses.sum() + (prior**2).sum() / 2),
+            gradient + prior / PRIOR_STD,
+        )
+
+    found = minimize(objective, np.zeros(2), jac=True, method="BFGS").x
+    return math.exp(found[0]), float(found[1])

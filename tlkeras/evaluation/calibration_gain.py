@@ -8,6 +8,7 @@ import numpy as np
 
 from tlkeras.evaluation.calibration_error import bin_gaps
 from tlkeras.evaluation.metrics import (
+    LABEL_THRESHOLD,
     per_image_scores,
     resampled_means,
 )
@@ -73,10 +74,13 @@ class CalibrationGain:
             over labels too.
         expected_calibration_error: Of the answers; where images may carry
             several labels, of all of them.
+        num_changed: Answers that are others now: of images, or, with several
+            labels, of all labels' yes or no.
     """
 
     log_loss: BeforeAfter
     expected_calibration_error: BeforeAfter
+    num_changed: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
@@ -88,6 +92,7 @@ class CalibrationGain:
         return cls(
             BeforeAfter.from_dict(values["log_loss"]),
             BeforeAfter.from_dict(values["expected_calibration_error"]),
+            int(values["num_changed"]),
         )
 
 
@@ -111,11 +116,21 @@ def measure_gain(
         num_samples: Bootstrap resamples of the intervals.
     """
     both = (trained, calibrated)
+    answers = [_answers(z, loss) for z in both]
     losses = [compute_log_losses(targets, z, loss)[:, None] for z in both]
     gaps = [_gaps(targets, z, loss, num_bins) for z in both]
     return CalibrationGain(
-        _compare(losses, num_samples), _compare(gaps, num_samples)
+        _compare(losses, num_samples),
+        _compare(gaps, num_samples),
+        num_changed=int((answers[0] != answers[1]).sum()),
     )
+
+
+def _answers(logits: np.ndarray, loss: Loss) -> np.ndarray:
+    """Returns the classes of the images, [N], or their labels, bool [N, C]."""
+    if loss.multi_label:
+        return compute_probabilities(logits, loss) >= LABEL_THRESHOLD
+    return logits.argmax(-1)
 
 
 def _gaps(

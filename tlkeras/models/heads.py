@@ -191,16 +191,19 @@ def build_head(
     )(x)
 
 
-def divide_logits(
-    layer: keras.layers.Dense, temperature: Sequence[float]
+def move_logits(
+    layer: keras.layers.Dense,
+    temperature: Sequence[float],
+    shift: Sequence[float],
 ) -> None:
-    """Divides what the last layer gives, by way of its weights.
+    """Makes the last layer answer logits / temperature + shift, by its weights.
 
     Args:
-        layer: From `build_head`; changed in place, its class maps too.
+        layer: From `build_head`; changed in place.
         temperature: [1], or [C] one a class; above 0.
+        shift: Likewise.
     """
     factors = np.asarray(temperature, np.float64)
-    layer.set_weights(
-        [(w / factors).astype(w.dtype) for w in layer.get_weights()]
-    )
+    kernel, bias = layer.get_weights()
+    moved = [kernel / factors, bias / factors + np.asarray(shift)]
+    layer.set_weights([weight.astype(kernel.dtype) for weight in moved])

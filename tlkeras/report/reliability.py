@@ -48,6 +48,10 @@ def build_reliability(files: RunFiles) -> Content | None:
         "multi_label": files.multi_label,
         "calibration": files.result.calibration,
         "gains": _gain_rows(files),
+        "changed": ", ".join(
+            f"{gain.num_changed} on {split}"
+            for split, gain in files.gains.items()
+        ),
     }
 
 

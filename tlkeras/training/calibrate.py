@@ -1,11 +1,11 @@
-"""The last step on the weights: they are divided by a temperature."""
+"""The last step on the weights: the last layer is calibrated."""
 
 import dataclasses
 
 import numpy as np
 
 from tlkeras.evaluation.calibration import Calibration, fit_calibration
-from tlkeras.models.heads import divide_logits
+from tlkeras.models.heads import move_logits
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.keepsakes import write_codes
@@ -29,7 +29,7 @@ def calibrate_weights(run: RunContext, frozen: FrozenPart | None) -> Calibrated:
 
     Args:
         run: With the chosen weights in the model, as they were trained: what
-            is calibrated already would be divided twice.
+            is calibrated already would be so twice.
         frozen: Of the phase that they come from, or None.
     """
     codes, logits = run.compute_codes_and_logits("validation", frozen)
@@ -41,5 +41,5 @@ def calibrate_weights(run: RunContext, frozen: FrozenPart | None) -> Calibrated:
     found = fit_calibration(targets, logits, classifier.head.loss)
     run.console.line(found.describe())
     if not found.is_identity:
-        divide_logits(classifier.logits_layer, found.temperature)
+        move_logits(classifier.logits_layer, found.temperature, found.shift)
     return Calibrated(found, found.apply(logits))
