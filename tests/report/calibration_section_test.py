@@ -80,12 +80,13 @@ def test_why_nothing_was_calibrated_is_said(directory):
         (workdir.evaluation_name("test"), {"log_loss": {}}),
         (workdir.RESULT, {"temperature": [0.0], "shift": [0.0]}),
         (workdir.RESULT, {"temperature": 2.0}),
+        (workdir.RESULT, {"temperature": [2, 2, 2], "shift": [0, 0, 0]}),
         (
             workdir.RESULT,
             {"temperature": [1], "shift": [0], "num_images": "many"},
         ),
     ],
-    ids=range(5),
+    ids=range(6),
 )
 def test_a_damaged_calibration_is_named(directory, name, value):
     change(directory, name, calibration=value)

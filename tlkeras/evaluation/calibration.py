@@ -52,6 +52,18 @@ class Calibration:
         """Whether it changes nothing."""
         return set(self.temperature) == {1.0} and set(self.shift) == {0.0}
 
+    def require_classes(self, num_classes: int) -> None:
+        """Makes sure that it is of a model with so many classes.
+
+        Raises:
+            TypeError: If it is not.
+        """
+        lengths = {len(self.temperature), len(self.shift)}
+        if not lengths <= {1, num_classes}:
+            raise TypeError(
+                f"calibration is of {max(lengths)} classes, not {num_classes}"
+            )
+
     def apply(self, logits: np.ndarray) -> np.ndarray:
         """Returns the logits as served, of those as trained.
 

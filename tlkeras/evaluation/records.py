@@ -301,6 +301,9 @@ class RunResult:
             raise TypeError(f"class_names is {names!r}")
         metric = primary_metric(bool(values.get("multi_label")))
         calibration = values.get("calibration")
+        if calibration:
+            calibration = Calibration.from_dict(calibration)
+            calibration.require_classes(len(names))
         found = {name: below(name, values) for name in (VALIDATION, TEST)}
         scores = {
             name: SplitScore.from_dict(own, metric)
@@ -314,8 +317,7 @@ class RunResult:
                 "class_names": tuple(values["class_names"]),
                 "scores": scores,
                 "seconds": below("seconds", values),
-                "calibration": calibration
-                and Calibration.from_dict(calibration),
+                "calibration": calibration,
                 "phases": tuple(
                     PhaseRecord.from_dict(row)
                     for row in values.get("phases", ())
