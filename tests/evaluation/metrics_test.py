@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from tlkeras.evaluation.calibration import expected_calibration_error
+from tlkeras.evaluation.calibration_error import expected_calibration_error
 from tlkeras.evaluation.metrics import (
     average_precisions,
     bootstrap_interval,

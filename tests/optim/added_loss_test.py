@@ -82,14 +82,15 @@ def test_it_is_solved_and_fitted_and_named_in_the_result(trained):
     assert "l2" in solved
     assert "layer_groups" in fitted
     assert min(p["val/top_1_accuracy"] for p in (solved, fitted)) > 0.8
-    examples = run.load_dataset("validation").splits["validation"]
+    examples = run.load_dataset("test").splits["test"]
     logits = run.compute_logits(examples)
     own, other = (
         compute_losses(examples.targets, logits, loss).mean()
         for loss in (ONE_VS_REST, LOSSES["softmax"])
     )
-    assert result["val/loss"] == pytest.approx(own, rel=1e-4)
-    assert result["val/loss"] != pytest.approx(other, rel=1e-2)
+    assert result["test/loss"] == pytest.approx(own, rel=1e-4)
+    assert result["test/loss"] != pytest.approx(other, rel=1e-2)
+    assert len(result["calibration"]["temperature"]) == 1
 
 
 def test_a_solver_that_lacks_it_says_so(config, tmp_path):

@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 
+from tlkeras.evaluation.folds import belong_to, stratified_folds
 from tlkeras.optim.losses import LOSSES
-from tlkeras.studies.cross_validation import (
-    belong_to,
-    cross_validate,
-    stratified_folds,
-)
+from tlkeras.studies.cross_validation import cross_validate
 from tlkeras.studies.linear_trials import divide
 from tlkeras.studies.papers_protocol import measure_over_splits
 
@@ -76,3 +73,11 @@ def test_without_groups_nothing_belongs_together():
     chosen = np.array([True, False])
     assert not belong_to(chosen, ()).any()
     assert belong_to(chosen, ["a", "a"]).all()
+
+
+def test_few_images_are_divided_all_the_same():
+    targets = np.eye(2, dtype=np.float32)[[0, 1, 0, 1]]
+    fold = stratified_folds(targets, 5, 0, ["a", "b", "c", "d"])
+    assert set(fold) == {0, 1}
+    fold = stratified_folds(targets[:2], 5, 0, ["a", "b"])
+    assert len(set(fold)) == 2

@@ -7,11 +7,12 @@ import pytest
 from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
+from tlkeras.evaluation.folds import stratified_folds
 from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import find_cutoff, topological_layers, truncate
 from tlkeras.optim.losses import LOSSES
 from tlkeras.studies import linear_probe
-from tlkeras.studies.cross_validation import cross_validate, stratified_folds
+from tlkeras.studies.cross_validation import cross_validate
 from tlkeras.studies.linear_probe import (
     PROBE_COLUMNS,
     run_linear_probe,

@@ -81,16 +81,26 @@ def test_a_soup_of_one_run_is_that_run(tmp_path, runs):
     assert (again / name).read_text() == (tmp_path / "soup" / name).read_text()
 
 
-def test_a_soup_is_the_mean_of_the_weights(tmp_path, runs):
+def trained_weights(directory):
+    """Before the last layer was divided by the temperature."""
+    run = load_run(directory)
+    head = run.model.get_layer("logits")
+    (temperature,) = run.calibration.temperature
+    assert temperature != 1
+    head.set_weights([w * temperature for w in head.get_weights()])
+    return [np.array(w) for w in run.model.weights]
+
+
+def test_a_soup_is_the_mean_of_the_weights_as_trained(tmp_path, runs):
     record = make_soup(runs, tmp_path / "soup")
     assert [row.seed for row in record.runs] == [0, 1]
     assert record.num_averaged == 2
-    zero, one = map(weights_of, runs)
+    zero, one = map(trained_weights, runs)
     assert any(
         not np.array_equal(*pair) for pair in zip(zero, one, strict=True)
     )
     for ours, *theirs in zip(
-        weights_of(tmp_path / "soup"), zero, one, strict=True
+        trained_weights(tmp_path / "soup"), zero, one, strict=True
     ):
         np.testing.assert_allclose(
             ours, np.mean(theirs, axis=0), rtol=1e-6, atol=1e-8

@@ -3,7 +3,7 @@
 import pytest
 
 from tlkeras import train_and_evaluate, workdir
-from tlkeras.training import fit, solve, trainer
+from tlkeras.training import fit, outcome, solve, trainer
 
 from .finished_runs import assert_same_weights
 
@@ -20,8 +20,9 @@ def stop(*_, **__):
 PLACES = {
     "before the outcome of a solved phase": (solve, "prove_stitched"),
     "before the outcome of a fitted phase": (fit, "prove_stitched"),
-    "after the last commit of a phase": (trainer, "save_model"),
-    "before the last looks": (trainer, "evaluate_weights"),
+    "after the last commit of a phase": (trainer, "calibrate_and_evaluate"),
+    "after the weights are calibrated": (outcome, "evaluate_split"),
+    "after the last looks": (trainer, "save_model"),
     "before the result": (trainer, "write_result"),
 }
 

@@ -243,6 +243,9 @@ def get_config() -> ConfigDict:
     config.evaluation = ConfigDict()
     config.evaluation.batch_size = 32
     config.evaluation.bootstrap_samples = 1000
+    # Divide the logits by a temperature that is fitted on validation, in the
+    # model itself, so that its scores are probabilities.
+    config.evaluation.calibrate = True
     config.evaluation.calibration_bins = 15
     # A later phase replaces an earlier one on validation at this one-sided p.
     config.evaluation.replace_p_value = 0.05

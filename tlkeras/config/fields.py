@@ -309,6 +309,7 @@ ROWS = (
     Field("tuning.port", limits=(0, 65535, True)),
     Field("evaluation.batch_size", limits=BATCH),
     Field("evaluation.bootstrap_samples", limits=(1, 10**5, True)),
+    Field("evaluation.calibrate"),
     Field("evaluation.calibration_bins", limits=(1, 1000, True)),
     Field("evaluation.replace_p_value", limits=SHARE),
     Field("evaluation.test_at_end"),

@@ -20,13 +20,14 @@ FOLDERS = (("data", "source"),)
 FILES = (("data", "split_file"), ("model", "weights"))
 LOCATIONS = (("data", "tfds_data_dir"),)
 SPEED_ONLY = (("features", "cache"), ("features", "max_cache_bytes"))
-# Fields that came later, and their value in runs of before: left out where they
-# have it, so that those runs keep their hash.
+# Fields that came later, and their value in runs of before, or that with which
+# those go on: left out where they have it, so that those runs keep their hash.
 ADDED = {
     ("data", "split_memory"): True,
     ("data", "on_empty_class"): "fail",
     ("data", "geometry"): "squash",
     ("data", "group_by"): "",
+    ("evaluation", "calibrate"): True,
 }
 # What a limit leaves out shows in the data's own fingerprint; a directory keeps
 # its image definition, whatever is asked for (`image_definition.py`).

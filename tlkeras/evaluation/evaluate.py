@@ -9,8 +9,10 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.data.dataset import Split
+from tlkeras.evaluation.calibration import Calibration, calibrate_held_out
+from tlkeras.evaluation.calibration_gain import measure_gain
 from tlkeras.evaluation.metrics import compute_metrics, per_image_scores
-from tlkeras.optim.losses import Loss, compute_probabilities
+from tlkeras.optim.losses import Loss, compute_losses, compute_probabilities
 
 PREDICTION_COLUMNS = ["path", "label", "predicted", "probability", "score"]
 
@@ -26,6 +28,7 @@ def evaluate_split(
     bootstrap_samples: int,
     calibration_bins: int,
     command: str,
+    calibration: Calibration | None = None,
 ) -> dict[str, Any]:
     """Evaluates one split and writes what was found.
 
@@ -42,9 +45,12 @@ def evaluate_split(
         bootstrap_samples: For the interval.
         calibration_bins: For the calibration error.
         command: Who looks, for `test_looks.json`.
+        calibration: That the model has already, if any.
 
     Returns:
-        The metrics; see `metrics.compute_metrics`.
+        The metrics; see `metrics.compute_metrics`. Of a calibrated model also
+        `calibration`, a `CalibrationGain`; loss and calibration error of the
+        validation images are then as calibrated by others of them.
     """
     if split == "test":
         count_test_look(directory, command)
@@ -58,6 +64,18 @@ def evaluate_split(
         bootstrap_samples=bootstrap_samples,
         calibration_bins=calibration_bins,
     )
+    if calibration and not calibration.is_identity:
+        trained = calibration.undo(logits)
+        metrics |= _describe_calibration(
+            targets,
+            trained,
+            calibrate_held_out(targets, trained, loss, examples.groups)
+            if split == "validation"
+            else logits,
+            loss=loss,
+            num_bins=calibration_bins,
+            num_samples=bootstrap_samples,
+        )
     workdir.write_json(directory / workdir.evaluation_name(split), metrics)
     workdir.write_table(
         directory / workdir.predictions_name(split),
@@ -65,6 +83,38 @@ def evaluate_split(
         _prediction_rows(examples, logits, loss, class_names),
     )
     return metrics
+
+
+def _describe_calibration(
+    targets: np.ndarray,
+    trained: np.ndarray,
+    calibrated: np.ndarray,
+    *,
+    loss: Loss,
+    num_bins: int,
+    num_samples: int,
+) -> dict[str, Any]:
+    """Returns the metrics of a calibrated model that say how sure it may be.
+
+    A loss that is none of probabilities is that of the logits as trained.
+    """
+    gain = measure_gain(
+        targets,
+        trained,
+        calibrated,
+        loss=loss,
+        num_bins=num_bins,
+        num_samples=num_samples,
+    )
+    described: dict[str, Any] = {"calibration": gain.as_dict()}
+    if loss.is_log_loss:
+        described["loss"] = gain.log_loss.after
+    else:
+        described["loss"] = float(compute_losses(targets, trained, loss).mean())
+    if not loss.multi_label:
+        error = gain.expected_calibration_error.after
+        described["expected_calibration_error"] = error
+    return described
 
 
 def _prediction_rows(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tlkeras.evaluation.calibration import expected_calibration_error
+from tlkeras.evaluation.calibration_error import expected_calibration_error
 from tlkeras.optim.losses import Loss, compute_losses, compute_probabilities
 
 TOP_1 = "top_1_accuracy"
@@ -68,19 +68,29 @@ def bootstrap_interval(
     Reference:
         Efron and Tibshirani, An Introduction to the Bootstrap, 1993, ch. 13.
     """
-    means = _resampled_means(values, num_samples, seed)
+    means = resampled_means(values, num_samples, seed)
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
 
-def _resampled_means(
+def resampled_means(
     values: np.ndarray, num_samples: int, seed: int
 ) -> np.ndarray:
+    """Returns means of images drawn with replacement.
+
+    Args:
+        values: [N, ...] of the images.
+        num_samples: S, how often.
+        seed: Of the draws; the same one draws the same images.
+
+    Returns:
+        [S, ...].
+    """
     rng = np.random.default_rng(seed)
     size = len(values)
     return np.array(
         [
-            values[rng.integers(size, size=size)].mean()
+            values[rng.integers(size, size=size)].mean(0)
             for _ in range(num_samples)
         ]
     )
@@ -117,7 +127,7 @@ def compare_paired(
         seed: Of the resampling.
     """
     differences = np.asarray(new, np.float64) - np.asarray(old, np.float64)
-    means = _resampled_means(differences, num_samples, seed)
+    means = resampled_means(differences, num_samples, seed)
     low, high = np.quantile(means, [0.025, 0.975])
     return PairedComparison(
         difference=float(differences.mean()),

@@ -7,36 +7,15 @@ out, keys that are missing take their defaults.
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from tlkeras import workdir
+from tlkeras.evaluation.calibration import Calibration
+from tlkeras.evaluation.calibration_gain import CalibrationGain
 from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.record_values import below, prefixed, read_known
 
-Record = TypeVar("Record")
-
-# Types of fields -> what JSON may hold there; others are read one by one.
-ACCEPTED: dict[Any, Any] = {
-    bool: bool,
-    int: int,
-    float: (int, float),
-    str: str,
-}
 VALIDATION, TEST = "val", "test"  # prefixes of keys; splits have longer names
-
-
-def _known(record: type[Record], values: Mapping[str, Any]) -> Record:
-    """Builds a record of those values that are fields of it.
-
-    Raises:
-        TypeError: If one has another type.
-    """
-    types = {field.name: field.type for field in dataclasses.fields(record)}  # type: ignore[arg-type]
-    found = {k: v for k, v in values.items() if k in types}
-    for name, value in found.items():
-        expected = ACCEPTED.get(types[name], object)
-        if not isinstance(value, expected):
-            raise TypeError(f"{name} is {value!r}")
-    return record(**found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,7 +81,7 @@ class PhaseDetails:
             None if tried is None else tuple((x, y) for x, y in tried),
             None
             if groups is None
-            else tuple(_known(GroupRow, row) for row in groups),
+            else tuple(read_known(GroupRow, row) for row in groups),
         )
 
 
@@ -136,7 +115,7 @@ class PhaseComparison:
     def from_dict(cls, values: Mapping[str, Any]) -> "PhaseComparison":
         """Reads what `as_dict` gave."""
         low, high = values.get("interval", cls.interval)
-        return _known(cls, {**values, "interval": (low, high)})
+        return read_known(cls, {**values, "interval": (low, high)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +153,7 @@ class PhaseRecord:
             "phase": self.phase,
             "kept": self.kept,
             "best_epoch": self.best_epoch,
-            **_prefixed(VALIDATION, self.metrics),
+            **prefixed(VALIDATION, self.metrics),
             "stopped": self.stopped,
             "seconds": self.seconds,
             "comparison": self.comparison and self.comparison.as_dict(),
@@ -185,11 +164,11 @@ class PhaseRecord:
     def from_dict(cls, values: Mapping[str, Any]) -> "PhaseRecord":
         """Reads a row."""
         comparison = values.get("comparison")
-        metrics = _below(VALIDATION, values)
+        metrics = below(VALIDATION, values)
         for name, value in metrics.items():
             if not isinstance(value, (int, float)):
                 raise TypeError(f"{VALIDATION}/{name} is {value!r}")
-        return _known(
+        return read_known(
             cls,
             {
                 **values,
@@ -207,13 +186,39 @@ class SplitScore:
 
     Attributes:
         metric: Value of the primary metric.
-        loss: Mean over the images.
+        loss: Mean over the images, as `evaluation_SPLIT.json` has it.
         num_examples: Images.
+        calibration: What it changed; None where nothing was.
     """
 
     metric: float
     loss: float = float("nan")
     num_examples: int = 0
+    calibration: CalibrationGain | None = None
+
+    def as_dict(self, metric: str) -> dict[str, Any]:
+        """Returns plain values for JSON; `metric` is the name of its own."""
+        values = {
+            metric: self.metric,
+            "loss": self.loss,
+            "num_examples": self.num_examples,
+        }
+        if self.calibration:
+            values["calibration"] = self.calibration.as_dict()
+        return values
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any], metric: str) -> "SplitScore":
+        """Reads what `as_dict` gave."""
+        gain = values.get("calibration")
+        return read_known(
+            cls,
+            {
+                **values,
+                "metric": values[metric],
+                "calibration": gain and CalibrationGain.from_dict(gain),
+            },
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,6 +237,7 @@ class RunResult:
         seconds: `features`, each phase and `total` -> wall time.
         best_phase: Whose weights the run ends with.
         best_epoch: Of that phase.
+        calibration: Of the logits; None where that was not asked for.
         phases: In order.
         versions: Package -> version.
     """
@@ -249,6 +255,7 @@ class RunResult:
     seconds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     best_phase: str = ""
     best_epoch: int = 0
+    calibration: Calibration | None = None
     phases: tuple[PhaseRecord, ...] = ()
     versions: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
@@ -269,14 +276,17 @@ class RunResult:
             "trainable_parameters": self.trainable_parameters,
         }
         for prefix, score in self.scores.items():
-            values[f"{prefix}/{self.metric}"] = score.metric
-            values[f"{prefix}/loss"] = score.loss
-            values[f"{prefix}/num_examples"] = score.num_examples
+            values |= prefixed(prefix, score.as_dict(self.metric))
         return {
             **values,
-            **_prefixed("seconds", self.seconds),
+            **prefixed("seconds", self.seconds),
             "best_phase": self.best_phase,
             "best_epoch": self.best_epoch,
+            **(
+                {"calibration": self.calibration.as_dict()}
+                if self.calibration
+                else {}
+            ),
             "phases": [row.as_dict() for row in self.phases],
             "versions": dict(self.versions),
         }
@@ -290,19 +300,24 @@ class RunResult:
         ):
             raise TypeError(f"class_names is {names!r}")
         metric = primary_metric(bool(values.get("multi_label")))
-        found = {name: _below(name, values) for name in (VALIDATION, TEST)}
+        calibration = values.get("calibration")
+        if calibration:
+            calibration = Calibration.from_dict(calibration)
+            calibration.require_classes(len(names))
+        found = {name: below(name, values) for name in (VALIDATION, TEST)}
         scores = {
-            name: _known(SplitScore, {**own, "metric": own[metric]})
+            name: SplitScore.from_dict(own, metric)
             for name, own in found.items()
             if metric in own
         }
-        return _known(
+        return read_known(
             cls,
             {
                 **values,
                 "class_names": tuple(values["class_names"]),
                 "scores": scores,
-                "seconds": _below("seconds", values),
+                "seconds": below("seconds", values),
+                "calibration": calibration,
                 "phases": tuple(
                     PhaseRecord.from_dict(row)
                     for row in values.get("phases", ())
@@ -320,16 +335,3 @@ def read_result(directory: Path) -> RunResult:
     path = directory / workdir.RESULT
     with workdir.reading(path):
         return RunResult.from_dict(workdir.read_json(path))
-
-
-def _prefixed(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}/{name}": value for name, value in values.items()}
-
-
-def _below(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the values whose keys begin with `prefix/`, without it."""
-    return {
-        name.removeprefix(f"{prefix}/"): value
-        for name, value in values.items()
-        if name.startswith(f"{prefix}/")
-    }

@@ -20,6 +20,7 @@ from tlkeras.data.pipeline import ImageBatches
 from tlkeras.data.preprocess import decode_contents
 from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
+from tlkeras.evaluation.calibration import NO_CALIBRATION, Calibration
 from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.evaluation.mistakes import write_mistake_maps
 from tlkeras.evaluation.records import RunResult, read_result
@@ -75,6 +76,11 @@ class Run:
     def loss(self) -> Loss:
         """That it was trained with."""
         return lookup(LOSSES, self.result.loss, what="loss")
+
+    @property
+    def calibration(self) -> Calibration:
+        """That its model has; runs of before have none."""
+        return self.result.calibration or NO_CALIBRATION
 
     @property
     def image_size(self) -> int:
@@ -228,6 +234,7 @@ class Run:
             bootstrap_samples=self.config.evaluation.bootstrap_samples,
             calibration_bins=self.config.evaluation.calibration_bins,
             command=command,
+            calibration=self.calibration,
         )
         write_mistake_maps(
             self.directory,

@@ -11,6 +11,7 @@ from tlkeras.data.definition import CURRENT, ImageDefinition
 from tlkeras.errors import InputError
 from tlkeras.evaluation.run import Run
 from tlkeras.models.dense import build_dense, has_cells
+from tlkeras.models.heads import LOGITS
 from tlkeras.optim.losses import Loss
 
 MIXED_POLICIES = ("mixed_float16", "mixed_bfloat16")
@@ -60,7 +61,7 @@ def build_served_model(run: Run) -> ServedModel:
     """
     check_class_names(run.class_names)
     model = to_float32(run.model)
-    outputs = [model.get_layer("logits").input, *model.outputs]
+    outputs = [model.get_layer(LOGITS).input, *model.outputs]
     if has_cells(model) and (dense := build_dense(model)).is_additive:
         outputs += dense.model.outputs
     served = keras.Model(model.inputs, outputs, name="served")

@@ -17,6 +17,7 @@ from tlkeras.models.graph import (
 from tlkeras.models.heads import (
     DEFAULT_HEAD,
     HEADS,
+    LOGITS,
     HeadConfig,
     HeadSpec,
     build_head,
@@ -62,7 +63,7 @@ class Classifier:
     @property
     def logits_layer(self) -> keras.layers.Dense:
         """The last layer."""
-        return self.model.get_layer("logits")
+        return self.model.get_layer(LOGITS)
 
     @property
     def codes(self) -> keras.KerasTensor:

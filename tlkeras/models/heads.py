@@ -11,9 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tlkeras.optim.losses import LOSSES, Loss
 from tlkeras.tables import lookup
+
+LOGITS = "logits"  # name of the last layer of every classifier
 
 POOLINGS: dict[str, Callable[[], keras.layers.Layer]] = {
     "average": lambda: keras.layers.GlobalAveragePooling2D(name="pooling"),
@@ -186,5 +189,41 @@ def build_head(
         kernel_regularizer=penalty(),
         kernel_constraint=constraint,
         dtype="float32",
-        name="logits",
+        name=LOGITS,
     )(x)
+
+
+def move_logits_back(
+    layer: keras.layers.Dense,
+    temperature: Sequence[float],
+    shift: Sequence[float],
+) -> None:
+    """Undoes `move_logits`, up to the last bit.
+
+    Args:
+        layer: From `build_head`; changed in place.
+        temperature: [1], or [C] one a class; above 0.
+        shift: Likewise.
+    """
+    factors = np.asarray(temperature, np.float64)
+    kernel, bias = layer.get_weights()
+    moved = [kernel * factors, (bias - np.asarray(shift)) * factors]
+    layer.set_weights([weight.astype(kernel.dtype) for weight in moved])
+
+
+def move_logits(
+    layer: keras.layers.Dense,
+    temperature: Sequence[float],
+    shift: Sequence[float],
+) -> None:
+    """Makes the last layer answer logits / temperature + shift, by its weights.
+
+    Args:
+        layer: From `build_head`; changed in place.
+        temperature: [1], or [C] one a class; above 0.
+        shift: Likewise.
+    """
+    factors = np.asarray(temperature, np.float64)
+    kernel, bias = layer.get_weights()
+    moved = [kernel / factors, bias / factors + np.asarray(shift)]
+    layer.set_weights([weight.astype(kernel.dtype) for weight in moved])

@@ -35,6 +35,8 @@ class Loss:
         expected_at_zero: Number of classes -> loss of a fresh head, whose
             logits are all zero.
         probabilities: float64 logits [..., C] -> scores in 0..1.
+        log_loss: As `value`: minus the logarithm of `probabilities` of the
+            targets, what calibration makes small.
         activation: What Keras and TensorFlow call `probabilities`.
         accuracy: Builds the metric that is 1 when training data are learnt.
         smooth_target: Number of classes -> what smoothing draws targets to;
@@ -52,11 +54,17 @@ class Loss:
     curvature: float
     expected_at_zero: Callable[[int], float]
     probabilities: Callable[[np.ndarray], np.ndarray]
+    log_loss: OfLogits
     activation: str
     accuracy: Callable[[], keras.metrics.Metric]
     smooth_target: Callable[[int], float] | None
     is_class_mean: bool
     multi_label: bool
+
+    @property
+    def is_log_loss(self) -> bool:
+        """Whether what it trains is the log loss of its probabilities."""
+        return self.value is self.log_loss
 
     def value_and_slope(
         self, logits: np.ndarray, targets: np.ndarray
@@ -150,6 +158,7 @@ _ROWS = (
         # Whatever the smoothing: the targets sum to 1.
         expected_at_zero=lambda num_classes: float(np.log(num_classes)),
         probabilities=lambda logits: softmax(logits, axis=-1),
+        log_loss=_softmax_value,
         activation="softmax",
         accuracy=keras.metrics.CategoricalAccuracy,
         smooth_target=lambda num_classes: 1 / num_classes,
@@ -167,6 +176,7 @@ _ROWS = (
         curvature=0.25,
         expected_at_zero=lambda num_classes: float(np.log(2.0)),
         probabilities=expit,
+        log_loss=_binary_value,
         activation="sigmoid",
         accuracy=lambda: keras.metrics.BinaryAccuracy(threshold=0.0),
         smooth_target=lambda num_classes: 0.5,
@@ -181,8 +191,9 @@ _ROWS = (
         fused=None,
         curvature=2.0,
         expected_at_zero=lambda num_classes: 1.0,
-        # A ranking of the margins, not calibrated.
+        # A ranking of the margins until they are calibrated.
         probabilities=lambda logits: softmax(logits, axis=-1),
+        log_loss=_softmax_value,
         activation="softmax",
         accuracy=keras.metrics.CategoricalAccuracy,
         smooth_target=None,  # of margins
@@ -241,3 +252,18 @@ def compute_losses(
         loss: Row of `LOSSES`.
     """
     return loss.value(np.asarray(logits, np.float64), targets)
+
+
+def compute_log_losses(
+    targets: np.ndarray, logits: np.ndarray, loss: Loss
+) -> np.ndarray:
+    """Returns each image's log loss of its scores, float64 [N].
+
+    Where images may carry several labels, the mean over labels.
+
+    Args:
+        targets: [N, C] multi-hot.
+        logits: float [N, C].
+        loss: Row of `LOSSES`.
+    """
+    return loss.log_loss(np.asarray(logits, np.float64), targets)

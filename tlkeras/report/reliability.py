@@ -11,7 +11,8 @@ from tlkeras.charts import (
     style_axes,
     to_svg,
 )
-from tlkeras.evaluation.calibration import calibration_bins
+from tlkeras.evaluation.calibration_error import calibration_bins
+from tlkeras.evaluation.calibration_gain import Interval
 from tlkeras.report.headline import wilson_interval
 from tlkeras.report.run_files import Content, RunFiles
 
@@ -45,7 +46,49 @@ def build_reliability(files: RunFiles) -> Content | None:
         "mean_confidence": float(confidence.mean()),
         "accuracy": float(correct.mean()),
         "multi_label": files.multi_label,
+        "calibration": files.result.calibration,
+        "gains": _gain_rows(files),
+        "changed": ", ".join(
+            f"{gain.num_changed} on {split}"
+            for split, gain in files.gains.items()
+        ),
     }
+
+
+def _gain_rows(files: RunFiles) -> list[Content]:
+    """Returns what calibration changed, a row for each figure and split."""
+    return [
+        {
+            "split": split,
+            "name": name,
+            "before": show(figure.before, figure.before_interval),
+            "after": show(figure.after, figure.after_interval),
+            "change": show(
+                figure.difference, figure.difference_interval, sign="+"
+            ),
+        }
+        for split, gain in files.gains.items()
+        for name, figure, show in (
+            ("log loss", gain.log_loss, _show),
+            (
+                "calibration error, points",
+                gain.expected_calibration_error,
+                _show_points,
+            ),
+        )
+    ]
+
+
+def _show(value: float, interval: Interval, sign: str = "") -> str:
+    low, high = interval
+    form = f"{sign}.3f"
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def _show_points(value: float, interval: Interval, sign: str = "") -> str:
+    low, high = interval
+    form = f"{sign}.1f"
+    return f"{100 * value:{form}} [{100 * low:{form}}, {100 * high:{form}}]"
 
 
 def plot_reliability(bins: list[dict[str, float]], num_bins: int) -> Any:

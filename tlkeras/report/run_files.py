@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.errors import InputError
+from tlkeras.evaluation.calibration_gain import CalibrationGain
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.heat_map import HeatMap
 from tlkeras.evaluation.mistakes import read_mistake_maps
@@ -32,6 +33,7 @@ class RunFiles:
         result: What `result.json` holds.
         history: Rows of `history.csv`.
         evaluations: Split -> its metrics, for splits that were evaluated.
+        gains: Split -> what calibration changed on it, where it did.
         predictions: Split -> rows of its `predictions_SPLIT.csv`.
         maps: Split -> path -> scores of the answer, for the surest
             mistakes.
@@ -49,6 +51,7 @@ class RunFiles:
     result: RunResult
     history: list[dict[str, str]]
     evaluations: dict[str, dict[str, Any]]
+    gains: dict[str, CalibrationGain]
     predictions: dict[str, list[dict[str, str]]]
     maps: dict[str, Mapping[str, HeatMap]]
     ledger: dict[str, Any]
@@ -148,6 +151,11 @@ def read_run_files(directory: Path) -> RunFiles:
         result=result,
         history=_read_history(directory / workdir.HISTORY),
         evaluations=evaluations,
+        gains={
+            split: gain
+            for split, metrics in evaluations.items()
+            if (gain := _read_gain(directory, split, metrics))
+        },
         predictions={
             split: workdir.read_table(
                 directory / workdir.predictions_name(split)
@@ -173,6 +181,14 @@ def read_run_files(directory: Path) -> RunFiles:
 
 def _read_optional(path: Path, form: Any = None) -> Any:
     return forms.read_form(path, form) if path.exists() else None
+
+
+def _read_gain(
+    directory: Path, split: str, metrics: Mapping[str, Any]
+) -> CalibrationGain | None:
+    with workdir.reading(directory / workdir.evaluation_name(split)):
+        gain = metrics.get("calibration")
+        return gain and CalibrationGain.from_dict(gain)
 
 
 def _read_history(path: Path) -> list[dict[str, str]]:

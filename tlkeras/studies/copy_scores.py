@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tlkeras.evaluation.folds import stratified_folds
 from tlkeras.evaluation.metrics import bootstrap_interval, per_image_scores
 from tlkeras.linear.solvers import SOLVERS, standardize
 from tlkeras.optim.losses import Loss
-from tlkeras.studies.cross_validation import CrossValidated, stratified_folds
+from tlkeras.studies.cross_validation import CrossValidated
 
 
 def score_held_out(

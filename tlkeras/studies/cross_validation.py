@@ -1,11 +1,11 @@
 """Cross-validated linear classifiers on codes."""
 
 import dataclasses
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from tlkeras.evaluation.folds import stratified_folds
 from tlkeras.evaluation.metrics import bootstrap_interval, per_image_scores
 from tlkeras.linear.solvers import SOLVERS, standardize
 from tlkeras.optim.losses import Loss
@@ -97,54 +97,6 @@ def cross_validate(
         l2=strengths[best],
         scores=scores[best],
     )
-
-
-def stratified_folds(
-    targets: np.ndarray,
-    num_folds: int,
-    seed: int,
-    groups: Sequence[str] = (),
-) -> np.ndarray:
-    """Returns each image's fold [N], even within every (first) class.
-
-    Args:
-        targets: [N, C] multi-hot.
-        num_folds: At least 2.
-        seed: Of the division.
-        groups: [N] of images that belong together, or empty; a group lies in
-            one fold, and classes are as even as groups allow.
-    """
-    rng = np.random.default_rng(seed)
-    fold = np.empty(len(targets), np.int64)
-    classes = targets.argmax(1)
-    if groups:
-        from sklearn.model_selection import StratifiedGroupKFold
-
-        folds = StratifiedGroupKFold(num_folds, shuffle=True, random_state=seed)
-        with warnings.catch_warnings():
-            # A class may have fewer images than there are folds.
-            warnings.simplefilter("ignore", UserWarning)
-            divided = list(folds.split(classes, classes, groups))
-        for number, (_, members) in enumerate(divided):
-            fold[members] = number
-        return fold
-    for label in np.unique(classes):
-        members = rng.permutation(np.flatnonzero(classes == label))
-        fold[members] = (np.arange(len(members)) + label) % num_folds
-    return fold
-
-
-def belong_to(chosen: np.ndarray, groups: Sequence[str]) -> np.ndarray:
-    """Returns a mask [N] of the images of a group with a chosen one.
-
-    Args:
-        chosen: bool [N].
-        groups: [N], or empty: nothing belongs to anything.
-    """
-    if not groups:
-        return np.zeros(len(chosen), bool)
-    names = np.asarray(groups)
-    return np.isin(names, names[chosen])
 
 
 def take_share(

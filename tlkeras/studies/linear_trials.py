@@ -11,11 +11,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tlkeras.evaluation.folds import belong_to, stratified_folds
 from tlkeras.evaluation.metrics import compute_summary, per_image_scores
 from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.optim.losses import Loss
 from tlkeras.ranking import rank_key
-from tlkeras.studies.cross_validation import belong_to, stratified_folds
 
 CHOOSING = 6  # one in so many of the images that are not held out chooses
 FITTED_LOG10_L2 = (1.0, 3.0)

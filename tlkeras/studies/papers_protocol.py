@@ -15,10 +15,11 @@ import numpy as np
 
 from tlkeras.checks.label_signal import class_balanced
 from tlkeras.errors import InputError
+from tlkeras.evaluation.folds import belong_to
 from tlkeras.evaluation.metrics import per_image_scores
 from tlkeras.optim.losses import Loss
 from tlkeras.studies.copy_scores import score_held_out
-from tlkeras.studies.cross_validation import belong_to, cross_validate
+from tlkeras.studies.cross_validation import cross_validate
 
 TRIED_LOG10_L2 = (1.0, 3.0)
 NUM_TRIED = 3

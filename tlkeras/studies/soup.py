@@ -23,7 +23,6 @@ from tlkeras.devices import installed_versions
 from tlkeras.errors import InputError
 from tlkeras.evaluation.records import TEST, VALIDATION, SplitScore
 from tlkeras.evaluation.run import Run
-from tlkeras.models.averaging import load_average
 from tlkeras.studies.soup_answers import (
     Answers,
     answer,
@@ -31,6 +30,7 @@ from tlkeras.studies.soup_answers import (
     compare,
     score_ensemble,
 )
+from tlkeras.studies.soup_average import pour
 from tlkeras.studies.soup_members import Member, read_members
 from tlkeras.studies.soup_record import (
     SoupRecord,
@@ -120,7 +120,7 @@ def _make(members: Sequence[Member], soup: Run, console: Console) -> SoupRecord:
             f"{member.name}: seed {member.seed}, "
             f"{describe_metrics(answers[-1].metrics)}"
         )
-    record = _choose(members, answers, soup, dataset, console)
+    soup, record = _choose(members, answers, soup, dataset, console)
     workdir.write_json(soup.directory / workdir.SOUP, record.as_dict())
     _write_run(soup, members, dataset, started)
     return record
@@ -132,8 +132,8 @@ def _choose(
     soup: Run,
     dataset: Dataset,
     console: Console,
-) -> SoupRecord:
-    """Leaves the greedy soup in the model."""
+) -> tuple[Run, SoupRecord]:
+    """Returns the greedy soup, and what is to be said of it."""
     order = sorted(
         range(len(members)), key=lambda i: answers[i].rank, reverse=True
     )
@@ -141,8 +141,7 @@ def _choose(
     chosen, served = [members[best]], answers[best]
     rows = {best: SoupRow.of(members[best], answers[best], None, is_in=True)}
     for i in others:
-        _pour([*chosen, members[i]], soup, dataset)
-        tried = answer(soup, dataset)
+        tried = answer(pour([*chosen, members[i]], soup, dataset), dataset)
         paired = compare(served.scores, tried.scores, "the soup so far", soup)
         # As in the paper: what does not harm goes in.
         is_in = paired.difference >= 0
@@ -153,10 +152,10 @@ def _choose(
             f"with {members[i].name}: {describe_paired(paired)}: "
             f"{'goes in' if is_in else 'stays out'}"
         )
-    _pour(chosen, soup, dataset)
+    soup = pour(chosen, soup, dataset)
     mean = average_scores(answers)
     ensemble = score_ensemble(answers, dataset, soup.loss)
-    return SoupRecord(
+    return soup, SoupRecord(
         runs=tuple(rows[i] for i in range(len(members))),
         metrics=served.metrics,
         mean_of_runs=float(mean.mean()),
@@ -166,13 +165,6 @@ def _choose(
         against_mean=compare(mean, served.scores, MEAN, soup),
         ensemble=compare(mean, ensemble, MEAN, soup),
     )
-
-
-def _pour(members: Sequence[Member], soup: Run, dataset: Dataset) -> None:
-    """Puts the average of the members into the model of the soup."""
-    weights = [member.weights for member in members]
-    images = soup.batches(dataset.splits["train"].shuffle(soup.config.seed))
-    load_average(soup.model, weights, images)
 
 
 def _write_run(
@@ -192,11 +184,7 @@ def _write_run(
     scores = {}
     for prefix, split in splits.items():
         metrics = soup.evaluate(split, command="soup")
-        scores[prefix] = SplitScore(
-            metrics[soup.result.metric],
-            metrics["loss"],
-            metrics["num_examples"],
-        )
+        scores[prefix] = SplitScore.from_dict(metrics, soup.result.metric)
     trained = sum(member.run.result.seconds["total"] for member in members)
     total = trained + time.perf_counter() - started
     result = dataclasses.replace(

@@ -25,7 +25,7 @@ class Answers:
     Attributes:
         logits: float32 [N, C].
         scores: float64 [N], as weights are compared by.
-        metrics: The loss and the primary metric.
+        metrics: The loss, as it was trained, and the primary metric.
         rank: Of these metrics; the larger one is better.
     """
 
@@ -39,7 +39,9 @@ def answer(run: Run, dataset: Dataset) -> Answers:
     """Asks the model of a run."""
     split = dataset.splits["validation"]
     logits = run.compute_logits(split)
-    metrics = compute_summary(split.targets, logits, loss=run.loss)
+    metrics = compute_summary(
+        split.targets, run.calibration.undo(logits), loss=run.loss
+    )
     metric = metrics[primary_metric(run.loss.multi_label)]
     return Answers(
         logits,

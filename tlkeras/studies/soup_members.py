@@ -12,6 +12,7 @@ from tlkeras.config.dotted import first_difference
 from tlkeras.config.hashing import identity
 from tlkeras.errors import InputError, quote
 from tlkeras.evaluation.run import Run, load_run
+from tlkeras.models.heads import LOGITS, move_logits_back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,10 +22,25 @@ class Member:
     Attributes:
         run: It, with its model.
         weights: Of the model, arrays [...] in its order.
+        trained: The same before its last layer was calibrated.
     """
 
     run: Run
     weights: list[np.ndarray]
+    trained: list[np.ndarray]
+
+    @classmethod
+    def of(cls, run: Run) -> "Member":
+        """Reads the weights of a run."""
+        weights = run.model.get_weights()
+        move_logits_back(
+            run.model.get_layer(LOGITS),
+            run.calibration.temperature,
+            run.calibration.shift,
+        )
+        trained = run.model.get_weights()
+        run.model.set_weights(weights)
+        return cls(run, weights, trained)
 
     @property
     def name(self) -> str:
@@ -58,7 +74,7 @@ def read_members(directories: Sequence[Path]) -> list[Member]:
     for run in runs[1:]:
         _require_like(run, runs[0])
     _require_different_seeds(runs)
-    return [Member(run, run.model.get_weights()) for run in runs]
+    return [Member.of(run) for run in runs]
 
 
 def _require_like(run: Run, first: Run) -> None:

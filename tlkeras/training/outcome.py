@@ -1,11 +1,8 @@
 """`result.json`: the final numbers of a run."""
 
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from tlkeras import workdir
 from tlkeras.devices import installed_versions
@@ -20,40 +17,48 @@ from tlkeras.evaluation.records import (
     SplitScore,
     read_result,
 )
+from tlkeras.training.calibrate import Calibrated, calibrate_weights
 from tlkeras.training.context import RunContext
 from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart
-from tlkeras.training.keepsakes import write_codes, write_filters
+from tlkeras.training.keepsakes import write_filters
 from tlkeras.training.progress import PhaseOutcome, RunProgress
 
 
-def evaluate_weights(
+def calibrate_and_evaluate(
     run: RunContext, frozen: FrozenPart | None
-) -> dict[str, SplitScore]:
-    """Evaluates the weights in the model, and keeps codes and filters.
+) -> tuple[dict[str, SplitScore], Calibrated]:
+    """Calibrates and evaluates the model, and keeps codes and filters.
 
     Args:
-        run: With the chosen weights in the model.
+        run: With the chosen weights in the model, as they were trained.
         frozen: Of the phase that they come from, or None.
 
     Returns:
-        `val`, and `test` where the config says so -> its figures.
+        `val`, and `test` where the config says so -> its figures; and what the
+        model is divided by.
     """
+    calibrated = calibrate_weights(run, frozen)
     splits = {VALIDATION: "validation"}
     if run.config.evaluation.test_at_end and "test" in run.dataset.splits:
         splits[TEST] = "test"
+    compute_logits = {
+        "validation": lambda: calibrated.logits,
+        "test": lambda: run.compute_logits("test", frozen),
+    }
     scores = {}
     for prefix, split in splits.items():
         metrics = evaluate_split(
             run.directory,
             split,
             run.dataset.splits[split],
-            functools.partial(compute_logits, run, split, frozen),
+            compute_logits[split],
             loss=run.classifier.head.loss,
             class_names=run.dataset.class_names,
             bootstrap_samples=run.config.evaluation.bootstrap_samples,
             calibration_bins=run.config.evaluation.calibration_bins,
             command="train",
+            calibration=calibrated.calibration,
         )
         write_mistake_maps(
             run.directory,
@@ -63,11 +68,9 @@ def evaluate_weights(
             loss=run.classifier.head.loss,
             class_names=run.dataset.class_names,
         )
-        scores[prefix] = SplitScore(
-            metrics[run.metric], metrics["loss"], metrics["num_examples"]
-        )
+        scores[prefix] = SplitScore.from_dict(metrics, run.metric)
     write_filters(run)
-    return scores
+    return scores, calibrated
 
 
 def frozen_as_trained(
@@ -91,26 +94,6 @@ def frozen_as_trained(
     return frozen if frozen and frozen.is_exact else None
 
 
-def compute_logits(
-    run: RunContext, split: str, frozen: FrozenPart | None
-) -> np.ndarray:
-    """Returns a split's logits; the validation codes of the pass are kept.
-
-    Args:
-        run: With the chosen weights in the model.
-        split: Its name.
-        frozen: Of the phase that they come from, or None.
-
-    Returns:
-        float32 [N, C].
-    """
-    if split != "validation":
-        return run.compute_logits(split, frozen)
-    codes, logits = run.compute_codes_and_logits(split, frozen)
-    write_codes(run, codes)
-    return logits
-
-
 def read_finished(directory: Path) -> dict[str, Any]:
     """Returns what `result.json` of a finished run holds, as it was written.
 
@@ -122,14 +105,18 @@ def read_finished(directory: Path) -> dict[str, Any]:
 
 
 def write_result(
-    run: RunContext, progress: RunProgress, scores: Mapping[str, SplitScore]
+    run: RunContext,
+    progress: RunProgress,
+    scores: Mapping[str, SplitScore],
+    calibrated: Calibrated,
 ) -> RunResult:
     """Writes the diagnosis, and `result.json`, the last file.
 
     Args:
         run: That is over.
         progress: After its last phase.
-        scores: From `evaluate_weights`.
+        scores: From `calibrate_and_evaluate`.
+        calibrated: Likewise.
     """
     kept = progress.kept
     assert kept is not None
@@ -153,6 +140,7 @@ def write_result(
         },
         best_phase=kept.phase,
         best_epoch=kept.best.epoch,
+        calibration=calibrated.calibration,
         phases=tuple(
             _record(outcome, is_kept=outcome is kept)
             for outcome in progress.outcomes

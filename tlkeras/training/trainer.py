@@ -23,7 +23,7 @@ from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.outcome import (
-    evaluate_weights,
+    calibrate_and_evaluate,
     frozen_as_trained,
     read_finished,
     write_result,
@@ -105,10 +105,10 @@ def _run(
         load_kept(run, state)
         if not remaining:
             state.frozen = frozen_as_trained(run, state.progress)
+        scores, calibrated = calibrate_and_evaluate(run, state.frozen)
         save_model(run)
-        scores = evaluate_weights(run, state.frozen)
         commit(run, state)  # counts the time up to here
-        return write_result(run, state.progress, scores).as_dict()
+        return write_result(run, state.progress, scores, calibrated).as_dict()
     finally:
         console.stop()
         logging.getLogger("tlkeras").removeHandler(handler)

@@ -15,7 +15,12 @@ from tlkeras.callbacks.validation import Validation
 from tlkeras.data.parallel import lent
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.linear.head_specs import HeadData, TrainedHead
-from tlkeras.models.heads import HEADS, build_head, split_model_section
+from tlkeras.models.heads import (
+    HEADS,
+    LOGITS,
+    build_head,
+    split_model_section,
+)
 from tlkeras.models.inference import run_batches
 from tlkeras.models.layer_groups import HEAD
 from tlkeras.optim.multi_optimizer import build_group_optimizer
@@ -106,7 +111,7 @@ class _Course(keras.callbacks.Callback):
 
         best = self.trained.epoch
         if not best or score(row) > score(history[best - 1]):
-            kernel, bias = self.model.get_layer("logits").get_weights()
+            kernel, bias = self.model.get_layer(LOGITS).get_weights()
             self.trained = dataclasses.replace(
                 self.trained, kernel=kernel, bias=bias, epoch=len(history)
             )
@@ -152,7 +157,7 @@ def train_lone_head(
     validation = Validation(evaluate, guard)
     course = _Course(validation, is_over)
     course.metric = primary_metric(kind.multi_label)
-    course.trained = TrainedHead(*network.get_layer("logits").get_weights())
+    course.trained = TrainedHead(*network.get_layer(LOGITS).get_weights())
     with lent(_rows(data, batches)) as rows:
         network.fit(
             rows,
