@@ -8,7 +8,7 @@ from tlkeras.studies.probe_columns import COPIES
 from tlkeras.tables import lookup
 
 COLORS = {"softmax": "#4c8bf5", "svm": "#f5803e", "logistic": "#4c8bf5"}
-STYLES = {"": "-", "dropout": "--", "copies": ":"}
+VARIANT_LINES = {"": "-", "dropout": "--", "copies": ":"}
 
 
 def plot_probe(result: dict[str, Any], path: Path) -> None:
@@ -31,7 +31,7 @@ def plot_probe(result: dict[str, Any], path: Path) -> None:
         kind, _, variant = name.partition("+")
         color = lookup(COLORS, kind, what="column")
         values = [row[name]["accuracy"] for row in rows]
-        style = lookup(STYLES, variant, what="variant of a column")
+        style = lookup(VARIANT_LINES, variant, what="variant of a column")
         copies = f", {result['augmented_copies']} copies"
         label = name.replace(COPIES, copies)
         axes.plot(
