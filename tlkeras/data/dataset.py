@@ -141,7 +141,7 @@ class Split:
             tuple(self.groups[row] for row in chosen if self.groups),
         )
 
-    def shuffle(self, seed: int) -> "Split":
+    def shuffle(self, seed: int = 0) -> "Split":
         """Returns the images in an order drawn at random.
 
         Folders list them class by class.

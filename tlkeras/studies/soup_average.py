@@ -28,7 +28,7 @@ def pour(members: Sequence[Member], soup: Run, dataset: Dataset) -> Run:
     load_average(
         soup.model,
         [member.trained for member in members],
-        soup.batches(dataset.splits["train"].shuffle(soup.config.seed)),
+        soup.batches(dataset.splits["train"].shuffle()),
     )
     if not soup.config.evaluation.calibrate:
         return _with_calibration(soup, None)

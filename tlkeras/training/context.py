@@ -94,12 +94,13 @@ class RunContext:
     def shuffled_images(self) -> "ImageBatches":
         """Returns the training images, so that each batch is a sample of all.
 
-        For statistics of a batch: in order, a batch would be of one class.
+        For statistics of a batch: in order, a batch would be of one class. The
+        order is the same for every seed of a run, and so are the statistics.
         """
         from tlkeras.data.pipeline import ImageBatches  # brings TensorFlow
 
         return ImageBatches(
-            self.dataset.splits["train"].shuffle(self.config.seed),
+            self.dataset.splits["train"].shuffle(),
             self.size,
             batch_size=self.config.evaluation.batch_size,
             num_workers=self.num_workers,
