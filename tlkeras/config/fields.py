@@ -10,6 +10,7 @@ against each other.
 import functools
 from typing import Any
 
+from tlkeras.config.auto_epochs import AUTO, check_epochs
 from tlkeras.config.conditions import (
     AUGMENTS,
     HAS_MOMENTUM,
@@ -181,7 +182,13 @@ ROWS = (
     Field("phases.phase_order", check=check_words),
     _phase("method", choices=("auto", "solve", "fit"), method=""),
     # Trials decide about it themselves.
-    _phase("epochs", limits=NOT_NEGATIVE, search=NEVER),
+    _phase(
+        "epochs",
+        limits=NOT_NEGATIVE,
+        word=AUTO,
+        search=NEVER,
+        check=check_epochs,
+    ),
     _phase("trainable_from", method=""),
     _phase("batch_norm", choices=("frozen", "adapt", "train"), method=""),
     _phase("augment", method=""),
@@ -328,6 +335,7 @@ ROWS = (
     Field("runtime.deterministic"),
     Field("runtime.num_workers", limits=(1, 1024, True)),
     Field("runtime.tensorboard"),
+    Field("runtime.max_seconds", limits=(0, 1e9, True)),
 )
 FIELDS = {row.name: row for row in ROWS}
 UNKNOWN = Field("")

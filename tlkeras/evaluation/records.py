@@ -74,11 +74,13 @@ class PhaseDetails:
         l2: Chosen strength of a solved phase.
         tried: (strength, score) of each that was tried.
         layer_groups: Of a fitted phase.
+        epochs: For which it was to train, whatever ended it before.
     """
 
     l2: float | None = None
     tried: tuple[tuple[float, float], ...] | None = None
     layer_groups: tuple[GroupRow, ...] | None = None
+    epochs: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON, without what is None."""
@@ -91,6 +93,8 @@ class PhaseDetails:
             values["layer_groups"] = [
                 dataclasses.asdict(row) for row in self.layer_groups
             ]
+        if self.epochs is not None:
+            values["epochs"] = self.epochs
         return values
 
     @classmethod
@@ -103,6 +107,7 @@ class PhaseDetails:
             None
             if groups is None
             else tuple(_known(GroupRow, row) for row in groups),
+            values.get("epochs"),
         )
 
 

@@ -28,10 +28,13 @@ from tlkeras.training.outcome import (
     read_finished,
     write_result,
 )
+from tlkeras.training.phase_plan import PhasePlan
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
+from tlkeras.training.run_clock import closing_seconds, time_for
 from tlkeras.training.solve import run_solve_phase
 from tlkeras.training.start import GivenData, open_run, start_run
+from tlkeras.training.time_plan import TooLittleTimeError, refuse
 
 
 @dataclasses.dataclass
@@ -44,12 +47,26 @@ class RunState:
         frozen: Frozen part of the phase whose weights the model has, if that
             phase ran in this process.
         counted_until: Clock up to which `progress.total_seconds` counts.
+        prepared: Seconds of this process before its first phase; None until
+            then.
+        begun: Clock when this process began to work for the run.
     """
 
     progress: RunProgress = dataclasses.field(default_factory=RunProgress)
     slots: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     frozen: FrozenPart | None = None
     counted_until: float = dataclasses.field(default_factory=time.perf_counter)
+    prepared: float | None = None
+    begun: float = dataclasses.field(default_factory=time.perf_counter)
+
+    def spent(self) -> float:
+        """Returns the seconds of all processes that worked on the run."""
+        return (
+            self.progress.starting_seconds
+            + self.progress.total_seconds
+            + time.perf_counter()
+            - self.counted_until
+        )
 
 
 def train_and_evaluate(
@@ -58,6 +75,7 @@ def train_and_evaluate(
     *,
     console: Console | None = None,
     dataset: GivenData = None,
+    begun: float | None = None,
 ) -> dict[str, Any]:
     """Trains a classifier as a config says, or goes on where a run stopped.
 
@@ -68,20 +86,23 @@ def train_and_evaluate(
         console: For progress; None is quiet.
         dataset: In place of what `data.source` holds, for studies that divide
             the images themselves; the same one each time.
+        begun: `time.perf_counter()` from which `runtime.max_seconds` counts;
+            None = now.
 
     Returns:
         What `result.json` holds: see the README for its keys.
 
     Raises:
         InputError: For unusable input, data or a directory of another config or
-            process.
+            process, or too short a `runtime.max_seconds`.
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
+    begun = time.perf_counter() if begun is None else begun
     with open_run(config, directory) as (config, directory):
         if (directory / workdir.RESULT).exists():
             return read_finished(directory)
-        return _run(config, directory, console, dataset)
+        return _run(config, directory, console, dataset, begun)
 
 
 def _run(
@@ -89,6 +110,7 @@ def _run(
     directory: Path,
     console: Console,
     dataset: GivenData,
+    begun: float,
 ) -> dict[str, Any]:
     """Trains in a directory that is this process' own."""
     for folder in (directory, directory / workdir.CHECKPOINTS):
@@ -97,6 +119,7 @@ def _run(
     try:
         run = start_run(config, directory, console, dataset)
         state = restore(run)
+        count_from(state, begun)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
         run_first_checks(run, state.progress)
         remaining = remaining_phases(run, state)
@@ -131,16 +154,34 @@ def restore(run: RunContext) -> RunState:
     return state
 
 
+def count_from(state: RunState, begun: float) -> None:
+    """Counts what came before the restored state as time of the run."""
+    state.begun = begun
+    starting = state.progress.starting_seconds + state.counted_until - begun
+    state.progress = dataclasses.replace(
+        state.progress, starting_seconds=starting
+    )
+
+
 def remaining_phases(run: RunContext, state: RunState) -> list[ResolvedPhase]:
-    """Returns the phases that are not finished yet."""
+    """Returns the phases that are neither finished yet nor left out."""
     done = {outcome.phase for outcome in state.progress.outcomes}
+    done |= {n for n, plan in state.progress.plans.items() if not plan.epochs}
     return [phase for phase in run.phases if phase.name not in done]
 
 
 def run_phase(phase: ResolvedPhase, run: RunContext, state: RunState) -> None:
-    """Runs one phase, decides whether its weights stay, and commits that."""
+    """Runs one phase, decides whether its weights stay, and commits that.
+
+    Raises:
+        InputError: If there is no time for it, and no phase before it.
+    """
     state.frozen = None
-    result = _train(phase, run, state)
+    try:
+        result = _train(phase, run, state)
+    except TooLittleTimeError as error:
+        leave_out(phase, run, state, error)
+        return
     outcome = decide(result.outcome, state.progress.kept, run)
     if outcome.kept:
         state.frozen = result.frozen
@@ -156,8 +197,12 @@ def _train(
     phase: ResolvedPhase, run: RunContext, state: RunState
 ) -> PhaseResult:
     """Solves or fits a phase; one that is fitted commits as it goes."""
+    if state.prepared is None:
+        state.prepared = time.perf_counter() - state.begun
+    later = [p for p in remaining_phases(run, state) if p.name != phase.name]
+    left = time_for(phase, later, run, state.spent, state.prepared)
     if phase.method == "solve":
-        return run_solve_phase(phase, run)
+        return run_solve_phase(phase, run, left)
 
     def commit_phase(
         current: PhaseProgress, optimizer: keras.optimizers.Optimizer
@@ -166,7 +211,36 @@ def _train(
         commit(run, state, optimizer)
 
     begun = state.progress.of_phase(phase.name)
-    return run_fit_phase(phase, run, begun, state.slots, commit_phase)
+    return run_fit_phase(phase, run, begun, state.slots, commit_phase, left)
+
+
+def leave_out(
+    phase: ResolvedPhase,
+    run: RunContext,
+    state: RunState,
+    error: TooLittleTimeError,
+) -> None:
+    """Goes on without a phase, with the weights before it.
+
+    Raises:
+        InputError: If there are none: the run would end with nothing.
+    """
+    if state.progress.kept is None:
+        raise refuse(
+            error,
+            budget=run.config.runtime.max_seconds,
+            spent=state.spent(),
+            closing=closing_seconds(state.prepared or 0.0),
+        ) from None
+    run.console.line(
+        f"{phase.name} is left out: an epoch takes {error.needed:.1f} s, and "
+        f"{run.config.runtime.max_seconds:g} s are over before it ends"
+    )
+    plan = PhasePlan(0, phase.cutoff)
+    state.progress = state.progress.without(phase.name, plan)
+    load_kept(run, state)
+    state.frozen = frozen_as_trained(run, state.progress)
+    commit(run, state)
 
 
 def commit(
