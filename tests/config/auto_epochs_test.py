@@ -51,7 +51,7 @@ def test_auto_goes_on_with_the_epochs_of_an_earlier_version(tmp_path):
     assert config.phases.fine_tune.epochs == 12
     open_run_directory(tmp_path, config)  # is the same run
     other = follow_run(make(fine_tune=7), tmp_path)
-    with pytest.raises(InputError, match=r"epochs was 12 and is now 7"):
+    with pytest.raises(InputError, match=r"epochs was 12 and is 7"):
         open_run_directory(tmp_path, other)
 
 

@@ -2,6 +2,7 @@ import dataclasses
 import math
 
 import pytest
+
 from tlkeras.training.time_plan import (
     FEWEST_EPOCHS,
     Pace,
@@ -55,7 +56,7 @@ def test_where_no_cutoff_gives_more_the_own_one_stays():
     assert choose_higher(PACE, 11.0, 12, COSTS, 9.0) is None
     assert choose_higher(PACE, 11.0, 12, {}, 0.0) is None
     # None fits here, one there.
-    assert choose_higher(PACE, 4.9, 12, COSTS, 1.0) == 90
+    assert choose_higher(PACE, 4.9, 12, COSTS, 1.0) == 50
 
 
 def test_phases_share_the_time_by_their_epochs():

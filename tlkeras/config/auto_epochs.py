@@ -16,7 +16,7 @@ AUTO = "auto"
 BEFORE = {"linear_probe": 20, "fine_tune": 12}
 
 
-def check_epochs(name: str, value: Any) -> None:
+def are_epochs(name: str, value: Any) -> None:
     """Refuses what is neither a whole number nor `auto`."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     if not is_whole and value != AUTO:

@@ -10,7 +10,7 @@ against each other.
 import functools
 from typing import Any
 
-from tlkeras.config.auto_epochs import AUTO, check_epochs
+from tlkeras.config.auto_epochs import AUTO, are_epochs
 from tlkeras.config.conditions import (
     AUGMENTS,
     HAS_MOMENTUM,
@@ -183,11 +183,7 @@ ROWS = (
     _phase("method", choices=("auto", "solve", "fit"), method=""),
     # Trials decide about it themselves.
     _phase(
-        "epochs",
-        limits=NOT_NEGATIVE,
-        word=AUTO,
-        search=NEVER,
-        check=check_epochs,
+        "epochs", limits=NOT_NEGATIVE, word=AUTO, search=NEVER, check=are_epochs
     ),
     _phase("trainable_from", method=""),
     _phase("batch_norm", choices=("frozen", "adapt", "train"), method=""),
