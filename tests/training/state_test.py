@@ -128,6 +128,7 @@ def test_the_record_keeps_its_keys_side_by_side():
         "timings",
         "total_seconds",
         "starting_seconds",
+        "prepared_seconds",
         "conditions",
     ]
 

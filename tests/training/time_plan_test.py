@@ -1,8 +1,10 @@
 import dataclasses
 import math
+from types import SimpleNamespace
 
 import pytest
 
+from tlkeras.training.run_clock import require_trial
 from tlkeras.training.time_plan import (
     FEWEST_EPOCHS,
     Pace,
@@ -76,3 +78,13 @@ def test_the_sentence_says_how_long_an_epoch_takes_and_what_would_do():
     assert "runtime.max_seconds=5 is below what one epoch takes" in text
     assert "'fine_tune' needs 12.3 s" in text
     assert "at least 41: raise --config.runtime.max_seconds" in text
+
+
+def test_a_phase_is_not_even_timed_where_that_would_take_the_time():
+    phase = SimpleNamespace(name="fine_tune")
+    require_trial(phase, TimeLeft(lambda: 0.0, until=11.0), prepared=10.0)
+    require_trial(phase, TimeLeft(lambda: 9e9), prepared=10.0)
+    with pytest.raises(TooLittleTimeError) as told:
+        require_trial(phase, TimeLeft(lambda: 8.0, until=11.0), prepared=10.0)
+    assert told.value.phase == "fine_tune"
+    assert told.value.needed > 3.0

@@ -91,7 +91,7 @@ def _fit_to_time(
     pace = measure_pace(setup, run)
     higher = choose_higher(
         pace,
-        left.seconds() - _search_seconds(phase, pace) - pace.first_step,
+        left.seconds() - _reserved(setup, run, phase, pace) - pace.first_step,
         phase.epochs,
         _costs_above(phase, run, frozen),
         trial=2 * pace.first_step + MEASURED_STEPS * pace.step,
@@ -106,7 +106,7 @@ def _fit_to_time(
         frozen = freeze_for(phase, run, left, adapt=False)  # it is adapted
         setup = _set_up_any_rate(phase, run, frozen, begun, slots)
         pace = measure_pace(setup, run)
-    seconds = left.seconds() - _search_seconds(phase, pace)
+    seconds = left.seconds() - _reserved(setup, run, phase, pace)
     epochs = pace.epochs_within(seconds, phase.epochs)
     if epochs < phase.epochs:
         # The schedule is compiled with its length: once more.
@@ -143,11 +143,25 @@ def _set_up_any_rate(
     return set_up_fit(phase, run, frozen, begun, slots)
 
 
-def _search_seconds(phase: ResolvedPhase, pace: Pace) -> float:
-    """Returns what finding the learning rate will take."""
-    if phase.learning_rate != AUTO:
-        return 0.0
-    return 2 * (NUM_STEPS * pace.step + pace.first_step)
+def _reserved(
+    setup: FitSetup, run: RunContext, phase: ResolvedPhase, pace: Pace
+) -> float:
+    """Returns what a phase takes beside its epochs.
+
+    That is finding its learning rate, and the last looks at the splits, which
+    grow with their images.
+    """
+    seconds, splits = 0.0, run.dataset.splits
+    if phase.learning_rate == AUTO:
+        seconds += 2 * (NUM_STEPS * pace.step + pace.first_step)
+    seconds += pace.validation
+    if run.config.evaluation.test_at_end and "test" in splits:
+        test = splits["test"]
+        seconds += pace.validation * len(test) / len(splits["validation"])
+        if setup.frozen:
+            prefix = setup.frozen.prefix
+            seconds += prefix.expected_seconds(test, prefix.plain)
+    return seconds
 
 
 def _costs_above(
@@ -176,7 +190,7 @@ def _costs_above(
 
 
 def _tell(phase: ResolvedPhase, run: RunContext, pace: Pace) -> None:
-    seconds = pace.first_step + phase.epochs * pace.epoch
+    seconds = phase.epochs * pace.epoch
     run.console.line(
         f"{phase.name}: {phase.epochs} epochs of {pace.steps} steps; a step "
         f"takes {pace.step:.3f} s, validation {pace.validation:.1f} s: about "

@@ -90,6 +90,7 @@ class RunProgress:
         timings: `seconds/...` entries that are complete.
         total_seconds: Wall time of all processes that worked on the run.
         starting_seconds: Of them too, before that: imports, data, network.
+        prepared_seconds: Of one process: imports and first checks.
     """
 
     outcomes: tuple[PhaseOutcome, ...] = ()
@@ -101,6 +102,7 @@ class RunProgress:
     timings: Mapping[str, float] = dataclasses.field(default_factory=dict)
     total_seconds: float = 0.0
     starting_seconds: float = 0.0
+    prepared_seconds: float = 0.0
 
     @property
     def kept(self) -> PhaseOutcome | None:
@@ -196,6 +198,7 @@ class RunProgress:
                 "timings": dict(self.timings),
                 "total_seconds": self.total_seconds,
                 "starting_seconds": self.starting_seconds,
+                "prepared_seconds": self.prepared_seconds,
                 "conditions": dict(conditions),
             }
         )
@@ -222,6 +225,7 @@ class RunProgress:
             timings=values["timings"],
             total_seconds=values["total_seconds"],
             starting_seconds=values.get("starting_seconds", 0.0),
+            prepared_seconds=values.get("prepared_seconds", 0.0),
         )
         return progress, values["conditions"]
 

@@ -4,21 +4,42 @@ from collections.abc import Callable, Sequence
 
 from tlkeras.training.context import RunContext
 from tlkeras.training.phases import ResolvedPhase
-from tlkeras.training.time_plan import TimeLeft, share
+from tlkeras.training.time_plan import TimeLeft, TooLittleTimeError, share
 
-# Of compiling the chosen network once more, evaluation, and the report: a
-# multiple of what preparing the run took, which is compiling and importing too
-# (docs/measurements.md).
+# What follows the last phase compiles, imports and draws: about as much as
+# imports and first checks did, on any machine (docs/measurements.md).
 CLOSING_SHARE = 1.0
+TRIAL_SHARE = 1.0  # the same of compiling a phase and timing it
 
 
 def closing_seconds(prepared: float) -> float:
     """Returns the seconds that are kept for what follows the last phase.
 
+    That is comparing, saving, diagnosing and the report; looking at the splits
+    is counted where a phase is planned, since it grows with their images.
+
     Args:
-        prepared: Seconds from the begin of a process to its first phase.
+        prepared: Seconds of imports and first checks in this process.
     """
     return CLOSING_SHARE * prepared
+
+
+def require_trial(
+    phase: ResolvedPhase, left: TimeLeft, prepared: float
+) -> None:
+    """Makes sure that there is time to find out how fast a phase is.
+
+    Args:
+        phase: About to be compiled and timed.
+        left: Its time.
+        prepared: As for `closing_seconds`.
+
+    Raises:
+        TooLittleTimeError: If there is not.
+    """
+    needed = TRIAL_SHARE * prepared
+    if left.seconds() < needed:
+        raise TooLittleTimeError(phase.name, needed)
 
 
 def time_for(

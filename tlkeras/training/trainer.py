@@ -31,7 +31,7 @@ from tlkeras.training.outcome import (
 from tlkeras.training.phase_plan import PhasePlan
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
-from tlkeras.training.run_clock import closing_seconds, time_for
+from tlkeras.training.run_clock import closing_seconds, require_trial, time_for
 from tlkeras.training.solve import run_solve_phase
 from tlkeras.training.start import GivenData, open_run, start_run
 from tlkeras.training.time_plan import TooLittleTimeError, refuse
@@ -47,17 +47,12 @@ class RunState:
         frozen: Frozen part of the phase whose weights the model has, if that
             phase ran in this process.
         counted_until: Clock up to which `progress.total_seconds` counts.
-        prepared: Seconds of this process before its first phase; None until
-            then.
-        begun: Clock when this process began to work for the run.
     """
 
     progress: RunProgress = dataclasses.field(default_factory=RunProgress)
     slots: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     frozen: FrozenPart | None = None
     counted_until: float = dataclasses.field(default_factory=time.perf_counter)
-    prepared: float | None = None
-    begun: float = dataclasses.field(default_factory=time.perf_counter)
 
     def spent(self) -> float:
         """Returns the seconds of all processes that worked on the run."""
@@ -113,15 +108,16 @@ def _run(
     begun: float,
 ) -> dict[str, Any]:
     """Trains in a directory that is this process' own."""
+    opened = time.perf_counter()
     for folder in (directory, directory / workdir.CHECKPOINTS):
         workdir.remove_leftovers(folder)
     handler = log_to_file(directory / workdir.LOG)
     try:
         run = start_run(config, directory, console, dataset)
         state = restore(run)
-        count_from(state, begun)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
         run_first_checks(run, state.progress)
+        count_start(state, begun, opened)
         remaining = remaining_phases(run, state)
         for phase in remaining:
             run_phase(phase, run, state)
@@ -154,12 +150,25 @@ def restore(run: RunContext) -> RunState:
     return state
 
 
-def count_from(state: RunState, begun: float) -> None:
-    """Counts what came before the restored state as time of the run."""
-    state.begun = begun
-    starting = state.progress.starting_seconds + state.counted_until - begun
+def count_start(state: RunState, begun: float, opened: float) -> None:
+    """Counts what this process did before its first phase.
+
+    Args:
+        state: Just restored and checked.
+        begun: Clock when the process began to work for the run.
+        opened: The same after its imports.
+    """
+    progress = state.progress
+    checking = time.perf_counter() - state.counted_until
     state.progress = dataclasses.replace(
-        state.progress, starting_seconds=starting
+        progress,
+        starting_seconds=progress.starting_seconds
+        + state.counted_until
+        - begun,
+        # A run that goes on is not checked again.
+        prepared_seconds=max(
+            progress.prepared_seconds, opened - begun + checking
+        ),
     )
 
 
@@ -197,10 +206,9 @@ def _train(
     phase: ResolvedPhase, run: RunContext, state: RunState
 ) -> PhaseResult:
     """Solves or fits a phase; one that is fitted commits as it goes."""
-    if state.prepared is None:
-        state.prepared = time.perf_counter() - state.begun
     later = [p for p in remaining_phases(run, state) if p.name != phase.name]
-    left = time_for(phase, later, run, state.spent, state.prepared)
+    prepared = state.progress.prepared_seconds
+    left = time_for(phase, later, run, state.spent, prepared)
     if phase.method == "solve":
         return run_solve_phase(phase, run, left)
 
@@ -211,6 +219,8 @@ def _train(
         commit(run, state, optimizer)
 
     begun = state.progress.of_phase(phase.name)
+    if state.progress.kept and not begun.has_begun:
+        require_trial(phase, left, prepared)
     return run_fit_phase(phase, run, begun, state.slots, commit_phase, left)
 
 
@@ -230,11 +240,11 @@ def leave_out(
             error,
             budget=run.config.runtime.max_seconds,
             spent=state.spent(),
-            closing=closing_seconds(state.prepared or 0.0),
+            closing=closing_seconds(state.progress.prepared_seconds),
         ) from None
     run.console.line(
-        f"{phase.name} is left out: an epoch takes {error.needed:.1f} s, and "
-        f"{run.config.runtime.max_seconds:g} s are over before it ends"
+        f"{phase.name} is left out: it takes {error.needed:.1f} s at least, "
+        f"and {run.config.runtime.max_seconds:g} s would be over before its end"
     )
     plan = PhasePlan(0, phase.cutoff)
     state.progress = state.progress.without(phase.name, plan)
