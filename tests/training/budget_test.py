@@ -44,7 +44,7 @@ def slow(monkeypatch, *epochs):
     asked = list(epochs)
 
     def measure(setup, run):
-        return Pace(0.0, 0.0, asked.pop(0), 0.0, steps=3)
+        return Pace(0.0, 0.0, 0.0, asked.pop(0), steps=3)
 
     monkeypatch.setattr(fit_plan, "measure_pace", measure)
     return asked
