@@ -1,7 +1,6 @@
 """`runtime.max_seconds`: the plan, its record, and what is left out."""
 
 import pytest
-from tlkeras.training.time_plan import Pace
 
 from tlkeras import workdir
 from tlkeras.config import config_hash, default_workdir, get_config, validate
@@ -11,6 +10,7 @@ from tlkeras.evaluation.records import read_result
 from tlkeras.models.graph import layer_stages
 from tlkeras.training import fit_plan, solve
 from tlkeras.training.state import Checkpoints
+from tlkeras.training.time_plan import Pace
 from tlkeras.training.trainer import train_and_evaluate
 
 LONG = 100_000.0  # seconds, so that the test's own do not count

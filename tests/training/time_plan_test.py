@@ -82,9 +82,9 @@ def test_the_sentence_says_how_long_an_epoch_takes_and_what_would_do():
 
 def test_a_phase_is_not_even_timed_where_that_would_take_the_time():
     phase = SimpleNamespace(name="fine_tune")
-    require_trial(phase, TimeLeft(lambda: 0.0, until=11.0), prepared=10.0)
+    require_trial(phase, TimeLeft(lambda: 0.0, until=99.0), prepared=10.0)
     require_trial(phase, TimeLeft(lambda: 9e9), prepared=10.0)
     with pytest.raises(TooLittleTimeError) as told:
-        require_trial(phase, TimeLeft(lambda: 8.0, until=11.0), prepared=10.0)
+        require_trial(phase, TimeLeft(lambda: 96.0, until=99.0), prepared=10.0)
     assert told.value.phase == "fine_tune"
     assert told.value.needed > 3.0

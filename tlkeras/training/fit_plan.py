@@ -14,7 +14,7 @@ from tlkeras.training.fit_setup import FitSetup, freeze_for, set_up_fit
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.learning_rates import AUTO
 from tlkeras.training.lr_finder import LOWEST_RATE, NUM_STEPS, find_rate_once
-from tlkeras.training.pace import MEASURED_STEPS, measure_pace
+from tlkeras.training.pace import MEASURED_STEPS, measure_pace, time_last_looks
 from tlkeras.training.phase_plan import planned
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress
@@ -91,7 +91,7 @@ def _fit_to_time(
     pace = measure_pace(setup, run)
     higher = choose_higher(
         pace,
-        left.seconds() - _reserved(setup, run, phase, pace) - pace.first_step,
+        left.seconds() - _reserved(run, phase, pace) - pace.first_step,
         phase.epochs,
         _costs_above(phase, run, frozen),
         trial=2 * pace.first_step + MEASURED_STEPS * pace.step,
@@ -106,7 +106,7 @@ def _fit_to_time(
         frozen = freeze_for(phase, run, left, adapt=False)  # it is adapted
         setup = _set_up_any_rate(phase, run, frozen, begun, slots)
         pace = measure_pace(setup, run)
-    seconds = left.seconds() - _reserved(setup, run, phase, pace)
+    seconds = left.seconds() - _reserved(run, phase, pace)
     epochs = pace.epochs_within(seconds, phase.epochs)
     if epochs < phase.epochs:
         # The schedule is compiled with its length: once more.
@@ -143,24 +143,14 @@ def _set_up_any_rate(
     return set_up_fit(phase, run, frozen, begun, slots)
 
 
-def _reserved(
-    setup: FitSetup, run: RunContext, phase: ResolvedPhase, pace: Pace
-) -> float:
+def _reserved(run: RunContext, phase: ResolvedPhase, pace: Pace) -> float:
     """Returns what a phase takes beside its epochs.
 
-    That is finding its learning rate, and the last looks at the splits, which
-    grow with their images.
+    That is finding its learning rate, and the last looks at the splits.
     """
-    seconds, splits = 0.0, run.dataset.splits
+    seconds = time_last_looks(run)
     if phase.learning_rate == AUTO:
         seconds += 2 * (NUM_STEPS * pace.step + pace.first_step)
-    seconds += pace.validation
-    if run.config.evaluation.test_at_end and "test" in splits:
-        test = splits["test"]
-        seconds += pace.validation * len(test) / len(splits["validation"])
-        if setup.frozen:
-            prefix = setup.frozen.prefix
-            seconds += prefix.expected_seconds(test, prefix.plain)
     return seconds
 
 

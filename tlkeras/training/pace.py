@@ -109,6 +109,24 @@ def _time_validation(setup: FitSetup, run: RunContext) -> float:
     return each * -(-len(run.dataset.splits["validation"]) // size)
 
 
+def time_last_looks(run: RunContext) -> float:
+    """Returns the seconds in which the run will look at its splits at its end.
+
+    The whole model may have to: where the phase's weights are not kept, its
+    frozen part serves no longer.
+    """
+    model = run.classifier.model
+    few = list(itertools.islice(run.images("validation"), 2))
+    run_batches(model, few[:1])  # compiles, if nothing has yet
+    begun = time.perf_counter()
+    run_batches(model, few[-1:])
+    each = (time.perf_counter() - begun) / len(few[-1])
+    count = len(run.dataset.splits["validation"])
+    if run.config.evaluation.test_at_end:
+        count += len(run.dataset.splits.get("test", ()))
+    return each * count
+
+
 def _time_commit(setup: FitSetup, run: RunContext) -> float:
     """Returns the seconds of writing a state, and new best weights."""
     begun = time.perf_counter()

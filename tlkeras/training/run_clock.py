@@ -8,8 +8,8 @@ from tlkeras.training.time_plan import TimeLeft, TooLittleTimeError, share
 
 # What follows the last phase compiles, imports and draws: about as much as
 # imports and first checks did, on any machine (docs/measurements.md).
-CLOSING_SHARE = 1.0
-TRIAL_SHARE = 1.0  # the same of compiling a phase and timing it
+CLOSING_SHARE = 1.2
+TRIAL_SHARE = 2.0  # the same of compiling a phase and timing it
 
 
 def closing_seconds(prepared: float) -> float:
