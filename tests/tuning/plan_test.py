@@ -90,7 +90,8 @@ def test_phases_after_the_searched_one_stay_where_they_are_asked_for():
     assert plan.mode == "codes"
     epochs = config.phases.fine_tune.epochs
     assert plan.config.phases.fine_tune.epochs == epochs
-    assert plan.trial_config({}, epochs=1).phases.fine_tune.epochs == epochs
+    trial = plan.resolved(1000).trial_config({}, epochs=1)
+    assert trial.phases.fine_tune.epochs == epochs
 
 
 def test_a_penalty_is_searched_where_it_has_an_effect():

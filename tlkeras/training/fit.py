@@ -17,8 +17,6 @@ from tlkeras.training.fit_callbacks import FitCallbacks
 from tlkeras.training.fit_plan import prepare_fit
 from tlkeras.training.fit_setup import FitSetup
 from tlkeras.training.frozen_part import FrozenPart, prove_stitched
-from tlkeras.training.learning_rates import AUTO
-from tlkeras.training.phase_plan import PhasePlan
 from tlkeras.training.phases import ResolvedPhase, format_groups
 from tlkeras.training.progress import BestWeights, PhaseOutcome, PhaseProgress
 from tlkeras.training.time_plan import TimeLeft
@@ -54,11 +52,11 @@ def run_fit_phase(
         TooLittleTimeError: If not one epoch fits into that.
     """
     started = time.perf_counter() - begun.seconds
-    is_searched = phase.learning_rate == AUTO
+    finds_rate = phase.finds_rate
     setup = prepare_fit(phase, run, begun, slots, left)
     phase, frozen, rows = setup.phase, setup.frozen, setup.rows
     is_over = _is_finished(phase, begun)
-    if is_searched:
+    if finds_rate:
         rate = float(phase.learning_rate)
         begun = dataclasses.replace(begun, learning_rate=rate)
     run.console.line(format_groups(rows))
@@ -67,7 +65,7 @@ def run_fit_phase(
             begun,
             has_begun=True,
             first_steps=setup.first_steps,
-            plan=PhasePlan(phase.epochs, phase.cutoff),
+            plan=setup.plan,
         )
         commit(begun, setup.optimizer)
 

@@ -12,7 +12,6 @@ from tlkeras.optim.multi_optimizer import Slots
 from tlkeras.training.context import RunContext
 from tlkeras.training.fit_setup import FitSetup, freeze_for, set_up_fit
 from tlkeras.training.frozen_part import FrozenPart
-from tlkeras.training.learning_rates import AUTO
 from tlkeras.training.lr_finder import LOWEST_RATE, NUM_STEPS, find_rate_once
 from tlkeras.training.pace import MEASURED_STEPS, measure_pace, time_last_looks
 from tlkeras.training.phase_plan import planned
@@ -72,7 +71,7 @@ def _with_rate(
     begun: PhaseProgress,
 ) -> ResolvedPhase:
     """Returns the phase with a number for its learning rate."""
-    if phase.learning_rate != AUTO:
+    if not phase.finds_rate:
         return phase
     rate = find_rate_once(phase, run, frozen, begun.learning_rate)
     return dataclasses.replace(phase, learning_rate=rate)
@@ -113,7 +112,7 @@ def _fit_to_time(
         epochs = pace.epochs_within(seconds - pace.first_step, phase.epochs)
     if not epochs:
         raise TooLittleTimeError(phase.name, pace.epoch + pace.first_step)
-    is_same = epochs == phase.epochs and phase.learning_rate != AUTO
+    is_same = epochs == phase.epochs and not phase.finds_rate
     wanted, phase = phase.epochs, dataclasses.replace(phase, epochs=epochs)
     if epochs < wanted:
         run.console.line(
@@ -138,7 +137,7 @@ def _set_up_any_rate(
     slots: Slots,
 ) -> FitSetup:
     """Returns a setup to measure: steps last as long at any rate."""
-    if phase.learning_rate == AUTO:
+    if phase.finds_rate:
         phase = dataclasses.replace(phase, learning_rate=LOWEST_RATE)
     return set_up_fit(phase, run, frozen, begun, slots)
 
@@ -149,7 +148,7 @@ def _reserved(run: RunContext, phase: ResolvedPhase, pace: Pace) -> float:
     That is finding its learning rate, and the last looks at the splits.
     """
     seconds = time_last_looks(run)
-    if phase.learning_rate == AUTO:
+    if phase.finds_rate:
         seconds += 2 * (NUM_STEPS * pace.step + pace.first_step)
     return seconds
 

@@ -15,6 +15,7 @@ from tlkeras.training.assembly import build_optimizer, compile_classifier
 from tlkeras.training.context import RunContext
 from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart
+from tlkeras.training.phase_plan import PhasePlan
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress
 from tlkeras.training.time_plan import TimeLeft, TooLittleTimeError
@@ -39,6 +40,11 @@ class FitSetup:
     optimizer: keras.optimizers.Optimizer
     rows: tuple[GroupRow, ...]
     first_steps: dict[str, int]
+
+    @property
+    def plan(self) -> PhasePlan:
+        """What holds after a restart."""
+        return PhasePlan(self.phase.epochs, self.phase.cutoff)
 
 
 def freeze_for(

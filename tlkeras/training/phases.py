@@ -69,6 +69,11 @@ class Phase:
     solve_num_strengths: int
     solver: str
 
+    @property
+    def finds_rate(self) -> bool:
+        """Whether its learning rate is a word, `auto`, and no number yet."""
+        return isinstance(self.learning_rate, str)
+
     def steps_per_epoch(self, num_images: int) -> int:
         """Returns the number of batches in which an epoch shows the images."""
         return steps_per_epoch(num_images, self.batch_size)
