@@ -53,6 +53,7 @@ def get_config(arguments: str = "seed=0") -> ConfigDict:
     config.model.weights = "letters"
     config.model.features_from = TAP
     config.model.pooling = "flatten"
+    config.phases.linear_probe.epochs = 20
     config.phases.fine_tune.epochs = 40
     config.phases.fine_tune.batch_size = 20
     config.phases.fine_tune.trainable_from = "all"

@@ -145,6 +145,7 @@ def make_small_config(photo_folder):
                 "model.image_size": 32,
                 "model.weights": "letters",
                 "model.features_from": "conv_pw_6_relu",
+                "phases.linear_probe.epochs": 20,
                 "phases.fine_tune.epochs": 2,
                 "phases.fine_tune.batch_size": 16,
                 "evaluation.bootstrap_samples": 200,

@@ -13,12 +13,14 @@ import importlib
 import json
 import os
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tlkeras.errors import InputError
 
+BEGUN = time.perf_counter()  # of a command: nearly when its process was
 ADDRESS_BYTES = 3 * 1024**3  # importing maps 2.5 GiB; with less it never ends
 # What Keras and TensorFlow import where it is installed, for features that no
 # command uses: two fifths of their import time.

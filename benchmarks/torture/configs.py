@@ -121,7 +121,7 @@ def _use_names(config: ConfigDict, folder: Path) -> None:
 
 
 def _use_phases(config: ConfigDict, folder: Path) -> None:
-    for phase in read_phases(config.phases):
+    for phase in read_phases(config.phases, 100):
         if phase.learning_rate != "auto":
             for name in phase.groups:
                 group_rate(phase, name)
@@ -129,7 +129,7 @@ def _use_phases(config: ConfigDict, folder: Path) -> None:
 
 
 def _use_optimizers(config: ConfigDict, folder: Path) -> None:
-    for phase in read_phases(config.phases):
+    for phase in read_phases(config.phases, 100):
         spec = group_spec(phase, "head", 1e-3, phase.steps_per_epoch(100))
         build_optimizer(spec, name="head", variables=[])
         if callable(spec.learning_rate):

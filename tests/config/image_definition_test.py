@@ -8,6 +8,7 @@ import pytest
 
 from tlkeras import workdir
 from tlkeras.config import get_config
+from tlkeras.config.auto_epochs import as_before
 from tlkeras.config.hashing import config_hash
 from tlkeras.config.run_directory import (
     follow_run,
@@ -77,7 +78,7 @@ def test_a_run_that_begins_has_the_newest_and_states_it(tmp_path):
     ("follow", "name"), [(follow_run, "run"), (follow_search, "search")]
 )
 def test_another_definition_than_the_directory_s_is_refused(follow, name):
-    config = get_config()
+    config = as_before(get_config())
     config.data.image_definition = 2
     with pytest.raises(InputError, match=r"image_definition=2, but .* 1; exp"):
         follow(config, RECORDED / name)

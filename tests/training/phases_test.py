@@ -17,12 +17,12 @@ def test_solving_is_refused_where_it_cannot_be_done(
     probe = small_config.phases.linear_probe
     probe.method = "solve"
     probe.augment = True
-    (phase, _) = read_phases(small_config.phases)
+    (phase, _) = read_phases(small_config.phases, 48)
     with pytest.raises(InputError, match="because the phase augments images"):
         resolve_method(phase, small_classifier)
     probe.augment = False
     probe.trainable_from = "stage5"
-    (phase, _) = read_phases(small_config.phases)
+    (phase, _) = read_phases(small_config.phases, 48)
     with pytest.raises(InputError, match="because the backbone trains from"):
         resolve_method(phase, small_classifier)
 
@@ -31,7 +31,7 @@ def test_a_resolved_phase_knows_its_method_and_its_cutoff(
     small_config, small_classifier
 ):
     small_config.phases.fine_tune.trainable_from = "stage5"
-    asked = read_phases(small_config.phases)
+    asked = read_phases(small_config.phases, 48)
     solved, fitted = resolve_phases(asked, small_classifier)
     backbone = small_classifier.backbone
     assert (solved.method, fitted.method) == ("solve", "fit")
@@ -55,5 +55,5 @@ def test_a_run_looks_for_each_cutoff_once(small_config, tmp_path, monkeypatch):
     small_config.phases.fine_tune.epochs = 1
     train_and_evaluate(small_config, tmp_path / "run")
     assert looked == [
-        phase.trainable_from for phase in read_phases(small_config.phases)
+        phase.trainable_from for phase in read_phases(small_config.phases, 48)
     ]

@@ -124,8 +124,11 @@ def test_the_record_keeps_its_keys_side_by_side():
         "callbacks",
         "first_steps",
         "learning_rates",
+        "plans",
         "timings",
         "total_seconds",
+        "starting_seconds",
+        "prepared_seconds",
         "conditions",
     ]
 

@@ -15,7 +15,7 @@ def test_heads_are_searched_on_codes_and_the_rest_in_full():
     assert (plan.mode, plan.phases) == ("codes", ("linear_probe",))
     assert plan.config.phases.linear_probe.method == "fit"
     assert plan.config.phases.fine_tune.epochs == 0
-    assert config.phases.fine_tune.epochs > 0
+    assert config.phases.fine_tune.epochs == "auto"
     upper = "phases.fine_tune.groups.upper.learning_rate_multiplier"
     plan = make_plan(config, {upper: "0.01:1"})
     assert (plan.mode, plan.phases) == ("full", ("fine_tune",))
@@ -37,7 +37,7 @@ def test_without_a_space_there_is_a_default_one_of_each_mode():
 
 
 def test_a_trial_trains_for_its_epochs_and_never_sees_the_test_split():
-    plan = make_plan(get_config(), L2)
+    plan = make_plan(get_config(), L2).resolved(1000)
     config = plan.trial_config(
         {"model.head_l2": 0.1, "tuner/epochs": 3}, epochs=3, seed=5
     )
@@ -46,7 +46,7 @@ def test_a_trial_trains_for_its_epochs_and_never_sees_the_test_split():
     assert config.seed == 5
     assert config.evaluation.test_at_end is False
     own = plan.trial_config({"model.head_l2": 0.1})
-    assert own.phases.linear_probe.epochs == plan.epochs == 20
+    assert own.phases.linear_probe.epochs == plan.epochs == 12
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,8 @@ def test_phases_after_the_searched_one_stay_where_they_are_asked_for():
     assert plan.mode == "codes"
     epochs = config.phases.fine_tune.epochs
     assert plan.config.phases.fine_tune.epochs == epochs
-    assert plan.trial_config({}, epochs=1).phases.fine_tune.epochs == epochs
+    trial = plan.resolved(1000).trial_config({}, epochs=1)
+    assert trial.phases.fine_tune.epochs == epochs
 
 
 def test_a_penalty_is_searched_where_it_has_an_effect():
@@ -113,8 +114,9 @@ def test_heads_with_other_metrics_are_not_compared(mode):
 def test_a_single_stage_trains_for_all_epochs(tmp_path):
     config = get_config()
     config.tuning.stages = 1
-    oracle = build_oracle(make_plan(config, L2), tmp_path)
-    assert oracle.stage_epochs == (20,)
+    plan = make_plan(config, L2).resolved(1000)
+    assert build_oracle(plan, tmp_path).stage_epochs == (12,)
     config.tuning.stages = 2
-    oracle = build_oracle(make_plan(config, L2), tmp_path / "two")
-    assert oracle.stage_epochs == (config.tuning.coarse_epochs, 20)
+    plan = make_plan(config, L2).resolved(1000)
+    oracle = build_oracle(plan, tmp_path / "two")
+    assert oracle.stage_epochs == (config.tuning.coarse_epochs, 12)

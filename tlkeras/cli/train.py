@@ -21,13 +21,14 @@ def main(arguments: list[str]) -> int:
     from tlkeras.console import Console
     from tlkeras.evaluation.records import RunResult
     from tlkeras.report.text import format_diagnosis, format_result
+    from tlkeras.startup import BEGUN
     from tlkeras.training.trainer import train_and_evaluate
 
     config = parsing.resolve_config()
     directory = Path(parsing.resolve_workdir(config))
     console = Console(quiet=parsing.FLAGS.quiet)
     result = RunResult.from_dict(
-        train_and_evaluate(config, directory, console=console)
+        train_and_evaluate(config, directory, console=console, begun=BEGUN)
     )
     if config.report.enabled:
         from tlkeras.report.page import write_report

@@ -112,7 +112,9 @@ def phase_section() -> ConfigDict:
     # solve: fit the linear head on codes exactly; fit: Keras training;
     # auto: solve where the head and the phase allow it.
     phase.method = "fit"
-    phase.epochs = 0  # 0 skips the phase
+    # 0 skips the phase; "auto" = as many steps as the number of images asks
+    # for (training/epoch_rule.py), the same in every trial of a search.
+    phase.epochs = FieldReference(0, field_type=object)
     # First layer that trains, with all after it: none | all | LAYER | stageN |
     # -20 (last layers with weights) | 0.3 (share of parameters).
     phase.trainable_from = "none"
@@ -221,9 +223,9 @@ def get_config() -> ConfigDict:
     config.phases.phase_order = ("linear_probe", "fine_tune")
     probe = phase_section()
     probe.method = "auto"
-    probe.epochs = 20
+    probe.epochs = "auto"
     fine_tune = phase_section()
-    fine_tune.epochs = 12
+    fine_tune.epochs = "auto"
     fine_tune.trainable_from = "stage3"
     fine_tune.learning_rate = 3e-3
     fine_tune.augment = True
@@ -274,5 +276,8 @@ def get_config() -> ConfigDict:
     config.runtime.deterministic = True  # exact resuming
     config.runtime.num_workers = placeholder(int)  # None = one per core
     config.runtime.tensorboard = True
+    # Of wall clock, from start to report; 0 = no limit. Epochs, and then the
+    # layers that train, are cut to fit it before each phase.
+    config.runtime.max_seconds = 0.0
     config.lock()
     return config

@@ -10,6 +10,7 @@ against each other.
 import functools
 from typing import Any
 
+from tlkeras.config.auto_epochs import AUTO, are_epochs
 from tlkeras.config.conditions import (
     AUGMENTS,
     HAS_MOMENTUM,
@@ -182,7 +183,9 @@ ROWS = (
     Field("phases.phase_order", check=check_words),
     _phase("method", choices=("auto", "solve", "fit"), method=""),
     # Trials decide about it themselves.
-    _phase("epochs", limits=NOT_NEGATIVE, search=NEVER),
+    _phase(
+        "epochs", limits=NOT_NEGATIVE, word=AUTO, search=NEVER, check=are_epochs
+    ),
     _phase("trainable_from", method=""),
     _phase("batch_norm", choices=("frozen", "adapt", "train"), method=""),
     _phase("augment", method=""),
@@ -330,6 +333,7 @@ ROWS = (
     Field("runtime.deterministic"),
     Field("runtime.num_workers", limits=(1, 1024, True)),
     Field("runtime.tensorboard"),
+    Field("runtime.max_seconds", limits=(0, 1e9, True)),
 )
 FIELDS = {row.name: row for row in ROWS}
 UNKNOWN = Field("")

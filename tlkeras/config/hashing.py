@@ -10,6 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.config.auto_epochs import as_before
 from tlkeras.errors import InputError, quote
 
 # Sections that change where or how a run is done, not what it computes.
@@ -40,6 +41,8 @@ def identity(config: ConfigDict) -> dict[str, Any]:
     values = json.loads(config.to_json_best_effort())
     for section in NOT_IDENTITY:
         values.pop(section, None)
+    if config.runtime.max_seconds:  # decides how long phases train
+        values["runtime"] = {"max_seconds": config.runtime.max_seconds}
     for section, field in FOLDERS:
         values[section][field] = Path(values[section][field]).name
     for section, field in FILES:
@@ -83,7 +86,20 @@ def config_hash(config: ConfigDict) -> str:
 
 
 def default_workdir(config: ConfigDict, *, root: str = "runs") -> str:
-    """Returns `ROOT/SOURCE-HASH` for a config."""
+    """Returns `ROOT/SOURCE-HASH` for a config.
+
+    Where only an earlier version worked on the same command, it is the
+    directory of that version.
+    """
+    earlier = as_before(config)
+    place = _named_workdir(config, root)
+    if earlier is config or Path(place).exists():
+        return place
+    before = _named_workdir(earlier, root)
+    return before if Path(before, workdir.CONFIG).exists() else place
+
+
+def _named_workdir(config: ConfigDict, root: str) -> str:
     name = Path(config.data.source.split(":")[-1]).name
     source = re.sub(r"\W+", "_", name).strip("_")
     return f"{root}/{source or 'data'}-{config_hash(config)}"

@@ -10,6 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.config.auto_epochs import follow_epochs
 from tlkeras.config.defaults import get_config
 from tlkeras.config.dotted import first_difference, walk
 from tlkeras.config.fields import row_of
@@ -83,7 +84,7 @@ def own_run_directory(
     """Opens a run directory; see `own_directory`.
 
     Yields:
-        The config with the image definition of the run, and the directory.
+        The config with what the run keeps, and the directory.
 
     Raises:
         InputError: As `open_run_directory` and `follow_run`, or if another
@@ -97,15 +98,17 @@ def own_run_directory(
 
 
 def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:
-    """Returns the config with the image definition of the run that goes on.
+    """Returns the config with what a run that goes on keeps.
+
+    That is its image definition, and its epochs where the config says `auto`.
 
     Raises:
-        InputError: If the config states another one.
+        InputError: If the config states another definition.
     """
-    is_new = not _holds_work(directory)
-    return state_definition(
-        config, None if is_new else read_config(directory).data
-    )
+    if not _holds_work(directory):
+        return state_definition(config, None)
+    stored = read_config(directory)
+    return follow_epochs(state_definition(config, stored.data), stored.phases)
 
 
 def _holds_work(directory: Path) -> bool:

@@ -37,7 +37,7 @@ def check_value(row: Field, name: str, value: Any) -> None:
         _check_choice(name, value, row.choices)
     if row.limits and not (row.word and value == row.word):
         if row.word:
-            _check_number(name, value, row.word)
+            _check_number(name, value, row.limits, row.word)
         _check_range(name, value, row.limits)
     if row.check:
         row.check(name, value)
@@ -78,12 +78,12 @@ def _check_choice(name: str, value: Any, choices: Sequence[str]) -> None:
         )
 
 
-def _check_number(name: str, value: Any, word: str) -> None:
+def _check_number(name: str, value: Any, limits: Range, word: str) -> None:
     if not _is_number(value):
         shown = quote(value, form=repr)
         raise InputError(
-            f"{name}={shown} is no number; expected one above 0, or {word}: "
-            f"set --config.{name}."
+            f"{name}={shown} is no number; expected one {_least(limits)}, or "
+            f"{word}: set --config.{name}."
         )
 
 
@@ -93,11 +93,15 @@ def _check_range(name: str, value: Any, limits: Range) -> None:
         return
     is_inside = low <= value <= high and (closed or value > low)
     if not is_inside or isinstance(value, bool):
-        least = f"{'at least' if closed else 'above'} {low:g}"
         raise InputError(
-            f"{name}={quote(value)} is out of range; expected {least} and at "
-            f"most {high:.10g}: set --config.{name}."
+            f"{name}={quote(value)} is out of range; expected "
+            f"{_least(limits)} and at most {high:.10g}: set --config.{name}."
         )
+
+
+def _least(limits: Range) -> str:
+    low, _, closed = limits
+    return f"{'at least' if closed else 'above'} {low:g}"
 
 
 def check_pair(name: str, value: Any, *, low: float, high: float) -> None:

@@ -52,15 +52,21 @@ class BeforeAfter:
             KeyError: If one is missing.
             TypeError: If one is no number, or no pair of numbers.
         """
-        numbers = [float(values[name]) for name in ("before", "after")]
-        low_high = [
-            (float(low), float(high))
-            for low, high in (
-                values[f"{name}_interval"]
-                for name in ("before", "after", "difference")
-            )
-        ]
-        return cls(*numbers, *low_high)
+        return cls(
+            float(values["before"]),
+            float(values["after"]),
+            *_read_intervals(values),
+        )
+
+
+def _read_intervals(
+    values: Mapping[str, Any],
+) -> tuple[Interval, Interval, Interval]:
+    def read(name: str) -> Interval:
+        low, high = values[f"{name}_interval"]
+        return float(low), float(high)
+
+    return read("before"), read("after"), read("difference")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,8 +171,8 @@ def _compare(values: list[np.ndarray], num_samples: int) -> BeforeAfter:
         for value, samples in zip((before, after), resampled, strict=True)
     ]
     difference = _reflect(after - before, resampled[1] - resampled[0])
-    bounded = [(max(low, 0.0), max(high, 0.0)) for low, high in lows_highs]
-    return BeforeAfter(before, after, *bounded, difference)
+    old, new = ((max(low, 0.0), max(high, 0.0)) for low, high in lows_highs)
+    return BeforeAfter(before, after, old, new, difference)
 
 
 def _reflect(value: float, samples: np.ndarray) -> Interval:

@@ -91,7 +91,7 @@ def _read_phase(
     steps = column("step")
     return PhaseHistory(
         name=outcome.phase,
-        settings=config.phases[outcome.phase].to_dict(),
+        settings=_settings(config, outcome),
         model=config.model.to_dict(),
         train_loss=column("train/loss"),
         train_metric=column(f"train/{metric}"),
@@ -106,6 +106,12 @@ def _read_phase(
         stopped=outcome.stopped,
         **about,
     )
+
+
+def _settings(config: ConfigDict, outcome: PhaseRecord) -> dict[str, Any]:
+    """Returns a phase's section, with the epochs that were decided on."""
+    settings = config.phases[outcome.phase].to_dict()
+    return settings | {"epochs": outcome.details.epochs or settings["epochs"]}
 
 
 def _dead_codes(directory: Path) -> float | None:

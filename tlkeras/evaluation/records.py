@@ -53,11 +53,13 @@ class PhaseDetails:
         l2: Chosen strength of a solved phase.
         tried: (strength, score) of each that was tried.
         layer_groups: Of a fitted phase.
+        epochs: For which it was to train, whatever ended it before.
     """
 
     l2: float | None = None
     tried: tuple[tuple[float, float], ...] | None = None
     layer_groups: tuple[GroupRow, ...] | None = None
+    epochs: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON, without what is None."""
@@ -70,6 +72,8 @@ class PhaseDetails:
             values["layer_groups"] = [
                 dataclasses.asdict(row) for row in self.layer_groups
             ]
+        if self.epochs is not None:
+            values["epochs"] = self.epochs
         return values
 
     @classmethod
@@ -82,6 +86,7 @@ class PhaseDetails:
             None
             if groups is None
             else tuple(read_known(GroupRow, row) for row in groups),
+            values.get("epochs"),
         )
 
 
@@ -198,7 +203,7 @@ class SplitScore:
 
     def as_dict(self, metric: str) -> dict[str, Any]:
         """Returns plain values for JSON; `metric` is the name of its own."""
-        values = {
+        values: dict[str, Any] = {
             metric: self.metric,
             "loss": self.loss,
             "num_examples": self.num_examples,

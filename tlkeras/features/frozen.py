@@ -1,6 +1,8 @@
 """A frozen prefix at work: engine, precision gate and cache in one place."""
 
 import dataclasses
+import functools
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from tlkeras.features.engine_choice import CheckedEngine
 from tlkeras.features.recipe import recipe_hash
 
 CACHING = ("auto", "on", "off")
+TIMED_BATCHES = 3  # of each worker
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,6 +147,32 @@ class FrozenPrefix:
                 "cutoff further up, or set --config.features.cache=auto."
             )
         return text
+
+    def expected_seconds(self, split: Split, views: Views) -> float:
+        """Returns how long computing what a cache lacks of a split will take.
+
+        A few images are timed; nothing of them is kept.
+
+        Args:
+            split: Its images.
+            views: How they are shown.
+        """
+        missing = len(split) * views.count
+        if not self.obstacle(split, views):
+            keys = wanted_keys(split.digests, views.count)
+            missing = len(self._cache(views, split.definition).missing(keys))
+        return missing * self._seconds_an_image if missing else 0.0
+
+    @functools.cached_property
+    def _seconds_an_image(self) -> float:
+        self.choice.engine  # noqa: B018  is compiled before the clock runs
+        parts = TIMED_BATCHES * (self.settings.num_workers + 1)
+        rows = np.arange(parts * self.choice.engine.batch_size)
+        rows %= len(self.train)
+        live = self.activations(self.train, self.views, what="", live=True)
+        begun = time.perf_counter()
+        live.rows(rows, np.zeros_like(rows))
+        return (time.perf_counter() - begun) / len(rows)
 
     def activations(
         self, split: Split, views: Views, *, what: str, live: bool = False

@@ -8,16 +8,23 @@ import keras
 
 
 @contextlib.contextmanager
-def restored(model: keras.Model) -> Iterator[None]:
+def restored(
+    model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
+) -> Iterator[None]:
     """Puts all variables back bit by bit, seed generators too.
 
     What the model was compiled with stays: compile it again before training.
+
+    Args:
+        model: Any.
+        optimizer: That is put back too, so that training may go on with it.
     """
-    before = [keras.ops.convert_to_numpy(v).copy() for v in model.variables]
+    variables = [*model.variables, *(optimizer.variables if optimizer else ())]
+    before = [keras.ops.convert_to_numpy(v).copy() for v in variables]
     try:
         yield
     finally:
-        for variable, value in zip(model.variables, before, strict=True):
+        for variable, value in zip(variables, before, strict=True):
             variable.assign(value)
 
 

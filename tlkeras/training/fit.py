@@ -9,24 +9,17 @@ import keras
 import numpy as np
 
 from tlkeras.evaluation.records import PhaseDetails
-from tlkeras.optim.multi_optimizer import (
-    Slots,
-    export_slots,
-    import_slots,
-    inner_optimizers,
-    set_first_step,
-)
+from tlkeras.optim.multi_optimizer import Slots, export_slots
 from tlkeras.ranking import rank_key
-from tlkeras.training.assembly import build_optimizer, compile_classifier
 from tlkeras.training.batches import lent_batches, phase_batches
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.fit_callbacks import FitCallbacks
-from tlkeras.training.freezing import freeze_below, freeze_phase
+from tlkeras.training.fit_plan import prepare_fit
+from tlkeras.training.fit_setup import FitSetup
 from tlkeras.training.frozen_part import FrozenPart, prove_stitched
-from tlkeras.training.learning_rates import AUTO
-from tlkeras.training.lr_finder import find_rate_once
 from tlkeras.training.phases import ResolvedPhase, format_groups
 from tlkeras.training.progress import BestWeights, PhaseOutcome, PhaseProgress
+from tlkeras.training.time_plan import TimeLeft
 
 # Writes the run's state with the phase where it now stands.
 Commit = Callable[[PhaseProgress, keras.optimizers.Optimizer], None]
@@ -40,6 +33,7 @@ def run_fit_phase(
     begun: PhaseProgress,
     slots: Slots,
     commit: Commit,
+    left: TimeLeft,
 ) -> PhaseResult:
     """Trains one phase from where it stands.
 
@@ -52,36 +46,36 @@ def run_fit_phase(
         begun: Where the phase stands.
         slots: Optimizer slots of the phase before, for one that begins.
         commit: Called before the first epoch and after each.
+        left: Time for it, where it begins.
+
+    Raises:
+        TooLittleTimeError: If not one epoch fits into that.
     """
     started = time.perf_counter() - begun.seconds
-    run.release("train")
-    steps = phase.steps_per_epoch(len(run.dataset.splits["train"]))
-    freeze_phase(phase, run, adapt=not begun.has_begun)
+    finds_rate = phase.finds_rate
+    setup = prepare_fit(phase, run, begun, slots, left)
+    phase, frozen, rows = setup.phase, setup.frozen, setup.rows
     is_over = _is_finished(phase, begun)
-    frozen = freeze_below(phase, run)
-    if phase.learning_rate == AUTO:
-        rate = find_rate_once(phase, run, frozen, begun.learning_rate)
+    if finds_rate:
+        rate = float(phase.learning_rate)
         begun = dataclasses.replace(begun, learning_rate=rate)
-        phase = dataclasses.replace(phase, learning_rate=rate)
-    optimizer, rows = build_optimizer(phase, run.classifier, steps)
     run.console.line(format_groups(rows))
-    if begun.has_begun:
-        _resume_optimizer(run, optimizer, begun)
-    else:
-        begun = _begin(begun, optimizer, slots)
-        commit(begun, optimizer)
-    model = frozen.suffix if frozen else run.classifier.model
-    compile_classifier(phase, run.classifier, model, optimizer)
+    if not begun.has_begun:
+        begun = dataclasses.replace(
+            begun,
+            has_begun=True,
+            first_steps=setup.first_steps,
+            plan=setup.plan,
+        )
+        commit(begun, setup.optimizer)
 
     def commit_epoch(progress: PhaseProgress) -> None:
         seconds = time.perf_counter() - started
-        commit(dataclasses.replace(progress, seconds=seconds), optimizer)
+        commit(dataclasses.replace(progress, seconds=seconds), setup.optimizer)
 
     ended, stopped = begun, ""
     if not is_over:
-        ended, stopped = _run_epochs(
-            phase, run, begun, frozen, model, commit_epoch
-        )
+        ended, stopped = _run_epochs(setup, run, begun, commit_epoch)
     if stopped:
         run.console.line(f"{phase.name}: ended early, {stopped}")
     best = ended.best or _fall_back_to_start(phase, run, frozen)
@@ -95,11 +89,11 @@ def run_fit_phase(
             seconds=time.perf_counter() - started,
             stopped=stopped,
             trainable_parameters=sum(math.prod(v.shape) for v in trained),
-            details=PhaseDetails(layer_groups=rows),
+            details=PhaseDetails(layer_groups=rows, epochs=phase.epochs),
         ),
         frozen=frozen if frozen and frozen.is_exact and not stopped else None,
         # Slots of a diverged phase would poison the next one.
-        slots={} if stopped else export_slots(optimizer),
+        slots={} if stopped else export_slots(setup.optimizer),
     )
 
 
@@ -108,46 +102,24 @@ def _is_finished(phase: ResolvedPhase, begun: PhaseProgress) -> bool:
     return begun.epoch >= phase.epochs or bool(stopped.get("stopped_epoch"))
 
 
-def _begin(
-    begun: PhaseProgress, optimizer: keras.optimizers.Optimizer, slots: Slots
-) -> PhaseProgress:
-    """Does what happens once, before the first epoch of a phase."""
-    return dataclasses.replace(
-        begun, has_begun=True, first_steps=import_slots(optimizer, slots)
-    )
-
-
-def _resume_optimizer(
-    run: RunContext,
-    optimizer: keras.optimizers.Optimizer,
-    begun: PhaseProgress,
-) -> None:
-    run.checkpoints.load_optimizer(optimizer)
-    for inner in inner_optimizers(optimizer):
-        set_first_step(inner, begun.first_steps.get(inner.name, 0))
-
-
 def _run_epochs(
-    phase: ResolvedPhase,
+    setup: FitSetup,
     run: RunContext,
     begun: PhaseProgress,
-    frozen: FrozenPart | None,
-    model: keras.Model,
     commit: Callable[[PhaseProgress], None],
 ) -> tuple[PhaseProgress, str]:
     """Lets Keras train from the last committed epoch to the last.
 
     Args:
-        phase: With a learning rate that is a number.
+        setup: Of the phase.
         run: Its data.
         begun: Where the phase stands.
-        frozen: Of the phase, or None.
-        model: Compiled: the suffix, or the whole classifier.
         commit: Called after each epoch.
 
     Returns:
         Where the phase stands then, and why it ended early, or "".
     """
+    phase, frozen = setup.phase, setup.frozen
     train, image_size = run.dataset.splits["train"], run.classifier.image_size
     steps = phase.steps_per_epoch(len(train))
     callbacks = FitCallbacks(
@@ -177,7 +149,7 @@ def _run_epochs(
         num_epochs=phase.epochs,
     )
     with lent_batches(batches, train, image_size) as read:
-        model.fit(
+        setup.model.fit(
             read,
             initial_epoch=begun.epoch,
             epochs=phase.epochs,

@@ -4,7 +4,7 @@ from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze_at
 from tlkeras.models.split import choose_cut
 from tlkeras.training.context import RunContext
-from tlkeras.training.frozen_part import FrozenPart, build_frozen_part
+from tlkeras.training.frozen_part import Expect, FrozenPart, build_frozen_part
 from tlkeras.training.phases import ResolvedPhase
 
 
@@ -32,8 +32,16 @@ def freeze_phase(phase: ResolvedPhase, run: RunContext, *, adapt: bool) -> None:
         )
 
 
-def freeze_below(phase: ResolvedPhase, run: RunContext) -> FrozenPart | None:
-    """Returns the frozen part of a phase, or None where everything trains."""
+def freeze_below(
+    phase: ResolvedPhase, run: RunContext, expect: Expect | None = None
+) -> FrozenPart | None:
+    """Returns the frozen part of a phase, or None where everything trains.
+
+    Args:
+        phase: On a classifier that is frozen as it says.
+        run: Its images.
+        expect: As for `build_frozen_part`.
+    """
     if phase.cutoff == 0:
         return None
     cut, uses = phase.cutoff, 1
@@ -48,4 +56,5 @@ def freeze_below(phase: ResolvedPhase, run: RunContext) -> FrozenPart | None:
         run.console,
         cut=cut,
         uses=uses,
+        expect=expect,
     )

@@ -1,7 +1,7 @@
 """What a phase freezes, as activations that training reads."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import keras
@@ -31,6 +31,8 @@ from tlkeras.training.reading import (
 # those of prefix + suffix: rounding in float32, and what 16 bits may lose.
 STITCH_TOLERANCE = {"float32": 1e-3, "float16": 5e-2, "bfloat16": 2e-1}
 PROOF_IMAGES = 32
+# Told of seconds that are to come; what they are too many for, it may raise.
+Expect = Callable[[float], None]
 
 
 @dataclasses.dataclass
@@ -144,6 +146,7 @@ def build_frozen_part(
     *,
     cut: int,
     uses: int,
+    expect: Expect | None = None,
 ) -> FrozenPart:
     """Splits the classifier and computes, or finds, what is frozen.
 
@@ -155,6 +158,7 @@ def build_frozen_part(
         console: For people.
         cut: Index of the first suffix layer of the backbone.
         uses: How often the phase asks for each training image.
+        expect: Told of the seconds that it will take, before.
     """
     parts = split_classifier(classifier, cut)
     views = phase_views(phase, config)
@@ -177,6 +181,11 @@ def build_frozen_part(
             f"  {uses} epochs read {len(train) * views.count} rows of the "
             f"cache instead of {uses * len(train)} passes through the prefix"
         )
+    if expect is not None:
+        seconds = prefix.expected_seconds(splits["validation"], prefix.plain)
+        if not why_live:
+            seconds += prefix.expected_seconds(train, views)
+        expect(seconds)
     rows = prefix.activations(
         train, views, what="training images", live=bool(why_live)
     )

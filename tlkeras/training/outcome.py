@@ -22,6 +22,7 @@ from tlkeras.training.context import RunContext
 from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.keepsakes import write_filters
+from tlkeras.training.phase_plan import planned
 from tlkeras.training.progress import PhaseOutcome, RunProgress
 
 
@@ -89,6 +90,7 @@ def frozen_as_trained(
     if not last.kept or last.stopped:
         return None
     (phase,) = [phase for phase in run.phases if phase.name == last.phase]
+    phase = planned(phase, progress.plans.get(last.phase))
     freeze_phase(phase, run, adapt=False)
     frozen = freeze_below(phase, run)
     return frozen if frozen and frozen.is_exact else None

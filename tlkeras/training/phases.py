@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.auto_epochs import AUTO
 from tlkeras.config.solving import solve_obstacle
 from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.errors import InputError
@@ -21,6 +22,7 @@ from tlkeras.models.layer_groups import (
 )
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
+from tlkeras.training.epoch_rule import auto_epochs
 
 METHODS = ("auto", "solve", "fit")
 
@@ -43,7 +45,7 @@ class Phase:
 
     name: str
     method: str
-    epochs: int
+    epochs: int  # `auto` is resolved
     trainable_from: str
     batch_norm: str
     augment: bool
@@ -67,6 +69,11 @@ class Phase:
     solve_num_strengths: int
     solver: str
 
+    @property
+    def finds_rate(self) -> bool:
+        """Whether its learning rate is a word, `auto`, and no number yet."""
+        return isinstance(self.learning_rate, str)
+
     def steps_per_epoch(self, num_images: int) -> int:
         """Returns the number of batches in which an epoch shows the images."""
         return steps_per_epoch(num_images, self.batch_size)
@@ -84,17 +91,24 @@ class ResolvedPhase(Phase):
     cutoff: int
 
 
-def read_phases(phases: ConfigDict) -> list[Phase]:
-    """Returns the phases of a config in order, without skipped ones."""
+def read_phases(phases: ConfigDict, num_images: int) -> list[Phase]:
+    """Returns the phases of a config in order, without skipped ones.
+
+    Args:
+        phases: The section.
+        num_images: In the training split, where `epochs` is `auto`.
+    """
     return [
         phase
         for name in phases.phase_order
-        if (phase := _read_phase(name, phases[name])).epochs > 0
+        if (phase := _read_phase(name, phases[name], num_images)).epochs > 0
     ]
 
 
-def _read_phase(name: str, section: ConfigDict) -> Phase:
+def _read_phase(name: str, section: ConfigDict, num_images: int) -> Phase:
     values: dict[str, Any] = section.to_dict()
+    if values["epochs"] == AUTO:
+        values["epochs"] = auto_epochs(num_images, section.batch_size)
     groups = {
         group: GroupSettings(**settings)
         for group, settings in values.pop("groups").items()

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tlkeras.evaluation.records import PhaseComparison, PhaseDetails
+from tlkeras.training.phase_plan import PhasePlan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,6 +63,7 @@ class PhaseProgress:
         callbacks: Class name -> state of its callbacks.
         first_steps: Group -> iteration at which its schedule began.
         learning_rate: That was found for it; None where none was to find.
+        plan: Of it; None before it is decided.
     """
 
     has_begun: bool = False
@@ -73,6 +75,7 @@ class PhaseProgress:
     )
     first_steps: Mapping[str, int] = dataclasses.field(default_factory=dict)
     learning_rate: float | None = None
+    plan: PhasePlan | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,8 +86,11 @@ class RunProgress:
         outcomes: Of finished phases.
         current: The phase after them.
         learning_rates: Phase -> rate that was found for it.
+        plans: Phase -> what was decided before it began.
         timings: `seconds/...` entries that are complete.
         total_seconds: Wall time of all processes that worked on the run.
+        starting_seconds: Of them too, before that: imports, data, network.
+        prepared_seconds: Of one process: imports and first checks.
     """
 
     outcomes: tuple[PhaseOutcome, ...] = ()
@@ -92,8 +98,11 @@ class RunProgress:
     learning_rates: Mapping[str, float] = dataclasses.field(
         default_factory=dict
     )
+    plans: Mapping[str, PhasePlan] = dataclasses.field(default_factory=dict)
     timings: Mapping[str, float] = dataclasses.field(default_factory=dict)
     total_seconds: float = 0.0
+    starting_seconds: float = 0.0
+    prepared_seconds: float = 0.0
 
     @property
     def kept(self) -> PhaseOutcome | None:
@@ -106,8 +115,11 @@ class RunProgress:
         Args:
             name: Of that phase.
         """
-        rate = self.learning_rates.get(name)
-        return dataclasses.replace(self.current, learning_rate=rate)
+        return dataclasses.replace(
+            self.current,
+            learning_rate=self.learning_rates.get(name),
+            plan=self.plans.get(name),
+        )
 
     def with_phase(self, name: str, current: PhaseProgress) -> "RunProgress":
         """Returns the same with the current phase somewhere else.
@@ -119,7 +131,12 @@ class RunProgress:
         rates = dict(self.learning_rates)
         if current.learning_rate is not None:
             rates[name] = current.learning_rate
-        return dataclasses.replace(self, current=current, learning_rates=rates)
+        plans = dict(self.plans)
+        if current.plan is not None:
+            plans[name] = current.plan
+        return dataclasses.replace(
+            self, current=current, learning_rates=rates, plans=plans
+        )
 
     def with_outcome(
         self, outcome: PhaseOutcome, timings: Mapping[str, float]
@@ -142,6 +159,17 @@ class RunProgress:
             timings={**self.timings, **added, **own},
         )
 
+    def without(self, name: str, plan: PhasePlan) -> "RunProgress":
+        """Returns the same with the phase that comes next left out.
+
+        Args:
+            name: Of that phase.
+            plan: Of no epochs.
+        """
+        return dataclasses.replace(
+            self, current=PhaseProgress(), plans={**self.plans, name: plan}
+        )
+
     def to_json(self, conditions: Mapping[str, str]) -> str:
         """Returns the record of `state.npz`; its keys lie side by side.
 
@@ -149,7 +177,8 @@ class RunProgress:
             conditions: What must not change between a commit and going on.
         """
         current = dataclasses.asdict(self.current)
-        del current["learning_rate"]  # stands among those of all phases
+        # They stand among those of all phases.
+        del current["learning_rate"], current["plan"]
         outcomes = [
             {
                 **dataclasses.asdict(outcome),
@@ -162,8 +191,14 @@ class RunProgress:
                 "outcomes": outcomes,
                 **current,
                 "learning_rates": dict(self.learning_rates),
+                "plans": {
+                    name: dataclasses.asdict(plan)
+                    for name, plan in self.plans.items()
+                },
                 "timings": dict(self.timings),
                 "total_seconds": self.total_seconds,
+                "starting_seconds": self.starting_seconds,
+                "prepared_seconds": self.prepared_seconds,
                 "conditions": dict(conditions),
             }
         )
@@ -183,8 +218,14 @@ class RunProgress:
                 **{**current, "best": best and BestWeights(**best)}
             ),
             learning_rates=values["learning_rates"],
+            plans={
+                name: PhasePlan(**plan)
+                for name, plan in values.get("plans", {}).items()
+            },
             timings=values["timings"],
             total_seconds=values["total_seconds"],
+            starting_seconds=values.get("starting_seconds", 0.0),
+            prepared_seconds=values.get("prepared_seconds", 0.0),
         )
         return progress, values["conditions"]
 

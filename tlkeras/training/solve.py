@@ -1,5 +1,6 @@
 """`method="solve"`: the frozen network once, then an exact linear fit."""
 
+import functools
 import time
 
 import numpy as np
@@ -15,9 +16,15 @@ from tlkeras.training.freezing import freeze_below
 from tlkeras.training.frozen_part import prove_stitched
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import BestWeights, PhaseOutcome
+from tlkeras.training.time_plan import TimeLeft, TooLittleTimeError
+
+TIMED_ROWS = 1024
+USUAL_ITERATIONS = 200  # of at most `batched_solvers.MAX_ITERATIONS`
 
 
-def run_solve_phase(phase: ResolvedPhase, run: RunContext) -> PhaseResult:
+def run_solve_phase(
+    phase: ResolvedPhase, run: RunContext, left: TimeLeft
+) -> PhaseResult:
     """Fits the last layer on CNN codes; its strength is chosen on validation.
 
     Ties in the metric are broken by the validation loss. The coefficients are
@@ -26,6 +33,10 @@ def run_solve_phase(phase: ResolvedPhase, run: RunContext) -> PhaseResult:
     Args:
         phase: With a frozen backbone.
         run: Its classifier gets the coefficients, its history one row.
+        left: Time for it.
+
+    Raises:
+        TooLittleTimeError: If that is less than it takes.
     """
     started = time.perf_counter()
     classifier = run.classifier
@@ -37,7 +48,9 @@ def run_solve_phase(phase: ResolvedPhase, run: RunContext) -> PhaseResult:
     )
     if phase.batch_norm == "adapt":
         adapt_batch_norm(classifier, run.shuffled_images())
-    frozen = freeze_below(phase, run)
+    is_asked = left.is_limited or not run.console.quiet
+    expect = functools.partial(_expect, phase, run, left) if is_asked else None
+    frozen = freeze_below(phase, run, expect)
     assert frozen is not None  # a backbone has layers, and all are frozen
     codes = {
         "train": frozen.train.all_rows()[0],
@@ -101,6 +114,36 @@ def run_solve_phase(phase: ResolvedPhase, run: RunContext) -> PhaseResult:
         frozen=frozen if frozen.is_exact else None,
         timings={"seconds/features": seconds_features},
     )
+
+
+def _expect(
+    phase: ResolvedPhase, run: RunContext, left: TimeLeft, extracting: float
+) -> None:
+    """Tells how long the phase will take, and whether there is the time."""
+    (size,) = run.classifier.codes.shape[1:]
+    columns = run.dataset.num_classes * phase.solve_num_strengths
+    solving = _solving_seconds(
+        len(run.dataset.splits["train"]), int(size), columns
+    )
+    run.console.line(
+        f"{phase.name}: a pass over the images, then "
+        f"{phase.solve_num_strengths} strengths: about {extracting:.1f} + "
+        f"{solving:.1f} s"
+    )
+    if left.seconds() < extracting + solving:
+        raise TooLittleTimeError(phase.name, extracting + solving)
+
+
+def _solving_seconds(num_images: int, size: int, columns: int) -> float:
+    """Returns what the solver's products of codes and kernels will take."""
+    rows = min(num_images, TIMED_ROWS)
+    codes = np.ones((rows, size), np.float32)
+    kernels = np.ones((size, columns), np.float32)
+    codes @ kernels  # wakes the threads
+    begun = time.perf_counter()
+    codes @ kernels
+    once = (time.perf_counter() - begun) * num_images / rows
+    return 2 * USUAL_ITERATIONS * once
 
 
 def _as_number(metric: float, negative_loss: float) -> float:

@@ -146,7 +146,8 @@ def build_run(
     classifier = build_from_config(config, dataset)
     if classifier.origin:
         console.line(classifier.origin)
-    phases = resolve_phases(read_phases(config.phases), classifier)
+    num_images = len(dataset.splits["train"])
+    phases = resolve_phases(read_phases(config.phases, num_images), classifier)
     return RunContext(
         config=config,
         directory=directory,

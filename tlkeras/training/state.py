@@ -8,6 +8,8 @@ rename of `state.npz` commits all of it.
 """
 
 import contextlib
+import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -69,6 +71,18 @@ class Checkpoints:
         with workdir.replacing(self.directory / workdir.STATE) as temporary:
             _save(temporary, arrays)
         self._drop_unreferenced(progress)
+
+    def try_write(
+        self, model: keras.Model, optimizer: keras.optimizers.Optimizer
+    ) -> None:
+        """Writes what an epoch writes, and removes it: for its time only."""
+        arrays = _arrays("variable", model.variables)
+        arrays |= _arrays("optimizer", optimizer.variables)
+        with tempfile.TemporaryFile(dir=self.directory) as file:
+            np.savez(file, allow_pickle=False, **arrays)
+            np.savez(file, allow_pickle=False, **_arrays("w", model.weights))
+            file.flush()
+            os.fsync(file.fileno())
 
     def _drop_unreferenced(self, progress: RunProgress) -> None:
         bests = [outcome.best for outcome in progress.outcomes]

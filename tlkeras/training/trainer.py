@@ -28,10 +28,13 @@ from tlkeras.training.outcome import (
     read_finished,
     write_result,
 )
+from tlkeras.training.phase_plan import PhasePlan
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
+from tlkeras.training.run_clock import closing_seconds, require_trial, time_for
 from tlkeras.training.solve import run_solve_phase
 from tlkeras.training.start import GivenData, open_run, start_run
+from tlkeras.training.time_plan import TooLittleTimeError, refuse
 
 
 @dataclasses.dataclass
@@ -51,6 +54,15 @@ class RunState:
     frozen: FrozenPart | None = None
     counted_until: float = dataclasses.field(default_factory=time.perf_counter)
 
+    def spent(self) -> float:
+        """Returns the seconds of all processes that worked on the run."""
+        return (
+            self.progress.starting_seconds
+            + self.progress.total_seconds
+            + time.perf_counter()
+            - self.counted_until
+        )
+
 
 def train_and_evaluate(
     config: ConfigDict,
@@ -58,6 +70,7 @@ def train_and_evaluate(
     *,
     console: Console | None = None,
     dataset: GivenData = None,
+    begun: float | None = None,
 ) -> dict[str, Any]:
     """Trains a classifier as a config says, or goes on where a run stopped.
 
@@ -68,20 +81,23 @@ def train_and_evaluate(
         console: For progress; None is quiet.
         dataset: In place of what `data.source` holds, for studies that divide
             the images themselves; the same one each time.
+        begun: `time.perf_counter()` from which `runtime.max_seconds` counts;
+            None = now.
 
     Returns:
         What `result.json` holds: see the README for its keys.
 
     Raises:
         InputError: For unusable input, data or a directory of another config or
-            process.
+            process, or too short a `runtime.max_seconds`.
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
+    begun = time.perf_counter() if begun is None else begun
     with open_run(config, directory) as (config, directory):
         if (directory / workdir.RESULT).exists():
             return read_finished(directory)
-        return _run(config, directory, console, dataset)
+        return _run(config, directory, console, dataset, begun)
 
 
 def _run(
@@ -89,8 +105,10 @@ def _run(
     directory: Path,
     console: Console,
     dataset: GivenData,
+    begun: float,
 ) -> dict[str, Any]:
     """Trains in a directory that is this process' own."""
+    opened = time.perf_counter()
     for folder in (directory, directory / workdir.CHECKPOINTS):
         workdir.remove_leftovers(folder)
     handler = log_to_file(directory / workdir.LOG)
@@ -99,6 +117,7 @@ def _run(
         state = restore(run)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
         run_first_checks(run, state.progress)
+        count_start(state, begun, opened)
         remaining = remaining_phases(run, state)
         for phase in remaining:
             run_phase(phase, run, state)
@@ -131,16 +150,47 @@ def restore(run: RunContext) -> RunState:
     return state
 
 
+def count_start(state: RunState, begun: float, opened: float) -> None:
+    """Counts what this process did before its first phase.
+
+    Args:
+        state: Just restored and checked.
+        begun: Clock when the process began to work for the run.
+        opened: The same after its imports.
+    """
+    progress = state.progress
+    checking = time.perf_counter() - state.counted_until
+    state.progress = dataclasses.replace(
+        progress,
+        starting_seconds=progress.starting_seconds
+        + state.counted_until
+        - begun,
+        # A run that goes on is not checked again.
+        prepared_seconds=max(
+            progress.prepared_seconds, opened - begun + checking
+        ),
+    )
+
+
 def remaining_phases(run: RunContext, state: RunState) -> list[ResolvedPhase]:
-    """Returns the phases that are not finished yet."""
+    """Returns the phases that are neither finished yet nor left out."""
     done = {outcome.phase for outcome in state.progress.outcomes}
+    done |= {n for n, plan in state.progress.plans.items() if not plan.epochs}
     return [phase for phase in run.phases if phase.name not in done]
 
 
 def run_phase(phase: ResolvedPhase, run: RunContext, state: RunState) -> None:
-    """Runs one phase, decides whether its weights stay, and commits that."""
+    """Runs one phase, decides whether its weights stay, and commits that.
+
+    Raises:
+        InputError: If there is no time for it, and no phase before it.
+    """
     state.frozen = None
-    result = _train(phase, run, state)
+    try:
+        result = _train(phase, run, state)
+    except TooLittleTimeError as error:
+        leave_out(phase, run, state, error)
+        return
     outcome = decide(result.outcome, state.progress.kept, run)
     if outcome.kept:
         state.frozen = result.frozen
@@ -156,8 +206,11 @@ def _train(
     phase: ResolvedPhase, run: RunContext, state: RunState
 ) -> PhaseResult:
     """Solves or fits a phase; one that is fitted commits as it goes."""
+    later = [p for p in remaining_phases(run, state) if p.name != phase.name]
+    prepared = state.progress.prepared_seconds
+    left = time_for(phase, later, run, state.spent, prepared)
     if phase.method == "solve":
-        return run_solve_phase(phase, run)
+        return run_solve_phase(phase, run, left)
 
     def commit_phase(
         current: PhaseProgress, optimizer: keras.optimizers.Optimizer
@@ -166,7 +219,38 @@ def _train(
         commit(run, state, optimizer)
 
     begun = state.progress.of_phase(phase.name)
-    return run_fit_phase(phase, run, begun, state.slots, commit_phase)
+    if state.progress.kept and not begun.has_begun:
+        require_trial(phase, left, prepared)
+    return run_fit_phase(phase, run, begun, state.slots, commit_phase, left)
+
+
+def leave_out(
+    phase: ResolvedPhase,
+    run: RunContext,
+    state: RunState,
+    error: TooLittleTimeError,
+) -> None:
+    """Goes on without a phase, with the weights before it.
+
+    Raises:
+        InputError: If there are none: the run would end with nothing.
+    """
+    if state.progress.kept is None:
+        raise refuse(
+            error,
+            budget=run.config.runtime.max_seconds,
+            spent=state.spent(),
+            closing=closing_seconds(state.progress.prepared_seconds),
+        ) from None
+    run.console.line(
+        f"{phase.name} is left out: it takes {error.needed:.1f} s at least, "
+        f"and {run.config.runtime.max_seconds:g} s would be over before its end"
+    )
+    plan = PhasePlan(0, phase.cutoff)
+    state.progress = state.progress.without(phase.name, plan)
+    load_kept(run, state)
+    state.frozen = frozen_as_trained(run, state.progress)
+    commit(run, state)
 
 
 def commit(

@@ -114,6 +114,7 @@ def _write_winner(context: SearchContext, winner: TrialOutcome) -> ConfigDict:
     """Writes the winner as a config file; returns its config."""
     config = context.plan.trial_config(winner.values)
     config.evaluation.test_at_end = context.config.evaluation.test_at_end
+    config.runtime.max_seconds = context.config.runtime.max_seconds
     values = "\n".join(f"  {k} = {v}" for k, v in winner.values.items())
     title = (
         "The winner of a search.\n\n"

@@ -102,7 +102,9 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
             {name: value for name, value in values.items() if value is not None}
         )
         name = self.plan.phases[-1]
-        (phase,) = (p for p in read_phases(config.phases) if p.name == name)
+        num_images = len(self.dataset.splits["train"])
+        phases = read_phases(config.phases, num_images)
+        (phase,) = (p for p in phases if p.name == name)
         return config, phase
 
     def fit(

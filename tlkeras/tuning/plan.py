@@ -6,10 +6,12 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.auto_epochs import with_epochs
 from tlkeras.config.field import ON_CODES, group_of, phase_of
 from tlkeras.config.fields import UNKNOWN, row_of
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
+from tlkeras.training.epoch_rule import auto_epochs
 from tlkeras.tuning.modes import MODES
 from tlkeras.tuning.space.fields import active_phases, apply_values, copy_config
 from tlkeras.tuning.space.hyperparameters import searched_values
@@ -36,8 +38,23 @@ class SearchPlan:
 
     @property
     def epochs(self) -> int:
-        """Epochs of the longest searched phase."""
+        """Epochs of the longest searched phase; call `resolved` before."""
         return max(self.config.phases[name].epochs for name in self.phases)
+
+    def resolved(self, num_images: int) -> "SearchPlan":
+        """Returns the plan with a number of epochs where `auto` stands.
+
+        Args:
+            num_images: In the training split.
+        """
+        phases = self.config.phases
+        epochs = {
+            name: auto_epochs(num_images, phases[name].batch_size)
+            for name in self.phases
+        }
+        return dataclasses.replace(
+            self, config=with_epochs(self.config, epochs)
+        )
 
     @property
     def num_trials(self) -> int:
@@ -71,6 +88,7 @@ class SearchPlan:
             phase.epochs = min(phase.epochs, epochs)
         config.seed = self.config.seed if seed is None else seed
         config.evaluation.test_at_end = False
+        config.runtime.max_seconds = 0.0  # trials of one length compare
         return config
 
 

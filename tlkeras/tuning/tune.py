@@ -18,9 +18,11 @@ from tlkeras.tuning.run_search import run_search
 from tlkeras.tuning.store.oracles import build_oracle
 from tlkeras.tuning.store.search_directory import (
     concluding_settings,
+    follow_plan,
     follow_search,
     own_search_directory,
     read_finished,
+    record_epochs,
     write_given_config,
 )
 from tlkeras.tuning.store.search_result import SearchResult
@@ -57,9 +59,7 @@ def tune(
         RUNNERS[plan.mode].check_space(plan)
     with own_search_directory(directory, plan):
         config = follow_search(config, directory)
-        plan = dataclasses.replace(
-            plan, config=follow_search(plan.config, directory)
-        )
+        plan = follow_plan(plan, directory)
         return _tune(config, plan, directory, console)
 
 
@@ -97,7 +97,8 @@ def start_search(
     fields = ", ".join(f"{f.name} in {f.as_text()}" for f in plan.space)
     console.line(f"{plan.mode} mode; searching {fields}")
     write_given_config(directory / workdir.GIVEN_CONFIG, config, plan)
-    runner = RUNNERS[plan.mode].start(config, plan, console)
+    runner, plan = RUNNERS[plan.mode].start(config, plan, console)
+    record_epochs(directory, plan)
     oracle = build_oracle(plan, directory)
     return SearchContext(
         config, plan, directory, oracle, console, runner.until(oracle.deadline)

@@ -1,9 +1,7 @@
 """A worker: asks the chief for a trial, runs it in a process, and tells."""
 
-import dataclasses
 from pathlib import Path
 
-from tlkeras import workdir
 from tlkeras.tuning.address import Address
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search import (
@@ -15,7 +13,11 @@ from tlkeras.tuning.search import (
 from tlkeras.tuning.store.keras_tuner_private import connect
 from tlkeras.tuning.store.oracles import oracle_kind
 from tlkeras.tuning.store.search_clock import is_search_over, read_deadline
-from tlkeras.tuning.store.search_directory import follow_search, require_search
+from tlkeras.tuning.store.search_directory import (
+    follow_plan,
+    has_epochs,
+    require_search,
+)
 from tlkeras.tuning.trials.full_trials import ProcessTrials
 from tlkeras.tuning.trials.outcome import store_of
 
@@ -31,13 +33,12 @@ def work(plan: SearchPlan, directory: Path, address: Address) -> int:
     Raises:
         InputError: If the directory is another search's, or not the chief's.
     """
-    client = connect(oracle_kind(plan).build(plan))
-    if not (directory / workdir.SEARCH).exists():
-        client.get_space()  # waits for the chief, who writes it
+    # The chief's oracle decides about epochs; this one only stands for it.
+    client = connect(oracle_kind(plan).build(plan.resolved(1)))
+    if not has_epochs(directory):
+        client.get_space()  # waits for the chief, who writes them
     require_search(directory, plan)
-    plan = dataclasses.replace(
-        plan, config=follow_search(plan.config, directory)
-    )
+    plan = follow_plan(plan, directory)
     runner = ProcessTrials.of(plan)
     store = store_of(directory)
     count = 0

@@ -44,7 +44,7 @@ def require_searchable(config: ConfigDict, name: str) -> None:
 def active_phases(config: ConfigDict) -> list[str]:
     """Returns the names of the phases with epochs, in order."""
     phases = config.phases
-    return [name for name in phases.phase_order if phases[name].epochs > 0]
+    return [name for name in phases.phase_order if phases[name].epochs != 0]
 
 
 def field_type(config: ConfigDict, name: str) -> type:

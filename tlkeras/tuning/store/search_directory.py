@@ -1,6 +1,7 @@
 """The directory of a search: new, unfinished, or somebody else's."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import re
@@ -11,6 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.config.auto_epochs import as_before, follow_epochs, with_epochs
 from tlkeras.config.config_file import write_config_file
 from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
@@ -22,6 +24,7 @@ from tlkeras.tuning.space.fields import copy_config
 from tlkeras.tuning.store.search_result import SearchResult
 
 FORMAT_VERSION = 1
+RESOLVED = "epochs"  # phase -> number, in the file of a search
 # Fields of `tuning` that decide which trials there are; the others say how
 # much time, or how many machines, a search may take.
 DECIDING = ("oracle", "num_trials", "stages", "coarse_epochs")
@@ -48,7 +51,16 @@ def search_hash(plan: SearchPlan) -> str:
 
 
 def default_search_directory(plan: SearchPlan, *, root: str = "tunings") -> str:
-    """Returns `ROOT/SOURCE-HASH` for a search."""
+    """Returns `ROOT/SOURCE-HASH` for a search; see `default_workdir`."""
+    earlier = as_before(plan.config)
+    place = _named_directory(plan, root)
+    if earlier is plan.config or Path(place).exists():
+        return place
+    before = _named_directory(dataclasses.replace(plan, config=earlier), root)
+    return before if Path(before, workdir.SEARCH).exists() else place
+
+
+def _named_directory(plan: SearchPlan, root: str) -> str:
     name = Path(plan.config.data.source.split(":")[-1]).name
     source = re.sub(r"\W+", "_", name).strip("_")
     return f"{root}/{source or 'data'}-{search_hash(plan)}"
@@ -83,9 +95,8 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
             "name without: choose another --workdir."
         )
     path = directory / workdir.SEARCH
-    described = describe_search(plan)
     if path.exists():
-        _require_same(path, described)
+        _require_same(path, plan)
         return directory
     workdir.require_own(directory, workdir.SEARCH, what="search")
     workdir.make_directory(directory, what="work directory")
@@ -94,20 +105,58 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
         "format_version": FORMAT_VERSION,
         "image_definition": data.image_definition,
     }
-    workdir.write_json(path, {**about, **described})
+    workdir.write_json(path, {**about, **describe_search(plan)})
     return directory
 
 
 def follow_search(config: ConfigDict, directory: Path) -> ConfigDict:
-    """Returns the config with the image definition of the search there.
+    """Returns the config with what the search there keeps.
+
+    That is its image definition, and its epochs where the config says `auto`.
 
     Raises:
-        InputError: If the config states another one.
+        InputError: If the config states another definition.
     """
     path = directory / workdir.SEARCH
     stored = workdir.read_json(path) if path.exists() else None
     with workdir.reading(path):
-        return state_definition(config, stored)
+        config = state_definition(config, stored)
+        return follow_epochs(config, stored and stored["config"]["phases"])
+
+
+def follow_plan(plan: SearchPlan, directory: Path) -> SearchPlan:
+    """Returns the plan as the search there goes on with it.
+
+    Raises:
+        InputError: As `follow_search`.
+    """
+    config = follow_search(plan.config, directory)
+    path = directory / workdir.SEARCH
+    if has_epochs(directory):
+        with workdir.reading(path):
+            config = with_epochs(config, workdir.read_json(path)[RESOLVED])
+    return dataclasses.replace(plan, config=config)
+
+
+def record_epochs(directory: Path, plan: SearchPlan) -> None:
+    """Writes the epochs of a search's phases beside what it is, once.
+
+    Args:
+        directory: Of the search.
+        plan: With numbers for what was `auto`.
+    """
+    path = directory / workdir.SEARCH
+    if not path.exists() or has_epochs(directory):
+        return
+    epochs = {name: plan.config.phases[name].epochs for name in plan.phases}
+    workdir.write_json(path, {**workdir.read_json(path), RESOLVED: epochs})
+
+
+def has_epochs(directory: Path) -> bool:
+    """Says whether a search has begun, and its epochs are known."""
+    path = directory / workdir.SEARCH
+    with workdir.reading(path):
+        return path.exists() and RESOLVED in workdir.read_json(path)
 
 
 def concluding_settings(plan: SearchPlan) -> dict[str, Any]:
@@ -151,12 +200,16 @@ def require_search(directory: Path, plan: SearchPlan) -> None:
             "chief's own, on a disk that all machines see: give this worker "
             "the chief's --workdir."
         )
-    _require_same(path, describe_search(plan))
+    _require_same(path, plan)
 
 
-def _require_same(path: Path, described: dict[str, Any]) -> None:
+def _require_same(path: Path, plan: SearchPlan) -> None:
     with workdir.reading(path):
         stored = dict(workdir.read_json(path))
+        # What was `auto` then stays so: the number stands beside it.
+        phases = stored["config"]["phases"]
+        config = follow_epochs(plan.config, phases)
+    described = describe_search(dataclasses.replace(plan, config=config))
     for key, mine in described.items():
         theirs = stored.get(key)
         if theirs == json.loads(json.dumps(mine)):

@@ -48,11 +48,12 @@ class CodesTrials:
     @classmethod
     def start(
         cls, config: ConfigDict, plan: SearchPlan, console: Console
-    ) -> "CodesTrials":
+    ) -> tuple["CodesTrials", SearchPlan]:
         """Computes the codes, or finds them in the cache."""
         codes = load_head_codes(plan.config, console)
         check_data(config, codes.dataset, console)
-        return cls(codes, plan.trial_config)
+        plan = plan.resolved(len(codes.codes["train"]))
+        return cls(codes, plan.trial_config), plan
 
     def until(self, deadline: float | None) -> "CodesTrials":
         """Returns a runner that ends heads where they are at a deadline."""

@@ -95,10 +95,12 @@ class ProcessTrials:
     @classmethod
     def start(
         cls, config: ConfigDict, plan: SearchPlan, console: Console
-    ) -> "ProcessTrials":
-        """Loads the data, only to check them: each trial loads its own."""
-        check_data(config, load_configured(plan.config), console)
-        return cls.of(plan)
+    ) -> tuple["ProcessTrials", SearchPlan]:
+        """Loads the data, to check and count them: each trial loads its own."""
+        dataset = load_configured(plan.config)
+        check_data(config, dataset, console)
+        plan = plan.resolved(len(dataset.splits["train"]))
+        return cls.of(plan), plan
 
     @classmethod
     def of(cls, plan: SearchPlan) -> "ProcessTrials":

@@ -66,6 +66,6 @@ def make_job(config: ConfigDict, num_images: int) -> HeadJob:
         config: Of the trial; its first phase trains the head.
         num_images: In the training split.
     """
-    phase = read_phases(config.phases)[0]
+    phase = read_phases(config.phases, num_images)[0]
     steps = steps_per_epoch(num_images, phase.batch_size)
     return HeadJob(config, phase, head_optimizer(phase, steps))

@@ -35,13 +35,16 @@ class TrialRunner(Protocol):
     @classmethod
     def start(
         cls, config: ConfigDict, plan: SearchPlan, console: Console
-    ) -> "TrialRunner":
+    ) -> tuple["TrialRunner", SearchPlan]:
         """Loads and checks what the trials need; their time is not limited.
 
         Args:
             config: Of the search, as given.
             plan: Of the search.
             console: For people.
+
+        Returns:
+            The runner, and the plan with the epochs that suit the data.
 
         Raises:
             InputError: For data that cannot be used.

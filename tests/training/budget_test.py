@@ -1,0 +1,283 @@
+"""`runtime.max_seconds`: the plan, its record, and what is left out."""
+
+import pytest
+
+from tlkeras import workdir
+from tlkeras.config import config_hash, default_workdir, get_config, validate
+from tlkeras.console import Console
+from tlkeras.errors import InputError
+from tlkeras.evaluation.records import read_result
+from tlkeras.models.graph import layer_stages
+from tlkeras.training import fit_plan, solve
+from tlkeras.training.state import Checkpoints
+from tlkeras.training.time_plan import Pace
+from tlkeras.training.trainer import train_and_evaluate
+
+LONG = 100_000.0  # seconds, so that the test's own do not count
+
+
+class KilledError(Exception):
+    """Stands for a kill."""
+
+
+class Lines(Console):
+    def __init__(self):
+        super().__init__()
+        self.lines = []
+
+    def line(self, text):
+        self.lines.append(text)
+
+
+@pytest.fixture
+def config(small_config):
+    small_config.checks.enabled = False
+    small_config.phases.fine_tune.epochs = 4
+    small_config.phases.fine_tune.trainable_from = "stage2"
+    # So that its weights, whatever they are, are those that are compared.
+    small_config.evaluation.replace_p_value = 1.0
+    return small_config
+
+
+def slow(monkeypatch, *epochs):
+    """Makes epochs of the given seconds, one for each time of measuring."""
+    asked = list(epochs)
+
+    def measure(setup, run):
+        return Pace(0.0, 0.0, 0.0, asked.pop(0), steps=3)
+
+    monkeypatch.setattr(fit_plan, "measure_pace", measure)
+    return asked
+
+
+def epochs_of(directory, phase="fine_tune"):
+    rows = workdir.read_table(directory / workdir.HISTORY)
+    return [row["epoch"] for row in rows if row["phase"] == phase]
+
+
+def fine_tune(result):
+    return next(r for r in result["phases"] if r["phase"] == "fine_tune")
+
+
+def same_figures(one, other):
+    for key in ("val/loss", "test/loss", "val/top_1_accuracy"):
+        assert one[key] == other[key], key
+
+
+def test_measuring_and_a_budget_that_is_long_enough_change_no_bit(
+    config, tmp_path
+):
+    quiet = train_and_evaluate(config, tmp_path / "quiet")
+    console = Lines()
+    told = train_and_evaluate(config, tmp_path / "told", console=console)
+    (line,) = [x for x in console.lines if "4 epochs of 3 steps" in x]
+    assert "about" in line
+    begun = console.lines.index(line)
+    trained = [i for i, x in enumerate(console.lines) if "fine_tune 1/4" in x]
+    assert begun < trained[0]  # before the phase
+    assert any("strengths: about" in x for x in console.lines)
+    config.runtime.max_seconds = LONG
+    limited = train_and_evaluate(config, tmp_path / "limited")
+    same_figures(told, quiet)
+    same_figures(limited, quiet)
+
+
+def test_epochs_are_cut_and_the_run_is_that_of_fewer_epochs(
+    config, tmp_path, monkeypatch
+):
+    config.phases.fine_tune.epochs = 3
+    stated = train_and_evaluate(config, tmp_path / "stated")
+    config.phases.fine_tune.epochs = 4
+    config.runtime.max_seconds = LONG
+    slow(monkeypatch, LONG / 3.5)
+    cut = train_and_evaluate(config, tmp_path / "cut")
+    assert epochs_of(tmp_path / "cut") == ["1", "2", "3"]
+    assert fine_tune(cut)["epochs"] == 3
+    same_figures(cut, stated)
+
+
+def test_a_killed_run_keeps_its_plan_whatever_is_measured_later(
+    config, tmp_path, monkeypatch
+):
+    config.runtime.max_seconds = LONG
+    slow(monkeypatch, LONG / 3.5)
+    whole = train_and_evaluate(config, tmp_path / "whole")
+    commit = Checkpoints.commit
+
+    def die_after_an_epoch(self, progress, *rest):
+        commit(self, progress, *rest)
+        if progress.current.epoch == 1:
+            raise KilledError
+
+    slow(monkeypatch, LONG / 3.5)
+    with monkeypatch.context() as patched:
+        patched.setattr(Checkpoints, "commit", die_after_an_epoch)
+        with pytest.raises(KilledError):
+            train_and_evaluate(config, tmp_path / "killed")
+    slow(monkeypatch)  # measures nothing more
+    again = train_and_evaluate(config, tmp_path / "killed")
+    assert epochs_of(tmp_path / "killed") == ["1", "2", "3"]
+    same_figures(again, whole)
+
+
+def test_where_few_epochs_fit_fewer_layers_train(config, tmp_path, monkeypatch):
+    """And the run is that of the higher cutoff, killed or not."""
+    config.runtime.max_seconds = LONG
+    # Two would fit; above, where a step costs a fraction, all four.
+    measured = slow(monkeypatch, LONG / 2.5, LONG / 10)
+    monkeypatch.setattr(fit_plan, "choose_higher", first_above)
+    console = Lines()
+    result = train_and_evaluate(config, tmp_path / "cut", console=console)
+    assert not measured
+    assert any("instead" in line for line in console.lines)
+    assert fine_tune(result)["epochs"] == 4
+    config.runtime.max_seconds = 0.0
+    config.phases.fine_tune.trainable_from = "stage3"
+    monkeypatch.undo()
+    stated = train_and_evaluate(config, tmp_path / "stated")
+    groups = [fine_tune(r)["layer_groups"][-1] for r in (result, stated)]
+    assert groups[0]["first_layer"] == groups[1]["first_layer"]
+    same_figures(result, stated)
+
+
+def first_above(pace, seconds, wanted, costs, trial):
+    assert list(costs.values()) == sorted(costs.values(), reverse=True)
+    assert all(0 < cost < 1 for cost in costs.values())
+    return min(costs)
+
+
+def test_higher_cutoffs_are_the_starts_of_stages(config, tmp_path, monkeypatch):
+    seen = []
+
+    def listen(pace, seconds, wanted, costs, trial):
+        seen.append(costs)
+
+    slow(monkeypatch, 1.0)
+    monkeypatch.setattr(fit_plan, "choose_higher", listen)
+    config.runtime.max_seconds = LONG
+    train_and_evaluate(config, tmp_path)
+    (costs,) = seen
+    from tlkeras.data.load import load_configured
+    from tlkeras.training.build import build_from_config  # brings Keras
+
+    backbone = build_from_config(config, load_configured(config)).backbone
+    stages = layer_stages(backbone)
+    assert [stages[at] for at in costs] == [3, 4][: len(costs)]
+    assert all(stages[at - 1] < stages[at] for at in costs)
+
+
+def test_a_phase_without_time_is_left_out_and_the_run_completes(
+    config, tmp_path, monkeypatch
+):
+    config.runtime.max_seconds = LONG
+    slow(monkeypatch, 2 * LONG)
+    monkeypatch.setattr(fit_plan, "choose_higher", lambda *_, **__: None)
+    console = Lines()
+    result = train_and_evaluate(config, tmp_path / "run", console=console)
+    assert any("fine_tune is left out" in line for line in console.lines)
+    assert [row["phase"] for row in result["phases"]] == ["linear_probe"]
+    assert epochs_of(tmp_path / "run") == []
+    for name in (workdir.MODEL, workdir.RESULT, workdir.HISTORY):
+        assert (tmp_path / "run" / name).exists()
+    config.runtime.max_seconds = 0.0
+    config.phases.fine_tune.epochs = 0
+    alone = train_and_evaluate(config, tmp_path / "alone")
+    same_figures(result, alone)
+
+
+def test_what_was_left_out_stays_so_after_a_kill(config, tmp_path, monkeypatch):
+    from tlkeras.training import trainer
+
+    def die(*_):
+        raise KilledError
+
+    config.runtime.max_seconds = LONG
+    slow(monkeypatch, 2 * LONG)
+    monkeypatch.setattr(fit_plan, "choose_higher", lambda *_, **__: None)
+    whole = train_and_evaluate(config, tmp_path / "whole")
+    slow(monkeypatch, 2 * LONG)
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "save_model", die)
+        with pytest.raises(KilledError):
+            train_and_evaluate(config, tmp_path / "killed")
+    slow(monkeypatch)
+    again = train_and_evaluate(config, tmp_path / "killed")
+    same_figures(again, whole)
+
+
+def test_too_short_a_budget_says_how_long_an_epoch_takes(
+    config, tmp_path, monkeypatch
+):
+    config.runtime.max_seconds = 0.5
+    with pytest.raises(InputError, match="is below what one epoch") as told:
+        train_and_evaluate(config, tmp_path / "run")
+    assert "'linear_probe' needs" in str(told.value)
+    assert "raise --config.runtime.max_seconds" in str(told.value)
+    assert not (tmp_path / "run" / workdir.RESULT).exists()
+    config.runtime.max_seconds = LONG  # the directory is free again
+    monkeypatch.setattr(solve, "_solving_seconds", lambda *_: 1.0)
+    train_and_evaluate(config, tmp_path / "run")
+
+
+def test_a_run_that_only_fits_is_refused_alike(config, tmp_path, monkeypatch):
+    config.phases.linear_probe.epochs = 0
+    config.runtime.max_seconds = LONG
+    slow(monkeypatch, 2 * LONG)
+    monkeypatch.setattr(fit_plan, "choose_higher", lambda *_, **__: None)
+    with pytest.raises(InputError, match=r"'fine_tune' needs 200000\.0 s"):
+        train_and_evaluate(config, tmp_path / "run")
+
+
+def test_a_rate_that_is_searched_is_found_once_in_the_plan(
+    config, tmp_path, monkeypatch
+):
+    config.phases.fine_tune.learning_rate = "auto"
+    config.phases.fine_tune.epochs = 3
+    stated = train_and_evaluate(config, tmp_path / "stated")
+    config.phases.fine_tune.epochs = 4
+    config.runtime.max_seconds = LONG
+    slow(monkeypatch, LONG / 3.5)
+    cut = train_and_evaluate(config, tmp_path / "cut")
+    assert fine_tune(cut)["epochs"] == 3
+    same_figures(cut, stated)
+
+
+@pytest.mark.parametrize("value", [-1.0, 2e9, float("nan")])
+def test_what_is_no_time_is_refused(value):
+    config = get_config()
+    config.runtime.max_seconds = value
+    with pytest.raises(InputError, match=r"runtime\.max_seconds"):
+        validate(config)
+
+
+def test_another_budget_is_another_run():
+    config = get_config()
+    config.data.source = "photos"
+    without = config_hash(config)
+    config.runtime.max_seconds = 60.0
+    with_budget = config_hash(config)
+    assert with_budget != without
+    assert default_workdir(config).endswith(with_budget)
+    config.runtime.max_seconds = 0.0
+    assert config_hash(config) == without
+
+
+def test_seconds_of_preparation_are_counted(config, tmp_path, monkeypatch):
+    import time
+
+    from tlkeras.training import trainer
+
+    seen = []
+    commit = trainer.commit
+
+    def listen(run, state, *rest):
+        commit(run, state, *rest)
+        seen.append((state.progress.starting_seconds, state.spent()))
+
+    monkeypatch.setattr(trainer, "commit", listen)
+    begun = time.perf_counter() - 50.0
+    train_and_evaluate(config, tmp_path, begun=begun)
+    lasted = time.perf_counter() - begun
+    assert all(starting >= 50.0 for starting, _ in seen)
+    assert seen[-1][1] == pytest.approx(lasted, abs=5.0)
+    assert read_result(tmp_path).seconds["total"] < lasted - 50.0
