@@ -5,7 +5,9 @@ from tlkeras.models.classifier import freeze_at
 from tlkeras.models.split import choose_cut
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import Expect, FrozenPart, build_frozen_part
+from tlkeras.training.phase_plan import planned
 from tlkeras.training.phases import ResolvedPhase
+from tlkeras.training.progress import RunProgress
 
 
 def freeze_phase(phase: ResolvedPhase, run: RunContext, *, adapt: bool) -> None:
@@ -58,3 +60,25 @@ def freeze_below(
         uses=uses,
         expect=expect,
     )
+
+
+def frozen_as_trained(
+    run: RunContext, progress: RunProgress
+) -> FrozenPart | None:
+    """Returns the frozen part that the last phase would have handed on.
+
+    A run that was stopped after its last phase computes its logits on the
+    same path as one that was not, and so to the same bits.
+
+    Args:
+        run: With the chosen weights in the model.
+        progress: After its last phase, which ran in another process.
+    """
+    last = progress.outcomes[-1]
+    if not last.kept or last.stopped:
+        return None
+    (phase,) = [phase for phase in run.phases if phase.name == last.phase]
+    phase = planned(phase, progress.plans.get(last.phase))
+    freeze_phase(phase, run, adapt=False)
+    frozen = freeze_below(phase, run)
+    return frozen if frozen and frozen.is_exact else None

@@ -19,10 +19,8 @@ from tlkeras.evaluation.records import (
 )
 from tlkeras.training.calibrate import Calibrated, calibrate_weights
 from tlkeras.training.context import RunContext
-from tlkeras.training.freezing import freeze_below, freeze_phase
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.keepsakes import write_filters
-from tlkeras.training.phase_plan import planned
 from tlkeras.training.progress import PhaseOutcome, RunProgress
 
 
@@ -72,28 +70,6 @@ def calibrate_and_evaluate(
         scores[prefix] = SplitScore.from_dict(metrics, run.metric)
     write_filters(run)
     return scores, calibrated
-
-
-def frozen_as_trained(
-    run: RunContext, progress: RunProgress
-) -> FrozenPart | None:
-    """Returns the frozen part that the last phase would have handed on.
-
-    A run that was stopped after its last phase computes its logits on the
-    same path as one that was not, and so to the same bits.
-
-    Args:
-        run: With the chosen weights in the model.
-        progress: After its last phase, which ran in another process.
-    """
-    last = progress.outcomes[-1]
-    if not last.kept or last.stopped:
-        return None
-    (phase,) = [phase for phase in run.phases if phase.name == last.phase]
-    phase = planned(phase, progress.plans.get(last.phase))
-    freeze_phase(phase, run, adapt=False)
-    frozen = freeze_below(phase, run)
-    return frozen if frozen and frozen.is_exact else None
 
 
 def read_finished(directory: Path) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
 from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
+from tlkeras.training.freezing import frozen_as_trained
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.outcome import (
     calibrate_and_evaluate,
-    frozen_as_trained,
     read_finished,
     write_result,
 )
