@@ -11,6 +11,7 @@ from tlkeras.evaluation.calibration import Calibration
 from tlkeras.evaluation.calibration_gain import BeforeAfter, CalibrationGain
 from tlkeras.report.page import write_report
 from tlkeras.report.run_files import read_run_files
+from tlkeras.report.text import format_evaluation
 
 RECORDED = Path(__file__).parents[1] / "recorded" / "run"
 GAIN = CalibrationGain(
@@ -92,3 +93,27 @@ def test_a_damaged_calibration_is_named(directory, name, value):
     change(directory, name, calibration=value)
     with pytest.raises(InputError, match=f"{name}' is corrupt"):
         read_run_files(directory)
+
+
+def test_evaluate_says_what_calibration_changed():
+    changed = {
+        "before": 0.5,
+        "after": 0.25,
+        "before_interval": [0.4, 0.6],
+        "after_interval": [0.2, 0.3],
+        "difference_interval": [-0.3, -0.2],
+    }
+    shown = format_evaluation(
+        "test",
+        {
+            "num_examples": 10,
+            "loss": 0.25,
+            "per_class": {},
+            "calibration": {
+                "log_loss": changed,
+                "expected_calibration_error": changed,
+                "num_changed": 0,
+            },
+        },
+    )
+    assert "0.5000 -> 0.2500, -0.2500 [-0.3000, -0.2000]" in shown

@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 from tlkeras import workdir
 from tlkeras.console import printable
+from tlkeras.evaluation.calibration_gain import CalibrationGain
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.records import TEST, VALIDATION, RunResult
 from tlkeras.evaluation.run import Prediction
@@ -103,7 +104,7 @@ def _measurement_columns(measured: Measurement) -> str:
 def format_evaluation(split: str, metrics: dict[str, Any]) -> str:
     """Returns the metrics of a split as a table."""
     header = [f"{split}: {metrics['num_examples']} images"]
-    skipped = ("per_class", "confusion_matrix", "num_examples")
+    skipped = ("per_class", "confusion_matrix", "num_examples", "calibration")
     for name, value in metrics.items():
         if name in skipped or name.endswith("_interval"):
             continue
@@ -112,6 +113,17 @@ def format_evaluation(split: str, metrics: dict[str, Any]) -> str:
             f"  [{low_high[0]:.4f}, {low_high[1]:.4f}]" if low_high else ""
         )
         header.append(f"{name:<28}{value:.4f}{interval}")
+    if calibration := metrics.get("calibration"):
+        gain = CalibrationGain.from_dict(calibration)
+        header += [
+            f"{f'  {name} by calibration':<28}{changed.before:.4f} -> "
+            f"{changed.after:.4f}, {changed.difference:+.4f} "
+            "[{:+.4f}, {:+.4f}]".format(*changed.difference_interval)
+            for name, changed in (
+                ("log loss", gain.log_loss),
+                ("error", gain.expected_calibration_error),
+            )
+        ]
     rows = [
         f"{'class':<20}{'precision':>10}{'recall':>8}{'f1':>8}{'images':>8}"
     ]
