@@ -198,7 +198,7 @@ class SplitScore:
 
     def as_dict(self, metric: str) -> dict[str, Any]:
         """Returns plain values for JSON; `metric` is the name of its own."""
-        values = {
+        values: dict[str, Any] = {
             metric: self.metric,
             "loss": self.loss,
             "num_examples": self.num_examples,
