@@ -61,7 +61,7 @@ def test_the_temperature_that_the_labels_were_drawn_with_is_found(temperature):
     found = fit_calibration(targets, logits, SOFTMAX)
     assert found.temperature == pytest.approx((temperature,), rel=0.05)
     assert found.num_images == len(targets)
-    assert not found.reason
+    assert bool(found.reason) == found.is_identity
 
 
 @pytest.mark.parametrize("name", ["softmax", "squared_hinge"])
@@ -173,6 +173,28 @@ def test_rare_labels_are_said_and_left_alone():
     assert found.shift[:2] == (0.0, 0.0)
     assert found.temperature[2] > 1.5
     assert "2 of 3 labels" in found.reason
+
+
+def test_what_one_image_alone_would_spoil_is_left():
+    """Sure and right but once: without that image, T would make it worse."""
+    targets = np.tile(np.eye(3, dtype=np.float32), (20, 1))
+    logits = 6 * targets
+    logits[0] = (0, 7, 0)
+    found = fit_calibration(targets, logits, SOFTMAX)
+    assert found.is_identity
+    assert "held-out images better" in found.reason
+    np.testing.assert_array_equal(
+        calibrate_held_out(targets, logits, SOFTMAX), logits
+    )
+
+
+def test_no_split_is_reported_with_a_higher_loss_than_before():
+    for seed in range(30):
+        targets, logits = draw(1.0, 30, seed=seed)
+        apart = calibrate_held_out(targets, logits, SOFTMAX)
+        assert mean_log_loss(targets, apart) <= mean_log_loss(targets, logits)
+        is_left = fit_calibration(targets, logits, SOFTMAX).is_identity
+        assert is_left == bool((apart == logits).all())
 
 
 def test_logits_that_are_not_finite_are_left():

@@ -311,7 +311,9 @@ data = Dataset("x", ("a", "b"), False, {"train": split, "validation": split},
                Ledger())
 rows = np.arange(80).reshape(5, 16)
 trials._batches = lambda job, count: ([*rows] * job.phase.epochs, 5)
-plan = make_plan(get_config(), {"model.head": "linear|mlp"})
+config = get_config()
+config.phases.linear_probe.epochs = 20
+plan = make_plan(config, {"model.head": "linear|mlp"})
 heads = {}
 for some in trials.run_head_trials(
     [plan.trial_config({"model.head": kind, }) for kind in ("linear", "mlp")],

@@ -2,9 +2,8 @@
 
 `defaults.py` says what a field means and holds by default; a field there has
 one row here, and is then checked, searched and conditional everywhere.
-Names that another table implements (heads, optimizers, ...) stand here again,
-because the config knows no networks; `tests/config/names_test.py` holds them
-against each other.
+Names of heads, optimizers and the like stand here again, because the config
+knows no networks; `tests/config/names_test.py` holds both.
 """
 
 import functools

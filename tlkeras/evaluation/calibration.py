@@ -133,7 +133,10 @@ NO_CALIBRATION = Calibration()
 
 
 def fit_calibration(
-    targets: np.ndarray, logits: np.ndarray, loss: Loss
+    targets: np.ndarray,
+    logits: np.ndarray,
+    loss: Loss,
+    groups: Sequence[str] = (),
 ) -> Calibration:
     """Fits the temperature to images that the model was not trained on.
 
@@ -141,14 +144,16 @@ def fit_calibration(
         targets: [N, C] multi-hot.
         logits: float [N, C], as trained.
         loss: Row of `optim.losses.LOSSES`.
+        groups: [N] of images that belong together, or empty.
 
     Returns:
-        At 1, with the reason, where there are too few images.
+        At 1, with the reason, where there are too few images, or images that
+        are held out would be answered with a higher log loss.
     """
     if not np.isfinite(logits).all():
         return Calibration(reason="the logits are not finite")
-    enough, reason = _find_enough(targets, loss)
-    temperature, shift = _fit(targets, logits, loss, enough)
+    helps, _, reason = _try_held_out(targets, logits, loss, groups)
+    temperature, shift = _fit(targets, logits, loss, helps)
     return Calibration(
         tuple(temperature.tolist()),
         tuple(shift.tolist()),
@@ -176,14 +181,49 @@ def calibrate_held_out(
     Returns:
         [N, C], of the same type.
     """
-    enough, _ = _find_enough(targets, loss)
+    helps, calibrated, _ = _try_held_out(targets, logits, loss, groups)
+    return np.where(helps, calibrated, logits)
+
+
+def _try_held_out(
+    targets: np.ndarray,
+    logits: np.ndarray,
+    loss: Loss,
+    groups: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray, str]:
+    """Finds what lowers the log loss of images that are held out.
+
+    Returns:
+        Whether it does, bool [1] or, with several labels, [C]; the logits
+        [N, C] as calibrated by other folds; and why the rest is left at 1.
+    """
+    enough, reason = _find_enough(targets, loss)
     folds = stratified_folds(targets, NUM_FOLDS, 0, groups)
     calibrated = logits.copy()
     for fold in range(NUM_FOLDS):
         held = folds == fold
         temperature, shift = _fit(targets[~held], logits[~held], loss, enough)
         calibrated[held] = logits[held] / temperature + shift
-    return calibrated
+    places = range(len(enough)) if loss.multi_label else [slice(None)]
+    before, after = (
+        np.array([_mean_loss(targets, z, loss, place) for place in places])
+        for z in (logits, calibrated)
+    )
+    helps = after < before
+    if (worse := enough & ~helps).any():
+        which = f"{worse.sum()} labels" if loss.multi_label else "the logits"
+        more = f"{which} answer held-out images better as they are"
+        reason = f"{reason}; {more}" if reason else more
+    return helps, calibrated, reason
+
+
+def _mean_loss(
+    targets: np.ndarray, logits: np.ndarray, loss: Loss, place: int | slice
+) -> float:
+    """Returns the mean log loss of one label, or of all classes."""
+    columns = [place] if isinstance(place, int) else place
+    losses = compute_log_losses(targets[:, columns], logits[:, columns], loss)
+    return float(losses.mean())
 
 
 def _find_enough(targets: np.ndarray, loss: Loss) -> tuple[np.ndarray, str]:

@@ -52,21 +52,18 @@ class BeforeAfter:
             KeyError: If one is missing.
             TypeError: If one is no number, or no pair of numbers.
         """
+
+        def read(name: str) -> Interval:
+            low, high = values[name]
+            return float(low), float(high)
+
         return cls(
-            float(values["before"]),
-            float(values["after"]),
-            *_read_intervals(values),
+            before=float(values["before"]),
+            after=float(values["after"]),
+            before_interval=read("before_interval"),
+            after_interval=read("after_interval"),
+            difference_interval=read("difference_interval"),
         )
-
-
-def _read_intervals(
-    values: Mapping[str, Any],
-) -> tuple[Interval, Interval, Interval]:
-    def read(name: str) -> Interval:
-        low, high = values[f"{name}_interval"]
-        return float(low), float(high)
-
-    return read("before"), read("after"), read("difference")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,15 +163,20 @@ def _compare(values: list[np.ndarray], num_samples: int) -> BeforeAfter:
         np.abs(resampled_means(v, num_samples, seed=0)).sum(-1)
         for v in values
     ]
-    lows_highs = [
-        _reflect(value, samples)
-        for value, samples in zip((before, after), resampled, strict=True)
-    ]
-    difference = _reflect(after - before, resampled[1] - resampled[0])
-    old, new = ((max(low, 0.0), max(high, 0.0)) for low, high in lows_highs)
-    return BeforeAfter(before, after, old, new, difference)
+    return BeforeAfter(
+        before,
+        after,
+        _reflect(before, resampled[0], least=0.0),
+        _reflect(after, resampled[1], least=0.0),
+        _reflect(after - before, resampled[1] - resampled[0]),
+    )
 
 
-def _reflect(value: float, samples: np.ndarray) -> Interval:
+def _reflect(
+    value: float, samples: np.ndarray, least: float = -np.inf
+) -> Interval:
     low, high = np.quantile(samples, [0.025, 0.975])
-    return 2 * value - float(high), 2 * value - float(low)
+    return (
+        max(2 * value - float(high), least),
+        max(2 * value - float(low), least),
+    )

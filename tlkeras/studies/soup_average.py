@@ -34,7 +34,7 @@ def pour(members: Sequence[Member], soup: Run, dataset: Dataset) -> Run:
         return _with_calibration(soup, None)
     split = dataset.splits["validation"]
     logits = soup.compute_logits(split)
-    found = fit_calibration(split.targets, logits, soup.loss)
+    found = fit_calibration(split.targets, logits, soup.loss, split.groups)
     move_logits(soup.model.get_layer(LOGITS), found.temperature, found.shift)
     return _with_calibration(soup, found)
 

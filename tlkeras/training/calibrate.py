@@ -37,8 +37,10 @@ def calibrate_weights(run: RunContext, frozen: FrozenPart | None) -> Calibrated:
     if not run.config.evaluation.calibrate:
         return Calibrated(None, logits)
     classifier = run.classifier
-    targets = run.dataset.splits["validation"].targets
-    found = fit_calibration(targets, logits, classifier.head.loss)
+    split = run.dataset.splits["validation"]
+    found = fit_calibration(
+        split.targets, logits, classifier.head.loss, split.groups
+    )
     run.console.line(found.describe())
     if not found.is_identity:
         move_logits(classifier.logits_layer, found.temperature, found.shift)
