@@ -7,6 +7,7 @@ import pytest
 
 from tlkeras import make_soup
 from tlkeras.errors import InputError
+from tlkeras.evaluation.calibration import Calibration
 from tlkeras.evaluation.run import load_run
 from tlkeras.report.page import write_report
 from tlkeras.studies.soup import answer
@@ -86,7 +87,6 @@ def trained_weights(directory):
     run = load_run(directory)
     head = run.model.get_layer("logits")
     (temperature,) = run.calibration.temperature
-    assert temperature != 1
     head.set_weights([w * temperature for w in head.get_weights()])
     return [np.array(w) for w in run.model.weights]
 
@@ -111,6 +111,27 @@ def test_a_soup_is_the_mean_of_the_weights_as_trained(tmp_path, runs):
     page = write_report(tmp_path / "soup").read_text()
     assert "Averaged runs" in page
     assert str(runs[1]) in page
+
+
+def test_members_are_averaged_as_they_were_trained(tmp_path, runs, change):
+    def halve_logits(weight):
+        return weight / 2 if weight.path.startswith("logits") else weight
+
+    calibration = Calibration((2.0,), num_images=11).as_dict()
+    calibrated = change(
+        runs[1],
+        "calibrated",
+        halve_logits,
+        result=lambda result: result.update(calibration=calibration),
+    )
+    make_soup([runs[0], calibrated], tmp_path / "soup")
+    make_soup(runs, tmp_path / "plain")
+    for ours, theirs in zip(
+        trained_weights(tmp_path / "soup"),
+        trained_weights(tmp_path / "plain"),
+        strict=True,
+    ):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-8)
 
 
 def test_statistics_that_differ_are_computed_from_the_training_images(
