@@ -15,6 +15,15 @@ from tlkeras.training.progress import RunProgress
 
 from .finished_runs import assert_same_weights, weights_of
 
+# Enough validation images to calibrate by, and answers far from sure enough.
+FIELDS = {
+    "data.source": "digits",
+    "data.images_per_class": 40,
+    "data.split": (0.5, 0.25, 0.25),
+    "phases.fine_tune.label_smoothing": 0.4,
+    "evaluation.replace_p_value": 1.0,
+}
+
 
 @pytest.fixture(scope="module")
 def several_labels(tmp_path_factory, photo_folder):
@@ -36,14 +45,9 @@ def train(make_small_config, several_labels, tmp_path_factory):
 
     def run(head):
         if head not in runs:
-            config = make_small_config(
-                {
-                    "model.head": head,
-                    "phases.fine_tune.epochs": 0 if head == "svm" else 2,
-                    "data.split": (0.5, 0.25, 0.25),
-                    "evaluation.replace_p_value": 1.0,
-                }
-            )
+            config = make_small_config({**FIELDS, "model.head": head})
+            if head == "svm":  # no label smoothing of margins
+                config.phases.phase_order = ("linear_probe",)
             if head == "multi_label":
                 config.data.source = several_labels
             directory = tmp_path_factory.mktemp(head) / "run"
@@ -170,13 +174,7 @@ def test_without_calibration_only_the_sureness_differs(
     train, make_small_config, tmp_path
 ):
     directory, result = train("linear")
-    config = make_small_config(
-        {
-            "data.split": (0.5, 0.25, 0.25),
-            "evaluation.replace_p_value": 1.0,
-            "evaluation.calibrate": False,
-        }
-    )
+    config = make_small_config({**FIELDS, "evaluation.calibrate": False})
     plain = train_and_evaluate(config, tmp_path / "plain")
     assert "calibration" not in plain
     assert "val/calibration" not in plain
@@ -194,13 +192,7 @@ def test_without_calibration_only_the_sureness_differs(
 
 def test_without_a_cache_it_is_the_same(train, make_small_config, tmp_path):
     directory, result = train("linear")
-    config = make_small_config(
-        {
-            "data.split": (0.5, 0.25, 0.25),
-            "evaluation.replace_p_value": 1.0,
-            "features.cache": "off",
-        }
-    )
+    config = make_small_config({**FIELDS, "features.cache": "off"})
     live = train_and_evaluate(config, tmp_path / "live")
     for name in ("calibration", "val/calibration", "test/calibration"):
         assert live[name] == result[name]
