@@ -44,6 +44,13 @@ class BeforeAfter:
         """After - before; below 0 is a gain."""
         return self.after - self.before
 
+    def as_dict(self) -> dict[str, Any]:
+        """Returns plain values for JSON."""
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in vars(self).items()
+        }
+
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "BeforeAfter":
         """Reads the same names.
@@ -87,7 +94,12 @@ class CalibrationGain:
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""
-        return dataclasses.asdict(self)
+        error = self.expected_calibration_error
+        return {
+            "log_loss": self.log_loss.as_dict(),
+            "expected_calibration_error": error.as_dict(),
+            "num_changed": self.num_changed,
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "CalibrationGain":
