@@ -316,6 +316,7 @@ def test_a_result_brings_its_calibration_back():
         calibration=found,
     )
     stored = json.loads(json.dumps(result.as_dict()))
+    assert stored == result.as_dict()
     assert RunResult.from_dict(stored) == result
     assert stored["val/calibration"]["log_loss"]["before"] > 0
     assert stored["calibration"]["temperature"] == list(found.temperature)
