@@ -193,24 +193,6 @@ def build_head(
     )(x)
 
 
-def move_logits_back(
-    layer: keras.layers.Dense,
-    temperature: Sequence[float],
-    shift: Sequence[float],
-) -> None:
-    """Undoes `move_logits`, up to the last bit.
-
-    Args:
-        layer: From `build_head`; changed in place.
-        temperature: [1], or [C] one a class; above 0.
-        shift: Likewise.
-    """
-    factors = np.asarray(temperature, np.float64)
-    kernel, bias = layer.get_weights()
-    moved = [kernel * factors, (bias - np.asarray(shift)) * factors]
-    layer.set_weights([weight.astype(kernel.dtype) for weight in moved])
-
-
 def move_logits(
     layer: keras.layers.Dense,
     temperature: Sequence[float],

@@ -12,7 +12,7 @@ from tlkeras.config.dotted import first_difference
 from tlkeras.config.hashing import identity
 from tlkeras.errors import InputError, quote
 from tlkeras.evaluation.run import Run, load_run
-from tlkeras.models.heads import LOGITS, move_logits_back
+from tlkeras.models.heads import LOGITS, move_logits
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,10 +33,13 @@ class Member:
     def of(cls, run: Run) -> "Member":
         """Reads the weights of a run."""
         weights = run.model.get_weights()
-        move_logits_back(
+        factors = np.array(run.calibration.temperature)
+        shift = np.array(run.calibration.shift)
+        # z = (y - b) T, where y = z / T + b is served.
+        move_logits(
             run.model.get_layer(LOGITS),
-            run.calibration.temperature,
-            run.calibration.shift,
+            (1 / factors).tolist(),
+            (-shift * factors).tolist(),
         )
         trained = run.model.get_weights()
         run.model.set_weights(weights)
