@@ -7,7 +7,7 @@ belong together the name of their group decides, for all alike.
 
 import hashlib
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -136,21 +136,27 @@ def _rescue(
     """
     present = {(label, e.split) for e in fixed for label in e.labels}
     members = defaultdict(list)
-    by_class: dict[str, dict[str, None]] = defaultdict(dict)  # ordered sets
     for example in examples:
         members[unit_of(example)].append(example)
-        for label in example.labels:
-            by_class[label][unit_of(example)] = None
     where = {unit: those[0].split or "" for unit, those in members.items()}
-    begun = dict(where)
+    moved: dict[str, None] = {}  # in order, also what was moved back later
+    labels = {
+        unit: dict.fromkeys(label for e in those for label in e.labels)
+        for unit, those in members.items()
+    }
+    by_class = defaultdict(list)
+    counts: Counter[tuple[str, str]] = Counter()  # of units
+    for unit, split in where.items():
+        for label in labels[unit]:
+            by_class[label].append(unit)
+            counts[label, split] += 1
 
     def is_spare(unit: str, name: str) -> bool:
         """Whether others of its classes stay behind."""
-        one, *_ = members[unit]
-        labels = {x for e in members[unit] for x in e.labels}
+        is_group = bool(members[unit][0].group)
         return all(
-            sum(where[other] == where[unit] for other in by_class[label]) > 1
-            for label in (labels if one.group else (name,))
+            counts[label, where[unit]] > 1
+            for label in (labels[unit] if is_group else (name,))
         )
 
     for name, units in by_class.items():
@@ -158,7 +164,7 @@ def _rescue(
         for split in ("train", "validation", "test"):
             if split not in bounds or (name, split) in present:
                 continue
-            if any(where[unit] == split for unit in units):
+            if counts[name, split]:
                 continue
             low, high = bounds[split]
 
@@ -170,11 +176,14 @@ def _rescue(
 
             donors = [unit for unit in units if is_spare(unit, name)]
             if donors:
-                where[min(donors, key=distance)] = split
+                nearest = min(donors, key=distance)
+                counts.subtract((x, where[nearest]) for x in labels[nearest])
+                counts.update((x, split) for x in labels[nearest])
+                where[nearest] = split
+                moved[nearest] = None
     return [
         replace(example, split=where[unit])
-        for unit in members
-        if where[unit] != begun[unit]
+        for unit in moved
         for example in members[unit]
     ]
 
