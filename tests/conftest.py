@@ -183,3 +183,20 @@ def batch():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (16, 32, 32, 3)).astype(np.float32)
     return images, np.eye(3, dtype=np.float32)[rng.integers(0, 3, 16)]
+
+
+@pytest.fixture
+def listening_console():
+    """A console that keeps its lines in `lines`."""
+
+    from tlkeras.console import Console
+
+    class Lines(Console):
+        def __init__(self):
+            super().__init__()
+            self.lines = []
+
+        def line(self, text):
+            self.lines.append(text)
+
+    return Lines()

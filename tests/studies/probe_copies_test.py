@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tlkeras import workdir
-from tlkeras.console import Console
 from tlkeras.models.depths import block_ends
 from tlkeras.studies import linear_probe
 from tlkeras.studies.linear_probe import run_linear_probe
@@ -16,17 +15,6 @@ from tlkeras.studies.probe_plot import plot_probe
 from tlkeras.studies.probe_text import format_probe
 
 PLAIN = [name for name in PROBE_COLUMNS if "+" not in name]
-
-
-class Lines(Console):
-    """Keeps what was printed."""
-
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
 
 
 @pytest.fixture(autouse=True)
@@ -45,21 +33,21 @@ def quick(monkeypatch):
 
 
 @pytest.fixture
-def probe(small_config, tmp_path, monkeypatch):
+def probe(small_config, tmp_path, monkeypatch, listening_console):
     """Returns what probes into a folder: (result, printed lines)."""
     monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "cache"))
 
     def call(name, **settings):
-        console = Lines()
+        listening_console.lines = []
         result = run_linear_probe(
             small_config,
             tmp_path / name,
             train_per_class=8,
             num_splits=2,
-            console=console,
+            console=listening_console,
             **settings,
         )
-        return result, console.lines
+        return result, listening_console.lines
 
     return call
 

@@ -4,7 +4,6 @@ import pytest
 
 from tlkeras import workdir
 from tlkeras.config import config_hash, default_workdir, get_config, validate
-from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.evaluation.records import read_result
 from tlkeras.models.graph import layer_stages
@@ -18,15 +17,6 @@ LONG = 100_000.0  # seconds, so that the test's own do not count
 
 class KilledError(Exception):
     """Stands for a kill."""
-
-
-class Lines(Console):
-    def __init__(self):
-        super().__init__()
-        self.lines = []
-
-    def line(self, text):
-        self.lines.append(text)
 
 
 @pytest.fixture
@@ -65,17 +55,20 @@ def same_figures(one, other):
 
 
 def test_measuring_and_a_budget_that_is_long_enough_change_no_bit(
-    config, tmp_path
+    config, tmp_path, listening_console
 ):
     quiet = train_and_evaluate(config, tmp_path / "quiet")
-    console = Lines()
-    told = train_and_evaluate(config, tmp_path / "told", console=console)
-    (line,) = [x for x in console.lines if "4 epochs of 3 steps" in x]
+    told = train_and_evaluate(
+        config, tmp_path / "told", console=listening_console
+    )
+    (line,) = [x for x in listening_console.lines if "4 epochs of 3 steps" in x]
     assert "about" in line
-    begun = console.lines.index(line)
-    trained = [i for i, x in enumerate(console.lines) if "fine_tune 1/4" in x]
+    begun = listening_console.lines.index(line)
+    trained = [
+        i for i, x in enumerate(listening_console.lines) if "fine_tune 1/4" in x
+    ]
     assert begun < trained[0]  # before the phase
-    assert any("strengths: about" in x for x in console.lines)
+    assert any("strengths: about" in x for x in listening_console.lines)
     config.runtime.max_seconds = LONG
     limited = train_and_evaluate(config, tmp_path / "limited")
     same_figures(told, quiet)
@@ -120,16 +113,19 @@ def test_a_killed_run_keeps_its_plan_whatever_is_measured_later(
     same_figures(again, whole)
 
 
-def test_where_few_epochs_fit_fewer_layers_train(config, tmp_path, monkeypatch):
+def test_where_few_epochs_fit_fewer_layers_train(
+    config, tmp_path, monkeypatch, listening_console
+):
     """And the run is that of the higher cutoff, killed or not."""
     config.runtime.max_seconds = LONG
     # Two would fit; above, where a step costs a fraction, all four.
     measured = slow(monkeypatch, LONG / 2.5, LONG / 10)
     monkeypatch.setattr(fit_plan, "choose_higher", first_above)
-    console = Lines()
-    result = train_and_evaluate(config, tmp_path / "cut", console=console)
+    result = train_and_evaluate(
+        config, tmp_path / "cut", console=listening_console
+    )
     assert not measured
-    assert any("instead" in line for line in console.lines)
+    assert any("instead" in line for line in listening_console.lines)
     assert fine_tune(result)["epochs"] == 4
     config.runtime.max_seconds = 0.0
     config.phases.fine_tune.trainable_from = "stage3"
@@ -167,14 +163,17 @@ def test_higher_cutoffs_are_the_starts_of_stages(config, tmp_path, monkeypatch):
 
 
 def test_a_phase_without_time_is_left_out_and_the_run_completes(
-    config, tmp_path, monkeypatch
+    config, tmp_path, monkeypatch, listening_console
 ):
     config.runtime.max_seconds = LONG
     slow(monkeypatch, 2 * LONG)
     monkeypatch.setattr(fit_plan, "choose_higher", lambda *_, **__: None)
-    console = Lines()
-    result = train_and_evaluate(config, tmp_path / "run", console=console)
-    assert any("fine_tune is left out" in line for line in console.lines)
+    result = train_and_evaluate(
+        config, tmp_path / "run", console=listening_console
+    )
+    assert any(
+        "fine_tune is left out" in line for line in listening_console.lines
+    )
     assert [row["phase"] for row in result["phases"]] == ["linear_probe"]
     assert epochs_of(tmp_path / "run") == []
     for name in (workdir.MODEL, workdir.RESULT, workdir.HISTORY):

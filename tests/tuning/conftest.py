@@ -2,28 +2,12 @@
 
 import pytest
 
-from tlkeras.console import Console
 from tlkeras.tuning.plan import make_plan
 
 SPACE = {
     "phases.linear_probe.learning_rate": "1e-4:1e-1:log",
     "model.head_l2": "1e-6:1e2:log",
 }
-
-
-@pytest.fixture
-def listening_console():
-    """A console that keeps its lines in `lines`."""
-
-    class Lines(Console):
-        def __init__(self):
-            super().__init__()
-            self.lines = []
-
-        def line(self, text):
-            self.lines.append(text)
-
-    return Lines()
 
 
 @pytest.fixture
