@@ -10,7 +10,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras.console import Console
-from tlkeras.data.dataset import Dataset
+from tlkeras.data.dataset import Dataset, Split
 from tlkeras.evaluation.metrics import (
     compute_summary,
     per_image_scores,
@@ -79,15 +79,9 @@ class RunContext:
 
     def images(self, split: str) -> "ImageBatches":
         """Returns a split's images in order, decoded once where they fit."""
-        from tlkeras.data.pipeline import ImageBatches  # brings TensorFlow
-
         if split not in self._batches:
-            self._batches[split] = ImageBatches(
-                self.dataset.splits[split],
-                self.size,
-                batch_size=self.config.evaluation.batch_size,
-                num_workers=self.num_workers,
-                max_decoded_bytes=self.config.data.max_decoded_bytes,
+            self._batches[split] = self._read(
+                self.dataset.splits[split], self.config.data.max_decoded_bytes
             )
         return self._batches[split]
 
@@ -97,14 +91,17 @@ class RunContext:
         For statistics of a batch: in order, a batch would be of one class. The
         order is the same for every seed of a run, and so are the statistics.
         """
+        return self._read(self.dataset.splits["train"].shuffle(), 0)
+
+    def _read(self, split: Split, max_decoded_bytes: int) -> "ImageBatches":
         from tlkeras.data.pipeline import ImageBatches  # brings TensorFlow
 
         return ImageBatches(
-            self.dataset.splits["train"].shuffle(),
+            split,
             self.size,
             batch_size=self.config.evaluation.batch_size,
             num_workers=self.num_workers,
-            max_decoded_bytes=0,
+            max_decoded_bytes=max_decoded_bytes,
         )
 
     def release(self, split: str) -> None:
