@@ -52,6 +52,16 @@ class Calibration:
         """Whether it changes nothing."""
         return set(self.temperature) == {1.0} and set(self.shift) == {0.0}
 
+    @property
+    def inverse(self) -> "Calibration":
+        """What makes logits as trained of those as served: z = (y - b) T."""
+        factors = np.array(self.temperature)
+        return dataclasses.replace(
+            self,
+            temperature=tuple((1 / factors).tolist()),
+            shift=tuple((-np.array(self.shift) * factors).tolist()),
+        )
+
     def require_classes(self, num_classes: int) -> None:
         """Makes sure that it is of a model with so many classes.
 
@@ -87,10 +97,7 @@ class Calibration:
         Returns:
             The same type and shape.
         """
-        if self.is_identity:
-            return logits
-        moved = (logits - np.array(self.shift)) * np.array(self.temperature)
-        return moved.astype(logits.dtype)
+        return self.inverse.apply(logits)
 
     def describe(self) -> str:
         """Returns a sentence for people, without a full stop."""

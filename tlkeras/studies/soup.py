@@ -140,19 +140,22 @@ def _choose(
     best, *others = order
     chosen, served = [members[best]], answers[best]
     rows = {best: SoupRow.of(members[best], answers[best], None, is_in=True)}
+    poured: list[Member] = []  # what is in the model
     for i in others:
-        tried = answer(pour([*chosen, members[i]], soup, dataset), dataset)
+        poured = [*chosen, members[i]]
+        soup, tried = pour(poured, soup, dataset)
         paired = compare(served.scores, tried.scores, "the soup so far", soup)
         # As in the paper: what does not harm goes in.
         is_in = paired.difference >= 0
         if is_in:
-            chosen, served = [*chosen, members[i]], tried
+            chosen, served = poured, tried
         rows[i] = SoupRow.of(members[i], answers[i], paired, is_in=is_in)
         console.line(
             f"with {members[i].name}: {describe_paired(paired)}: "
             f"{'goes in' if is_in else 'stays out'}"
         )
-    soup = pour(chosen, soup, dataset)
+    if poured is not chosen:
+        soup, served = pour(chosen, soup, dataset)
     mean = average_scores(answers)
     ensemble = score_ensemble(answers, dataset, soup.loss)
     return soup, SoupRecord(

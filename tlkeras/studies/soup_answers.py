@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tlkeras.data.dataset import Dataset
+from tlkeras.data.dataset import Dataset, Split
 from tlkeras.evaluation.metrics import (
     compare_paired,
     compute_summary,
@@ -38,7 +38,17 @@ class Answers:
 def answer(run: Run, dataset: Dataset) -> Answers:
     """Asks the model of a run."""
     split = dataset.splits["validation"]
-    logits = run.compute_logits(split)
+    return judge(run, split, run.compute_logits(split))
+
+
+def judge(run: Run, split: Split, logits: np.ndarray) -> Answers:
+    """Judges what the model of a run says.
+
+    Args:
+        run: Its loss and calibration count.
+        split: N images.
+        logits: float32 [N, C], as served.
+    """
     metrics = compute_summary(
         split.targets, run.calibration.undo(logits), loss=run.loss
     )

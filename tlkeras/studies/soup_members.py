@@ -33,14 +33,8 @@ class Member:
     def of(cls, run: Run) -> "Member":
         """Reads the weights of a run."""
         weights = run.model.get_weights()
-        factors = np.array(run.calibration.temperature)
-        shift = np.array(run.calibration.shift)
-        # z = (y - b) T, where y = z / T + b is served.
-        move_logits(
-            run.model.get_layer(LOGITS),
-            (1 / factors).tolist(),
-            (-shift * factors).tolist(),
-        )
+        back = run.calibration.inverse
+        move_logits(run.model.get_layer(LOGITS), back.temperature, back.shift)
         trained = run.model.get_weights()
         run.model.set_weights(weights)
         return cls(run, weights, trained)
