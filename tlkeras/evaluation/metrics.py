@@ -115,6 +115,17 @@ class PairedComparison:
     num_worse: int
 
 
+def format_change(difference: float, interval: tuple[float, float]) -> str:
+    """Returns a difference with its interval, for people.
+
+    Example:
+    >>> format_change(0.0123, (-0.004, 0.03))
+    '+0.0123 [-0.0040, +0.0300]'
+    """
+    low, high = interval
+    return f"{difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
 def compare_paired(
     old: np.ndarray, new: np.ndarray, *, num_samples: int, seed: int = 0
 ) -> PairedComparison:

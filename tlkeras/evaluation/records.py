@@ -12,7 +12,7 @@ from typing import Any
 from tlkeras import workdir
 from tlkeras.evaluation.calibration import Calibration
 from tlkeras.evaluation.calibration_gain import CalibrationGain
-from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.metrics import format_change, primary_metric
 from tlkeras.evaluation.record_values import below, prefixed, read_known
 
 VALIDATION, TEST = "val", "test"  # prefixes of keys; splits have longer names
@@ -111,6 +111,10 @@ class PhaseComparison:
     p_value: float = 1.0
     num_better: int = 0
     num_worse: int = 0
+
+    def describe(self) -> str:
+        """Returns the difference with its interval, for people."""
+        return format_change(self.difference, self.interval)
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""

@@ -2,7 +2,7 @@
 
 from tlkeras import workdir
 from tlkeras.report.run_files import Content, RunFiles
-from tlkeras.studies.soup_record import SoupRecord, describe_paired
+from tlkeras.studies.soup_record import SoupRecord
 
 
 def build_soup(files: RunFiles) -> Content | None:
@@ -19,7 +19,7 @@ def build_soup(files: RunFiles) -> Content | None:
                 "metric": row.metrics[files.metric],
                 "loss": row.metrics["loss"],
                 "is_in": row.is_in,
-                "effect": row.comparison and describe_paired(row.comparison),
+                "effect": row.comparison and row.comparison.describe(),
             }
             for row in record.runs
         ]
@@ -28,7 +28,7 @@ def build_soup(files: RunFiles) -> Content | None:
         "num_averaged": record.num_averaged,
         "metric_name": files.metric_name,
         "mean_of_runs": record.mean_of_runs,
-        "against_best": describe_paired(record.against_best),
-        "against_mean": describe_paired(record.against_mean),
-        "ensemble": describe_paired(record.ensemble),
+        "against_best": record.against_best.describe(),
+        "against_mean": record.against_mean.describe(),
+        "ensemble": record.ensemble.describe(),
     }

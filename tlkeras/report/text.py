@@ -10,6 +10,7 @@ from tlkeras import workdir
 from tlkeras.console import printable
 from tlkeras.evaluation.calibration_gain import CalibrationGain
 from tlkeras.evaluation.evaluate import read_test_looks
+from tlkeras.evaluation.metrics import format_change
 from tlkeras.evaluation.records import TEST, VALIDATION, RunResult
 from tlkeras.evaluation.run import Prediction
 from tlkeras.exporters.records import ExportRecord, Measurement
@@ -117,8 +118,8 @@ def format_evaluation(split: str, metrics: dict[str, Any]) -> str:
         gain = CalibrationGain.from_dict(calibration)
         header += [
             f"{f'  {name} by calibration':<28}{changed.before:.4f} -> "
-            f"{changed.after:.4f}, {changed.difference:+.4f} "
-            "[{:+.4f}, {:+.4f}]".format(*changed.difference_interval)
+            f"{changed.after:.4f}, "
+            f"{format_change(changed.difference, changed.difference_interval)}"
             for name, changed in (
                 ("log loss", gain.log_loss),
                 ("error", gain.expected_calibration_error),

@@ -36,7 +36,6 @@ from tlkeras.studies.soup_record import (
     SoupRecord,
     SoupRow,
     describe_metrics,
-    describe_paired,
 )
 
 MEAN = "the mean of the runs"
@@ -151,7 +150,7 @@ def _choose(
             chosen, served = poured, tried
         rows[i] = SoupRow.of(members[i], answers[i], paired, is_in=is_in)
         console.line(
-            f"with {members[i].name}: {describe_paired(paired)}: "
+            f"with {members[i].name}: {paired.describe()}: "
             f"{'goes in' if is_in else 'stays out'}"
         )
     if poured is not chosen:

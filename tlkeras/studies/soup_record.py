@@ -112,26 +112,20 @@ def describe_metrics(metrics: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
 
 
-def describe_paired(paired: PhaseComparison) -> str:
-    """Returns a difference with its interval."""
-    low, high = paired.interval
-    return f"{paired.difference:+.4f} [{low:+.4f}, {high:+.4f}]"
-
-
 def format_soup(record: SoupRecord) -> str:
     """Returns the result for people."""
     count, out_of = record.num_averaged, len(record.runs)
     lines = [
         f"soup of {count} of {out_of} runs: {describe_metrics(record.metrics)}",
         f"against the best run, {record.against_best.against}: "
-        f"{describe_paired(record.against_best)}",
+        f"{record.against_best.describe()}",
         f"against a run by chance ({record.mean_of_runs:.4f} on average): "
-        f"{describe_paired(record.against_mean)}",
+        f"{record.against_mean.describe()}",
     ]
     if out_of > 1:
         lines.append(
             f"all {out_of} runs answering together, at {out_of} times the cost "
-            f"of serving: {describe_paired(record.ensemble)} against a run by "
+            f"of serving: {record.ensemble.describe()} against a run by "
             "chance"
         )
     return "\n".join(lines)

@@ -41,10 +41,9 @@ def decide(
         **vars(paired),
     )
     kept = comparison.p_value <= evaluation.replace_p_value
-    low, high = comparison.interval
     run.console.line(
         f"{outcome.phase} against {before.phase} on validation: "
-        f"{comparison.difference:+.4f} [{low:+.4f}, {high:+.4f}], "
+        f"{comparison.describe()}, "
         f"{comparison.num_better} better, {comparison.num_worse} worse, "
         f"p {comparison.p_value:.3f}: "
         f"{outcome.phase if kept else before.phase} is kept"

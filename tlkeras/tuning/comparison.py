@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkeras import workdir
-from tlkeras.evaluation.metrics import compare_paired
+from tlkeras.evaluation.metrics import compare_paired, format_change
 from tlkeras.tuning.store.search_result import Comparison, SplitComparison
 
 
@@ -48,11 +48,10 @@ def format_comparison(compared: Comparison) -> list[str]:
     """Returns lines for people."""
     lines = []
     for split, row in compared.splits.items():
-        low, high = row.paired.interval
+        change = format_change(row.paired.difference, row.paired.interval)
         lines.append(
             f"{split}: tuned {row.tuned:.4f}, given {row.given:.4f}, "
-            f"{row.paired.difference:+.4f} [{low:+.4f}, {high:+.4f}], "
-            f"p {row.paired.p_value:.3f}"
+            f"{change}, p {row.paired.p_value:.3f}"
         )
     verdict = (
         "the tuned config is better on validation"
