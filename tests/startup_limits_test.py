@@ -39,8 +39,10 @@ def run(code, folder, settings):
     "settings",
     [
         {"image_data_format": "channels_first", "floatx": "float16"},
-        {"floatx": "float64", "epsilon": 0.5},
-        "{",
+        pytest.param(
+            {"floatx": "float64", "epsilon": 0.5}, marks=pytest.mark.slow
+        ),
+        pytest.param("{", marks=pytest.mark.slow),
     ],
 )
 def test_an_old_settings_file_changes_nothing(tmp_path, settings):

@@ -1,5 +1,7 @@
 """Diagnosis of real runs that were set up to go wrong in one way."""
 
+import functools
+
 import pytest
 
 from tlkeras import workdir
@@ -71,15 +73,18 @@ def good():
     return config
 
 
+SLOW = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     ("config", "expected", "flag"),
     [
-        (rate_of(1e-7), "rate_too_low", "learning_rate=auto"),
+        SLOW(rate_of(1e-7), "rate_too_low", "learning_rate=auto"),
         (rate_of(1e1), "rate_too_high", "learning_rate=auto"),
         (five_images_a_class(), "overfitting", "augment=True"),
-        (starved_of_width(), "underfitting", "hidden_units=(256,)"),
-        (batches_of_two(), "noisy_curve", "batch_size=32"),
-        (one_epoch(), "still_improving", "epochs=5"),
+        SLOW(starved_of_width(), "underfitting", "hidden_units=(256,)"),
+        SLOW(batches_of_two(), "noisy_curve", "batch_size=32"),
+        SLOW(one_epoch(), "still_improving", "epochs=5"),
         (good(), None, ""),
     ],
     ids=["1e-7", "1e1", "5 images", "width 1", "batch 2", "1 epoch", "good"],

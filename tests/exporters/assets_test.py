@@ -7,6 +7,7 @@ from tlkeras import ExportSettings, export_run, train_and_evaluate
 pytestmark = pytest.mark.assets
 
 
+@pytest.mark.slow
 def test_every_kind_of_clothing_passes(clothing_config, tmp_path):
     config = clothing_config
     config.model.image_size = 96

@@ -1,3 +1,4 @@
+import functools
 import json
 import shutil
 
@@ -41,12 +42,15 @@ def test_the_next_export_is_the_next_version(finished, exported, tmp_path):
     assert [path.name for path in output.glob("[0-9]*")] == ["1"]
 
 
+SLOW = functools.partial(pytest.param, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
     "fields",
     [
         {"model.head": "svm"},
-        {"model.features_from": "stage3"},
-        {"model.head": "mlp", "phases.linear_probe.epochs": 2},
+        SLOW({"model.features_from": "stage3"}),
+        SLOW({"model.head": "mlp", "phases.linear_probe.epochs": 2}),
         {"runtime.precision": "mixed_float16"},
         {"data.mean": "channel", "data.divide_by_std": True},
     ],

@@ -31,6 +31,8 @@ from tlkeras.models.graph import (
 from tlkeras.models.layer_groups import group_layers, stage_group_starts
 from tlkeras.models.preprocessing import contract_values
 
+from .families import by_cost
+
 # Where the builders live, for their own preprocess_input.
 MODULES = {
     "Xception": "xception",
@@ -73,20 +75,11 @@ def test_the_contract_is_the_networks_own_preprocessing(name):
     )
 
 
-def of_each_family():
-    """All names; those with a smaller sibling of one builder are slow."""
-    smallest = set(SMALLEST.values())
-    return [
-        pytest.param(name, marks=[] if name in smallest else pytest.mark.slow)
-        for name in sorted(BACKBONES)
-    ]
-
-
 def structure_size(spec):
     return max(spec.min_size, 96)
 
 
-@pytest.mark.parametrize("name", of_each_family())
+@pytest.mark.parametrize("name", by_cost(BACKBONES, SMALLEST.values()))
 def test_structure_of_every_backbone(name):
     spec = BACKBONES[name]
     backbone = build_backbone(name, image_size=structure_size(spec))
@@ -207,7 +200,7 @@ def check_training_step(name, tmp_path):
     )
 
 
-@pytest.mark.parametrize("name", of_each_family())
+@pytest.mark.parametrize("name", by_cost(BACKBONES))
 def test_one_step_of_every_backbone(name, tmp_path):
     check_training_step(name, tmp_path)
     keras.backend.clear_session()

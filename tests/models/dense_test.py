@@ -8,16 +8,11 @@ from tlkeras.models.classifier import build_classifier
 from tlkeras.models.dense import build_dense, share_of_cells
 from tlkeras.models.heads import HeadConfig
 
+from .families import by_cost
+
 # Their smallest size; the others take 64 pixels.
 LARGER = {"Xception": 96, "InceptionV3": 96, "InceptionResNetV2": 96}
 QUICK = ("MobileNet", "MobileNetV2", "MobileNetV3Small")
-
-
-def of_each_family():
-    return [
-        pytest.param(name, marks=[] if name in QUICK else pytest.mark.slow)
-        for name in SMALLEST.values()
-    ]
 
 
 def build(name="MobileNet", size=64, *, seed=0, **head):
@@ -44,7 +39,7 @@ def relative(ours, theirs):
     return np.abs(ours - theirs).max() / np.abs(theirs).max()
 
 
-@pytest.mark.parametrize("name", of_each_family())
+@pytest.mark.parametrize("name", by_cost(SMALLEST.values(), QUICK))
 def test_the_mean_of_the_class_maps_is_the_logits(name):
     size = LARGER.get(name, 64)
     built, images = build(name, size)

@@ -2,10 +2,12 @@ import keras
 import numpy as np
 import pytest
 
-from tlkeras.models.backbones import BACKBONES, SMALLEST
+from tlkeras.models.backbones import BACKBONES
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.graph import frontiers, topological_layers
 from tlkeras.models.split import choose_cut, split_classifier
+
+from .families import QUICK, by_cost
 
 
 def check_split(name):
@@ -38,18 +40,10 @@ def check_split(name):
     return several
 
 
-@pytest.mark.parametrize("name", sorted(SMALLEST.values()))
-def test_stitched_is_whole_for_the_smallest_of_each_family(name):
+@pytest.mark.parametrize("name", by_cost(BACKBONES, (*QUICK, "DenseNet121")))
+def test_stitched_is_whole(name):
     several = check_split(name)
     assert several or name not in ("NASNetMobile", "DenseNet121")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", sorted(set(BACKBONES) - set(SMALLEST.values()))
-)
-def test_stitched_is_whole_for_the_other_backbones(name):
-    check_split(name)
 
 
 def test_the_frontier_of_a_chain_is_one_tensor(small_classifier):

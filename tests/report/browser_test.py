@@ -121,6 +121,7 @@ def test_a_real_run_has_every_section(trained, visit):
     assert (trained / workdir.REPORT).stat().st_size < 5_000_000
 
 
+@pytest.mark.slow
 @pytest.mark.assets
 def test_a_run_on_clothing_photos_is_sound_and_accessible(
     clothing_config, tmp_path, visit

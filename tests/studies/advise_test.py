@@ -88,6 +88,7 @@ def test_the_test_split_is_left_alone(whole_config, tmp_path, monkeypatch):
     assert set(seen[0].digests).isdisjoint(held.digests)
 
 
+@pytest.mark.slow
 def test_measuring_trains_every_recipe_and_goes_on(
     whole_config, tmp_path, monkeypatch
 ):

@@ -45,6 +45,7 @@ def test_pooling_compares_image_by_image():
     assert compare_pooled([new] * 5, [old] * 5).interval == gain.interval
 
 
+@pytest.mark.slow
 def test_the_quick_start_beats_raw_pixels_and_the_top_layer(tmp_path):
     quickstart = load_config_module("quickstart")
     figures = measure_all(

@@ -123,6 +123,7 @@ def test_single_labels_among_several_are_scored_alike(problem):
     assert result.scores.min() > 0
 
 
+@pytest.mark.slow
 def test_the_same_config_gives_the_same_network(probe_config, tmp_path):
     """The seed counts for weights too, and so the cache is found again."""
     probe_config.model.weights = "none"
@@ -162,7 +163,9 @@ def test_several_labels_get_the_logistic_columns(problem):
 
 
 @pytest.mark.assets
-@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize(
+    "shuffled", [pytest.param(False, marks=pytest.mark.slow), True]
+)
 def test_mobilenetv2_on_clothing(assets, tmp_path, monkeypatch, shuffled):
     """The top beats the stem by far; shuffled labels give chance."""
     from tlkeras.config import get_config

@@ -119,6 +119,7 @@ def test_copies_are_computed_once_and_the_same_for_ever(probe):
     )
 
 
+@pytest.mark.slow
 def test_without_a_cache_the_answers_are_the_same(probe, small_config):
     cached, _ = probe("cached", augmented_copies=6)
     small_config.features.cache = "off"
@@ -132,6 +133,7 @@ def test_without_a_cache_the_answers_are_the_same(probe, small_config):
             assert abs(difference) < 2.5 / cached["num_images"]
 
 
+@pytest.mark.slow
 def test_the_codes_of_the_copies_are_those_of_the_copied_photos(
     probe, small_config, monkeypatch, tmp_path, photo_folder
 ):

@@ -51,8 +51,8 @@ def test_photos_are_different_for_the_network_of_letters(assets):
     ("name", "reading"),
     [
         ("clothing", "similar"),
-        ("blood_cells", "different"),
-        ("omniglot", "different"),
+        pytest.param("blood_cells", "different", marks=pytest.mark.slow),
+        pytest.param("omniglot", "different", marks=pytest.mark.slow),
     ],
 )
 def test_photos_are_similar_to_imagenet_and_cells_and_drawings_not(

@@ -110,6 +110,7 @@ def test_a_finished_study_trains_nothing(study, config, monkeypatch):
     assert read_text(study[0]) == before
 
 
+@pytest.mark.slow
 def test_killed_anywhere_it_ends_with_the_same_file(
     study, config, tmp_path, monkeypatch
 ):

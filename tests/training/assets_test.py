@@ -7,6 +7,7 @@ from tlkeras import train_and_evaluate
 pytestmark = pytest.mark.assets
 
 
+@pytest.mark.slow
 def test_a_probe_on_clothing(clothing_config, tmp_path):
     """Logistic regression on codes from `predict` gives .81 on test."""
     config = clothing_config

@@ -51,6 +51,7 @@ def test_the_rule_decides_and_the_schedule_follows(
     assert stated["fine_tune"]["epochs"] == "auto"
 
 
+@pytest.mark.slow
 def test_it_is_the_run_with_that_number(brief, tmp_path):
     found = train_and_evaluate(brief, tmp_path / "auto")
     brief.phases.fine_tune.epochs = 3

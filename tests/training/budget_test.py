@@ -54,6 +54,7 @@ def same_figures(one, other):
         assert one[key] == other[key], key
 
 
+@pytest.mark.slow
 def test_measuring_and_a_budget_that_is_long_enough_change_no_bit(
     config, tmp_path, listening_console
 ):
@@ -227,6 +228,7 @@ def test_a_run_that_only_fits_is_refused_alike(config, tmp_path, monkeypatch):
         train_and_evaluate(config, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_rate_that_is_searched_is_found_once_in_the_plan(
     config, tmp_path, monkeypatch
 ):

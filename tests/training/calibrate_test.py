@@ -75,7 +75,15 @@ def trained_logits(run, split):
     return examples.targets, undivided.compute_logits(examples)
 
 
-@pytest.mark.parametrize("head", ["linear", "mlp", "svm", "multi_label"])
+@pytest.mark.parametrize(
+    "head",
+    [
+        "linear",
+        pytest.param("mlp", marks=pytest.mark.slow),
+        "svm",
+        "multi_label",
+    ],
+)
 def test_the_last_layer_alone_is_divided_and_once(train, head):
     directory, result = train(head)
     temperature = np.array(result["calibration"]["temperature"])
@@ -190,6 +198,7 @@ def test_without_calibration_only_the_sureness_differs(
         np.testing.assert_array_equal(value, before)
 
 
+@pytest.mark.slow
 def test_without_a_cache_it_is_the_same(train, make_small_config, tmp_path):
     directory, result = train("linear")
     config = make_small_config({**FIELDS, "features.cache": "off"})

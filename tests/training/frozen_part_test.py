@@ -95,14 +95,19 @@ def train_whole_and_suffix(name, cutoff, steps=20):
     return losses
 
 
-@pytest.mark.parametrize("cutoff", ["stage4", "stage5", "none"])
+@pytest.mark.parametrize(
+    "cutoff",
+    ["stage4", pytest.param("stage5", marks=pytest.mark.slow), "none"],
+)
 def test_training_on_the_cache_is_training_the_whole(cutoff):
     whole, cached = train_whole_and_suffix("MobileNet", cutoff)
     assert min(whole) < whole[0]
     np.testing.assert_allclose(cached, whole, atol=1e-4)
 
 
-@pytest.mark.parametrize("num_views", [1, 2])
+@pytest.mark.parametrize(
+    "num_views", [pytest.param(1, marks=pytest.mark.slow), 2]
+)
 def test_switching_the_cache_off_changes_speed_only(
     cached_config, cached_run, tmp_path, num_views
 ):

@@ -73,7 +73,10 @@ def whole(tmp_path_factory, photo_folder):
     return folder / "run"
 
 
-@pytest.mark.parametrize("phase", ["linear_probe", "fine_tune"])
+@pytest.mark.parametrize(
+    "phase",
+    [pytest.param("linear_probe", marks=pytest.mark.slow), "fine_tune"],
+)
 def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path, photo_folder, whole, phase
 ):

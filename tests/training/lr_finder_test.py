@@ -21,7 +21,11 @@ from tlkeras.training.trainer import train_and_evaluate
 
 @pytest.mark.parametrize(
     ("trainable_from", "batch_norm"),
-    [("all", "train"), ("conv_dw_4", "frozen"), ("none", "frozen")],
+    [
+        pytest.param("all", "train", marks=pytest.mark.slow),
+        ("conv_dw_4", "frozen"),
+        ("none", "frozen"),
+    ],
 )
 def test_the_model_is_bit_identical_before_and_after(
     trainable_from, batch_norm, small_config, tmp_path
@@ -99,6 +103,7 @@ def test_train_goes_on_where_the_finder_stopped(small_config, tmp_path):
     assert again.losses.tolist() == first["losses"]
 
 
+@pytest.mark.slow
 def test_auto_finds_the_rate_once_and_keeps_it_when_resumed(
     small_config, tmp_path, monkeypatch
 ):

@@ -11,7 +11,9 @@ from tlkeras.errors import InputError
 from .finished_runs import history_of, weights_of
 
 
-@pytest.mark.parametrize("head", ["svm", "mlp"])
+@pytest.mark.parametrize(
+    "head", ["svm", pytest.param("mlp", marks=pytest.mark.slow)]
+)
 def test_other_heads_train(small_config, tmp_path, head):
     small_config.model.head = head
     small_config.model.features_from = ""  # an mlp needs its richer codes
@@ -82,7 +84,10 @@ def test_the_lectures_options_train(small_config, tmp_path):
     )
 
 
-@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "precision",
+    ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.slow)],
+)
 def test_mixed_precision_trains(small_config, tmp_path, precision):
     small_config.runtime.precision = precision
     small_config.phases.fine_tune.epochs = 1

@@ -82,7 +82,11 @@ def uninterrupted(make_two_fits, tmp_path_factory):
 
 @pytest.mark.parametrize(
     ("phase", "epoch"),
-    [("linear_probe", 2), ("fine_tune", 1), ("fine_tune", 3)],
+    [
+        pytest.param("linear_probe", 2, marks=pytest.mark.slow),
+        pytest.param("fine_tune", 1, marks=pytest.mark.slow),
+        ("fine_tune", 3),
+    ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
     two_fits, tmp_path, uninterrupted, monkeypatch, phase, epoch

@@ -55,13 +55,25 @@ def whole(tmp_path_factory, make_config):
     return run
 
 
+QUICK = {
+    ("fit", "before the outcome of a fitted phase"),
+    ("fit", "after the weights are calibrated"),
+    ("solve", "after the last commit of a phase"),
+    ("solve", "before the result"),
+}
+CASES = [
+    (method, place)
+    for method in ("fit", "solve")
+    for place, (module, _) in PLACES.items()
+    if method == "fit" or module is not fit  # where nothing is fitted
+]
+
+
 @pytest.mark.parametrize(
     ("method", "place"),
     [
-        (method, place)
-        for method in ("fit", "solve")
-        for place, (module, _) in PLACES.items()
-        if method == "fit" or module is not fit  # where nothing is fitted
+        pytest.param(*case, marks=[] if case in QUICK else pytest.mark.slow)
+        for case in CASES
     ],
 )
 def test_a_stopped_run_has_the_bits_of_one_that_was_not(

@@ -10,6 +10,7 @@ from tlkeras.tuning.tune import tune
 pytestmark = pytest.mark.assets
 
 
+@pytest.mark.slow
 def test_the_default_search_finds_a_head_as_good_as_the_solved_one(
     clothing_config, tmp_path
 ):
