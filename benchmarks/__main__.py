@@ -14,6 +14,7 @@ NAMES = (
     "exports",
     "linear_probe",
     "tuning",
+    "presets",
 )
 
 names = sys.argv[1:] or NAMES

@@ -13,6 +13,7 @@ from tlkeras.config.conditions import (
 from tlkeras.config.defaults import schedule_section
 from tlkeras.config.dotted import get_value
 from tlkeras.config.fields import FIELDS, row_of
+from tlkeras.config.presets import PRESETS
 from tlkeras.data import empty_classes, epoch, framing, means, scan
 from tlkeras.features import cache, engines, frozen, openvino_engine
 from tlkeras.linear import solvers
@@ -25,6 +26,7 @@ from tlkeras.tuning.store import oracles
 
 # Row of a field -> names that the program knows for it.
 TABLES = {
+    "preset": ("", *PRESETS),
     "data.on_bad_image": scan.ON_BAD_IMAGE,
     "data.on_empty_class": empty_classes.ON_EMPTY_CLASS,
     "data.geometry": framing.GEOMETRIES,

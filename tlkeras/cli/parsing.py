@@ -10,7 +10,9 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from tlkeras.config import defaults, validate
+from tlkeras.config.dotted import walk
 from tlkeras.config.hashing import default_workdir
+from tlkeras.config.presets import apply_preset
 from tlkeras.console import complain
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
@@ -176,13 +178,12 @@ def resolve_config() -> ConfigDict:
             "--config names no file; expected a Python file with get_config(): "
             "pass --config=FILE."
         )
+    if is_given("preset") and config.preset:
+        kept = [name for name, _ in walk(config) if is_given(name)]
+        apply_preset(config, config.preset, kept)
     stated = config.data.source
     if FLAGS.data is not None:
-        was_set = (
-            "config.data.source" in FLAGS
-            and FLAGS["config.data.source"].present
-        )
-        if was_set and stated != FLAGS.data:
+        if is_given("data.source") and stated != FLAGS.data:
             raise InputError(
                 f"--data='{FLAGS.data}' and --config.data.source='{stated}' "
                 "name different sources; expected one of them: remove the "
@@ -191,6 +192,12 @@ def resolve_config() -> ConfigDict:
         config.data.source = FLAGS.data
     validate(config)  # before the directory is named after its values
     return config
+
+
+def is_given(name: str) -> bool:
+    """Returns whether a flag names a field of the config, by dotted name."""
+    flag = f"config.{name}"
+    return flag in FLAGS and bool(FLAGS[flag].present)
 
 
 def resolve_workdir(config: ConfigDict, *, root: str = "runs") -> str:

@@ -82,6 +82,12 @@ IN_GROUP = (
     dataclasses.replace(TRAINS, spares_head=True),
     unset("phases.*.layer_decay"),
 )
+ON_PLATEAU = never(
+    "phases.*.reduce_on_plateau_patience",
+    lambda v: v is not None,
+    "set",
+    "2",
+)
 SOLVED = (
     one_of("phases.*.method", "solve", "auto"),
     never(

@@ -215,6 +215,9 @@ def tuning_section() -> ConfigDict:
 def get_config() -> ConfigDict:
     """Returns the defaults, locked against unknown fields."""
     config = ConfigDict()
+    # fast | balanced | accurate: as a flag it fills in the fields of its row in
+    # presets.py that no other flag names; in Python call apply_preset().
+    config.preset = ""
     config.seed = 0  # of weights, order, augmentation and dropout
     config.data = data_section()
     config.model = model_section()

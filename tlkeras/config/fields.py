@@ -15,6 +15,7 @@ from tlkeras.config.conditions import (
     HAS_MOMENTUM,
     IN_GROUP,
     LEFT_TO_PHASE,
+    ON_PLATEAU,
     SMOOTHED_HEADS,
     SOLVED,
     TRAINS,
@@ -38,6 +39,7 @@ from tlkeras.config.image_definition import (
     NEWEST_DEFINITION,
     PILLOW_MAX_PIXELS,
 )
+from tlkeras.config.presets import PRESETS
 from tlkeras.config.values import (
     check_pair,
     check_shares,
@@ -108,6 +110,7 @@ def _group(name: str, *when: When, **rest: Any) -> Field:
 
 
 ROWS = (
+    Field("preset", choices=("", *PRESETS)),
     Field("seed", limits=SEED),
     Field("data.source"),
     Field("data.split", check=check_shares),
@@ -268,14 +271,7 @@ ROWS = (
     _phase(
         "reduce_on_plateau_factor",
         limits=(0, 0.9999, False),
-        when=(
-            never(
-                "phases.*.reduce_on_plateau_patience",
-                lambda v: v is not None,
-                "set",
-                "2",
-            ),
-        ),
+        when=(ON_PLATEAU,),
     ),
     # The rule that quits a trial.
     _phase("divergence_factor", limits=(1, LARGEST, False), search=NEVER),

@@ -13,8 +13,9 @@ from tlkeras import workdir
 from tlkeras.config.auto_epochs import as_before
 from tlkeras.errors import InputError, quote
 
-# Sections that change where or how a run is done, not what it computes.
-NOT_IDENTITY = ("runtime", "report", "export", "tuning", "checks")
+# What changes where or how a run is done, not what it computes; of a preset the
+# fields count that it fills in.
+NOT_IDENTITY = ("runtime", "report", "export", "tuning", "checks", "preset")
 # Of a path only the last name counts, so that a moved folder is still the same
 # experiment; of a file that decides the result, its content counts.
 FOLDERS = (("data", "source"),)

@@ -14,6 +14,7 @@ from tlkeras.config.dotted import walk
 from tlkeras.config.field import patterns_of
 from tlkeras.config.fields import row_of
 from tlkeras.config.image_definition import FIRST_DEFINITION
+from tlkeras.config.presets import require_applied
 from tlkeras.config.values import check_value
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
@@ -26,10 +27,11 @@ def validate(config: ConfigDict) -> None:
         InputError: Naming the first bad field, what it may be, and the flag.
     """
     for section in config:
-        if section == "seed":
-            _check_field("seed", config.seed)
+        if not isinstance(config[section], ConfigDict):
+            _check_field(section, config[section])
         elif section != "phases":
             _check_values(config[section], f"{section}.")
+    require_applied(config)
     _check_hidden(config.model)
     if config.data.divide_by_std and config.data.mean == "none":
         raise InputError(

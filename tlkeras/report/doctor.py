@@ -5,6 +5,7 @@ import os
 import keras
 
 from tlkeras import devices, workdir
+from tlkeras.config.presets import describe_presets
 from tlkeras.features.engines import ENGINES, engine_obstacle
 from tlkeras.models.backbones import build_backbone, weight_cache
 from tlkeras.models.graph import (
@@ -15,7 +16,7 @@ from tlkeras.models.graph import (
 
 
 def describe_machine() -> str:
-    """Returns versions, devices, precision, and cached weights."""
+    """Returns versions, devices, precision, cached weights, and presets."""
     accelerator = devices.accelerator_name()
     folder = weight_cache()
     cached = sorted(path.name for path in folder.glob("*.h5"))
@@ -36,7 +37,9 @@ def describe_machine() -> str:
         f"{'cache folder':<18}{workdir.cache_directory()}",
         f"{'weight cache':<18}{folder} ({len(cached)} files)",
     ]
-    return "\n".join([*lines, *(f"  {name}" for name in cached)])
+    return "\n".join(
+        [*lines, *(f"  {name}" for name in cached), "", describe_presets()]
+    )
 
 
 def describe_layers(backbone: str, image_size: int | None) -> str:
