@@ -83,8 +83,7 @@ ESCAPED = "backslashreplace"
 AS_THEY_ARE = "surrogateescape"
 LONGEST_TRACE = 2**20  # bytes of such a file that are looked at
 
-# What begins a formula, where it is no number; guarded ones are guarded again,
-# so that reading knows what was added.
+# What begins a formula, where it is no number; guarded ones are guarded again.
 FORMULA = re.compile(r"'*[=@\t\r]|'*[+-](?![\d.]+(e[+-]?\d+)?$)")
 DAY = 86400  # seconds: what nobody wrote to for that long is left over
 TEMPORARY = ".tmp-"  # begins the name of what is not finished
@@ -93,6 +92,11 @@ TEMPORARY = ".tmp-"  # begins the name of what is not finished
 def evaluation_name(split: str) -> str:
     """Returns the file name of a split's metrics, `evaluation_SPLIT.json`."""
     return f"evaluation_{split}.json"
+
+
+def teacher_name(phase: str) -> str:
+    """Returns the file name of a teacher's logits, `teacher_PHASE.npz`."""
+    return f"teacher_{phase}.npz"
 
 
 def predictions_name(split: str) -> str:

@@ -82,6 +82,7 @@ IN_GROUP = (
     dataclasses.replace(TRAINS, spares_head=True),
     unset("phases.*.layer_decay"),
 )
+HAS_TEACHER = never("phases.*.teacher", bool, "set", "RUN")
 ON_PLATEAU = never(
     "phases.*.reduce_on_plateau_patience",
     lambda v: v is not None,
@@ -107,5 +108,11 @@ SOLVED = (
         lambda v: not solve_obstacle(augment=v),
         "False",
         "False",
+    ),
+    never(
+        "phases.*.teacher",
+        lambda v: not solve_obstacle(teacher=v),
+        "empty",
+        "''",
     ),
 )

@@ -122,6 +122,11 @@ def phase_section() -> ConfigDict:
     phase.augment = False
     phase.batch_size = 32
     phase.label_smoothing = 0.0  # of softmax and sigmoid, not of svm heads
+    # Directory of a finished run that teaches this phase: its probabilities,
+    # softened by a temperature, are a share of the targets (distillation).
+    phase.teacher = ""
+    phase.teacher_share = 0.5
+    phase.teacher_temperature = 1.0
     phase.optimizer = "adamw"
     # Of the head; groups multiply it. "auto" finds it by a range test.
     phase.learning_rate = FieldReference(1e-3, field_type=object)

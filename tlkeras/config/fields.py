@@ -13,6 +13,7 @@ from tlkeras.config.auto_epochs import AUTO, are_epochs
 from tlkeras.config.conditions import (
     AUGMENTS,
     HAS_MOMENTUM,
+    HAS_TEACHER,
     IN_GROUP,
     LEFT_TO_PHASE,
     ON_PLATEAU,
@@ -198,6 +199,9 @@ ROWS = (
         search=ON_CODES,
         when=(one_of("model.head", *SMOOTHED_HEADS),),
     ),
+    _phase("teacher", method=""),
+    _phase("teacher_share", limits=SHARE, when=(HAS_TEACHER,)),
+    _phase("teacher_temperature", limits=POSITIVE, when=(HAS_TEACHER,)),
     _phase(
         "optimizer",
         choices=OPTIMIZER_NAMES,

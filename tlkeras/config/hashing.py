@@ -53,7 +53,19 @@ def identity(config: ConfigDict) -> dict[str, Any]:
     for (section, field), before in ADDED.items():
         if values[section][field] == before:
             values[section].pop(field)
+    for phase in values["phases"].values():
+        if isinstance(phase, dict):
+            _reduce_teacher(phase)
     return values
+
+
+def _reduce_teacher(phase: dict[str, Any]) -> None:
+    """Takes a teacher for its weights; fields of none came later."""
+    if phase["teacher"]:
+        phase["teacher"] = _name_and_content(phase["teacher"])
+    else:
+        for name in ("teacher", "teacher_share", "teacher_temperature"):
+            phase.pop(name)
 
 
 def _name_and_content(text: str) -> str:

@@ -6,6 +6,7 @@ def solve_obstacle(
     is_solvable: bool = True,
     augment: bool = False,
     trainable_from: str = "none",
+    teacher: str = "",
 ) -> str:
     """Returns why a phase cannot be solved, or "".
 
@@ -13,6 +14,7 @@ def solve_obstacle(
         is_solvable: Whether the head is: its row in `models.heads.HEADS`.
         augment: Whether the phase augments images.
         trainable_from: First layer that trains, as in `config/defaults.py`.
+        teacher: A run that teaches the phase, or "".
     """
     if not is_solvable:
         return "the head has adaptation layers"
@@ -20,4 +22,6 @@ def solve_obstacle(
         return "the phase augments images"
     if trainable_from != "none":
         return f"the backbone trains from '{trainable_from}'"
+    if teacher:
+        return "it has a teacher, whose targets are no labels"
     return ""

@@ -6,6 +6,7 @@ config gives the same numbers, and hits the same cache, whichever command asks.
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -18,6 +19,7 @@ from tlkeras.models.classifier import Classifier, build_classifier
 from tlkeras.models.heads import HEADS, split_model_section
 from tlkeras.tables import lookup
 from tlkeras.training.phases import Phase, ResolvedPhase, resolve_phase
+from tlkeras.training.teacher import require_teacher
 
 
 def set_up_model(config: ConfigDict) -> str:
@@ -61,6 +63,21 @@ def require_fitting_head(config: ConfigDict, dataset: Dataset) -> None:
             f"expected one each for model.head='{config.model.head}': set "
             "--config.model.head=multi_label."
         )
+
+
+def require_fitting_teachers(config: ConfigDict, dataset: Dataset) -> None:
+    """Makes sure that the teachers of all phases can teach a data set.
+
+    Raises:
+        InputError: As `teacher.require_teacher`.
+    """
+    multi_label = HEADS[config.model.head].multi_label
+    for name in config.phases.phase_order:
+        phase = config.phases[name]
+        if phase.teacher and phase.epochs:
+            require_teacher(
+                name, Path(phase.teacher), dataset, multi_label=multi_label
+            )
 
 
 def build_from_config(config: ConfigDict, dataset: Dataset) -> Classifier:

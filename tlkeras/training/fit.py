@@ -120,7 +120,7 @@ def _run_epochs(
         Where the phase stands then, and why it ended early, or "".
     """
     phase, frozen = setup.phase, setup.frozen
-    train, image_size = run.dataset.splits["train"], run.classifier.image_size
+    train, image_size = setup.train, run.classifier.image_size
     steps = phase.steps_per_epoch(len(train))
     callbacks = FitCallbacks(
         phase, run, begun, lambda: run.validate(frozen), steps

@@ -4,6 +4,7 @@ import dataclasses
 
 import keras
 
+from tlkeras.data.dataset import Split
 from tlkeras.evaluation.records import GroupRow
 from tlkeras.optim.multi_optimizer import (
     Slots,
@@ -18,6 +19,7 @@ from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.phase_plan import PhasePlan
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress
+from tlkeras.training.teacher import taught_split
 from tlkeras.training.time_plan import TimeLeft, TooLittleTimeError
 
 
@@ -31,6 +33,7 @@ class FitSetup:
         model: Compiled: the suffix, or the whole classifier.
         optimizer: Of the model.
         rows: Its layer groups.
+        train: Its images, with the targets that it trains with.
         first_steps: Group -> iteration at which its schedule begins.
     """
 
@@ -39,6 +42,7 @@ class FitSetup:
     model: keras.Model
     optimizer: keras.optimizers.Optimizer
     rows: tuple[GroupRow, ...]
+    train: Split
     first_steps: dict[str, int]
 
     @property
@@ -98,4 +102,5 @@ def set_up_fit(
         first_steps = import_slots(optimizer, slots)
     model = frozen.suffix if frozen else run.classifier.model
     compile_classifier(phase, run.classifier, model, optimizer)
-    return FitSetup(phase, frozen, model, optimizer, rows, first_steps)
+    train = taught_split(phase, run)
+    return FitSetup(phase, frozen, model, optimizer, rows, train, first_steps)

@@ -28,6 +28,7 @@ from tlkeras.training.phases import (
     build_groups,
     group_rates,
 )
+from tlkeras.training.teacher import taught_split
 
 LOWEST_RATE, HIGHEST_RATE = 1e-7, 10.0
 NUM_STEPS = 100
@@ -122,7 +123,7 @@ def _run_steps(
         The loss of each step's batch before its update, [n], and why it ended
         early, or "". A loss that is no number counts as the bound.
     """
-    train = run.dataset.splits["train"]
+    train = taught_split(phase, run)
     image_size = run.classifier.image_size
     steps = phase.steps_per_epoch(len(train))
     first = dataclasses.replace(

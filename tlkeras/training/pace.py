@@ -64,7 +64,7 @@ def measure_pace(setup: FitSetup, run: RunContext) -> Pace:
 
 def _time_steps(setup: FitSetup, run: RunContext) -> tuple[float, float]:
     """Returns the seconds of the first step, and of one of the others."""
-    phase, train = setup.phase, run.dataset.splits["train"]
+    phase, train = setup.phase, setup.train
     image_size = run.classifier.image_size
     available = phase.steps_per_epoch(len(train)) * phase.epochs
     batches = phase_batches(

@@ -51,6 +51,9 @@ class Phase:
     augment: bool
     batch_size: int
     label_smoothing: float
+    teacher: str
+    teacher_share: float
+    teacher_temperature: float
     optimizer: str
     learning_rate: float | str
     weight_decay: float
@@ -149,13 +152,14 @@ def resolve_method(phase: Phase, classifier: Classifier) -> str:
         is_solvable=classifier.head.is_solvable,
         augment=phase.augment,
         trainable_from=phase.trainable_from,
+        teacher=phase.teacher,
     )
     if phase.method == "solve" and obstacle:
         raise InputError(
             f"The phase '{phase.name}' cannot be solved because {obstacle}; "
             "expected a linear, svm or multi_label head on a frozen backbone "
-            f"without augmentation: set --config.phases.{phase.name}."
-            "method=fit."
+            f"without augmentation or teacher: set "
+            f"--config.phases.{phase.name}.method=fit."
         )
     if phase.method == "auto":
         return "fit" if obstacle else "solve"

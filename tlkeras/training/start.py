@@ -16,6 +16,7 @@ from tlkeras.data.load import load_configured, write_run_split
 from tlkeras.training.build import (
     build_from_config,
     require_fitting_head,
+    require_fitting_teachers,
     resolve_phases,
     set_up_model,
 )
@@ -140,9 +141,11 @@ def build_run(
         console: For people.
 
     Raises:
-        InputError: For a phase that cannot be on this network.
+        InputError: For a phase that cannot be on this network, or a teacher
+            that cannot teach it.
     """
     require_fitting_head(config, dataset)
+    require_fitting_teachers(config, dataset)
     classifier = build_from_config(config, dataset)
     if classifier.origin:
         console.line(classifier.origin)

@@ -135,6 +135,8 @@ def codes_obstacle(config: ConfigDict, texts: Mapping[str, str]) -> str:
         return f"the phase '{name}' trains from '{phase.trainable_from}'"
     if phase.augment:
         return f"the phase '{name}' augments images"
+    if phase.teacher:
+        return f"the phase '{name}' has a teacher"
     if phase.batch_norm == "adapt":
         return f"the phase '{name}' re-estimates BatchNormalization"
     if phase.method == "solve":

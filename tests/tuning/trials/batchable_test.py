@@ -27,6 +27,7 @@ def fields_of(kind):
                 "global_clipnorm",
                 "early_stopping_patience",
                 "reduce_on_plateau_patience",
+                "teacher",
             },
         ),
         (fields_of(GroupSettings), GROUP, set()),

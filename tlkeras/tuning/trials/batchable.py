@@ -75,6 +75,8 @@ PHASE = Known(
         "schedule_args": IN_SPEC,
         "groups": "the head's is asked by itself, the others do not train",
         "reduce_on_plateau_factor": "reduce_on_plateau_patience is None",
+        "teacher_share": "teacher is empty",
+        "teacher_temperature": "teacher is empty",
     },
 )
 GROUP = Known(
