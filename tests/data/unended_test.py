@@ -49,3 +49,23 @@ def test_what_passes_the_limit_of_pixels_is_no_image(photo, file_format):
     content = encode(photo, file_format)
     assert try_other(content, 60 * 80).shape == (60, 80, 3)
     assert try_other(content, 60 * 80 - 1) is None
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("restarts", [0, 2], ids=["one scan", "restarts"])
+def test_a_segment_that_passes_the_end_is_refused_as_the_decoder_does(
+    photo, mode, restarts
+):
+    """Pillow has all pixels before it meets one; TensorFlow reads on."""
+    content = encode(photo.convert(mode), restart_marker_rows=restarts)
+    found = set()
+    for share in (0.3, 0.6, 0.9):
+        place = int(len(content) * share)
+        for length in (b"\x00\x08", b"\xf0\x00"):
+            parts = content[:place], b"\xff\xe5", length, content[place:]
+            changed = b"".join(parts)
+            is_fine = inspect_bytes(changed).problem == ""
+            assert is_decoded(changed) >= is_fine
+            found.add(is_fine)
+    assert False in found
+    assert inspect_bytes(content).problem == ""

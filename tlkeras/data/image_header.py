@@ -1,9 +1,10 @@
-"""The size of an image from its first bytes; needs neither Pillow nor TF.
+"""What an image's bytes say before they are decoded, without Pillow or TF.
 
 What a decoder would allocate is known before it does: a file of a few bytes
 may claim gigabytes.
 """
 
+import re
 import struct
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -12,6 +13,9 @@ JPEG = b"\xff\xd8\xff"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
 _END = frozenset((0xD9, 0xDA))  # EOI, SOS: no frame comes after them
+# Among the pixels FF is followed by 0 or a restart's number.
+_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
+_JPEG_END = b"\xff\xd9"
 
 Size = tuple[int, int]
 
@@ -55,6 +59,28 @@ def refuse_pixels(size: Size, max_pixels: int) -> str:
         f"data.max_pixels={max_pixels}: make it smaller or raise "
         "--config.data.max_pixels"
     )
+
+
+def ends_whole(content: bytes) -> bool:
+    """Returns whether a JPEG ends with its end marker, and reaches it.
+
+    A segment, also one after the first pixels, may claim more bytes than there
+    are; a decoder that reads on after the last pixel fails there.
+
+    Args:
+        content: The bytes of a JPEG.
+    """
+    if not content.endswith(_JPEG_END):
+        return False
+    place = 2
+    while match := _MARKER.search(content, place):
+        place, marker = match.end(), match[1][0]
+        if marker == _JPEG_END[1]:
+            return True
+        if marker not in _WITHOUT_LENGTH:
+            length = int.from_bytes(content[place : place + 2], "big")
+            place += max(length, 2)
+    return False
 
 
 def _jpeg_size(content: bytes) -> Size | None:

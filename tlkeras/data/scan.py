@@ -24,7 +24,7 @@ from tlkeras.data.conversion import (
 )
 from tlkeras.data.dataset import Example, Ledger, LeftOut
 from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
-from tlkeras.data.image_header import read_size, refuse_pixels
+from tlkeras.data.image_header import ends_whole, read_size, refuse_pixels
 from tlkeras.data.orientation import read_orientation, turn_upright
 from tlkeras.data.perceptual_hash import HASH_SIDE, perceptual_hash
 from tlkeras.errors import InputError
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MIN_SIDE = 2  # pixels; a single pixel shows nothing
-JPEG_END = b"\xff\xd9"
 REFUSED = "TensorFlow cannot decode it; save it again"
 MAX_BYTES = 2**29  # of a file; one that is longer is not read
 ON_BAD_IMAGE = ("skip", "fail")
@@ -118,7 +117,7 @@ def _decode_jpeg(image: "Image", content: bytes) -> "Image":
     width, height = (max(side // 8, HASH_SIDE) for side in image.size)
     image.draft(None, (width, height))
     image.load()
-    if not content.endswith(JPEG_END):
+    if not ends_whole(content):
         from tlkeras.data.decoders import accepts_jpeg  # brings TensorFlow
 
         if not accepts_jpeg(content):
