@@ -16,8 +16,8 @@ from benchmarks.torture.traces import differences
 def test_hostile_values_are_refused_in_one_sentence_or_serve(tmp_path):
     tally = configs.run(1, 300, tmp_path / "configs")
     assert tally.findings == []
-    assert tally.counts["validate: refused"] > 20
-    assert tally.counts["validate: accepted"] > 20
+    assert tally.counts["validate: refused"] > 15
+    assert tally.counts["validate: accepted"] > 15
 
 
 def test_a_value_of_a_campaign_is_always_the_same():
