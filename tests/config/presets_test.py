@@ -56,4 +56,4 @@ def test_dearer_presets_are_better_and_slower():
     for cheaper, dearer in itertools.pairwise(rows):
         assert cheaper.imagenet_top_1 < dearer.imagenet_top_1
         assert cheaper.codes_per_second > dearer.codes_per_second
-        assert cheaper.steps_per_second > dearer.steps_per_second
+        assert cheaper.trained_per_second > dearer.trained_per_second

@@ -28,7 +28,7 @@ class Preset:
         num_parameters: Of the backbone without its top.
         codes_per_second: Images through the frozen backbone, with random
             weights on 2 cores of an AMD EPYC (Zen 1).
-        steps_per_second: Training images through the default fine-tuning
+        trained_per_second: Training images through the default fine-tuning
             there, in batches of 32.
     """
 
@@ -39,7 +39,7 @@ class Preset:
     imagenet_top_1: float
     num_parameters: int
     codes_per_second: float
-    steps_per_second: float
+    trained_per_second: float
 
     def fields(self) -> dict[str, object]:
         """Returns the fields that it fills in, by dotted name."""
@@ -117,7 +117,7 @@ def describe_presets() -> str:
     rows = [
         f"{name:<10}{row.backbone:<18}{row.image_size:>7}"
         f"{row.imagenet_top_1:>10.3f}{row.num_parameters:>12,}"
-        f"{row.codes_per_second:>9.0f}{row.steps_per_second:>9.1f}  "
+        f"{row.codes_per_second:>9.0f}{row.trained_per_second:>9.1f}  "
         f"{', '.join(row.phase_order)}; {_budget(row)}"
         for name, row in PRESETS.items()
     ]
