@@ -100,6 +100,11 @@ def predictions_name(split: str) -> str:
     return f"predictions_{split}.csv"
 
 
+def views_name(split: str) -> str:
+    """Returns the file name of what test-time views change on a split."""
+    return f"views_{split}.json"
+
+
 def mistake_maps_name(split: str) -> str:
     """Returns the file name of maps of a split's surest mistakes."""
     return f"mistake_maps_{split}.npz"
@@ -199,8 +204,7 @@ def remove_leftovers(directory: Path, *, idle_seconds: float = 0) -> None:
 
     Args:
         directory: In which they wrote.
-        idle_seconds: For which nothing was written to them, where others may
-            be at work.
+        idle_seconds: Without a write, where others may be at work.
     """
     for path in directory.glob(f"{TEMPORARY}*"):
         with contextlib.suppress(OSError):
