@@ -14,6 +14,7 @@ PACKAGE = PROJECT / "tlkeras"
 # Of line 0 each is a module alone, and they may know each other.
 LINES = {
     "errors": 0,
+    "formulas": 0,
     "tables": 0,
     "workdir": 0,
     "locks": 0,

@@ -13,7 +13,6 @@ import csv
 import errno
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras.errors import InputError, quote
+from tlkeras.formulas import guard_cell, unguard_cell
 
 LOCK = ".lock"
 CONFIG = "config.json"
@@ -83,8 +83,6 @@ ESCAPED = "backslashreplace"
 AS_THEY_ARE = "surrogateescape"
 LONGEST_TRACE = 2**20  # bytes of such a file that are looked at
 
-# What begins a formula, where it is no number; guarded ones are guarded again.
-FORMULA = re.compile(r"'*[=@\t\r]|'*[+-](?![\d.]+(e[+-]?\d+)?$)")
 DAY = 86400  # seconds: what nobody wrote to for that long is left over
 TEMPORARY = ".tmp-"  # begins the name of what is not finished
 
@@ -102,6 +100,11 @@ def teacher_name(phase: str) -> str:
 def predictions_name(split: str) -> str:
     """Returns the file name of a split's answers, `predictions_SPLIT.csv`."""
     return f"predictions_{split}.csv"
+
+
+def views_name(split: str) -> str:
+    """Returns the file name of what test-time views change on a split."""
+    return f"views_{split}.json"
 
 
 def mistake_maps_name(split: str) -> str:
@@ -203,8 +206,7 @@ def remove_leftovers(directory: Path, *, idle_seconds: float = 0) -> None:
 
     Args:
         directory: In which they wrote.
-        idle_seconds: For which nothing was written to them, where others may
-            be at work.
+        idle_seconds: Without a write, where others may be at work.
     """
     for path in directory.glob(f"{TEMPORARY}*"):
         with contextlib.suppress(OSError):
@@ -315,23 +317,6 @@ def write_table(
         )
 
 
-def guard_cell(value: Any) -> Any:
-    """Returns a cell that no spreadsheet takes for a formula.
-
-    Example:
-    >>> guard_cell("=1+1"), guard_cell("cat"), guard_cell("-0.5")
-    ("'=1+1", 'cat', '-0.5')
-    """
-    if isinstance(value, str) and FORMULA.match(value):
-        return f"'{value}"
-    return value
-
-
-def _unguarded(value: Any) -> Any:
-    is_guarded = isinstance(value, str) and value.startswith("'")
-    return value[1:] if is_guarded and FORMULA.match(value[1:]) else value
-
-
 def read_table(path: Path | str) -> list[dict[str, str]]:
     """Reads a CSV written by `write_table`; [] when it does not exist.
 
@@ -345,6 +330,6 @@ def read_table(path: Path | str) -> list[dict[str, str]]:
         open(path, newline="", encoding="utf-8", errors=AS_THEY_ARE) as file,
     ):
         return [
-            {name: _unguarded(value) for name, value in row.items()}
+            {name: unguard_cell(value) for name, value in row.items()}
             for row in csv.DictReader(file)
         ]

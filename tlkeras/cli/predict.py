@@ -6,9 +6,10 @@ from tlkeras.cli import parsing
 
 USAGE = (
     "tlkeras predict --workdir=RUN [--format=csv|json] "
+    "[--tta=none|flip|scales|flip+scales] "
     "IMAGE_OR_FOLDER ... | - (paths on standard input)"
 )
-FLAG_NAMES = ("format",)
+FLAG_NAMES = ("format", "tta")
 TAKES_ARGUMENTS = True
 
 
@@ -16,6 +17,12 @@ def define_flags(argv: list[str]) -> None:
     """Defines the command's flags."""
     parsing.define_run_flag()
     flags.DEFINE_string("format", "csv", "csv, or json with all probabilities.")
+    flags.DEFINE_string(
+        "tta",
+        "none",
+        "Test-time views of an image whose probabilities are averaged: none, "
+        "flip, scales or flip+scales.",
+    )
 
 
 def main(arguments: list[str]) -> int:
@@ -39,5 +46,6 @@ def main(arguments: list[str]) -> int:
     else:
         paths = list_inputs(arguments)
     run = load_run(parsing.require_workdir())
-    num_errors = write(run.predict(paths), run.class_names, sys.stdout)
+    predictions = run.predict(paths, tta=parsing.FLAGS.tta)
+    num_errors = write(predictions, run.class_names, sys.stdout)
     return 1 if num_errors else 0

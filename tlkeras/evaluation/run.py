@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,11 @@ from tlkeras.evaluation.calibration import NO_CALIBRATION, Calibration
 from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.evaluation.mistakes import write_mistake_maps
 from tlkeras.evaluation.records import RunResult, read_result
+from tlkeras.evaluation.test_time import (
+    NONE,
+    MultiViewClassifier,
+    average_views,
+)
 from tlkeras.models.inference import run_batches
 from tlkeras.models.weights import read_model
 from tlkeras.optim.losses import LOSSES, Loss, compute_probabilities
@@ -111,8 +116,20 @@ class Run:
         metrics = workdir.read_json(path).items()
         return {key: value for key, value in metrics if key not in tables}
 
+    def build_views(self, tta: str) -> MultiViewClassifier:
+        """Returns the model as it looks at test-time views.
+
+        Args:
+            tta: Key of `test_time.VIEW_VARIANTS`.
+
+        Raises:
+            InputError: If the run or its network does not allow these.
+        """
+        may_mirror = self.config.data.augment.horizontal_flip
+        return MultiViewClassifier(self.model, tta, may_mirror=may_mirror)
+
     def predict(
-        self, paths: str | Path | Iterable[str | Path]
+        self, paths: str | Path | Iterable[str | Path], *, tta: str = NONE
     ) -> Iterator[Prediction]:
         """Yields a prediction for each image file, in order.
 
@@ -120,21 +137,35 @@ class Run:
 
         Args:
             paths: One path, or any number of them.
+            tta: Key of `test_time.VIEW_VARIANTS`: the views of an image whose
+                probabilities are averaged.
 
         Raises:
-            InputError: If something else stands among them.
+            InputError: If something else stands among the paths, or the views
+                are not allowed; the latter at once.
         """
         if isinstance(paths, (str, os.PathLike)):
             paths = [paths]
-        remaining = map(_as_text, paths)
+        return self._predict(map(_as_text, paths), self.build_views(tta))
+
+    def _predict(
+        self, remaining: Iterator[str], classifier: MultiViewClassifier
+    ) -> Iterator[Prediction]:
         while chunk := list(itertools.islice(remaining, PREDICT_BATCH)):
-            images = np.zeros(
-                (PREDICT_BATCH, self.image_size, self.image_size, 3), np.uint8
-            )
+            batches = {
+                size: [np.zeros((PREDICT_BATCH, size, size, 3), np.uint8)]
+                for size in classifier.sizes
+            }
             problems = [
-                self._read(path, images[row]) for row, path in enumerate(chunk)
+                self._read(path, [batch[row] for (batch,) in batches.values()])
+                for row, path in enumerate(chunk)
             ]
-            logits = run_batches(self.model, [images])
+            logits = average_views(
+                classifier.compute_logits(batches.__getitem__),
+                classifier.views,
+                loss=self.loss,
+                calibration=self.calibration,
+            )
             scores = compute_probabilities(logits, self.loss)
             for row, (path, problem) in enumerate(
                 zip(chunk, problems, strict=True)
@@ -153,14 +184,13 @@ class Run:
             return b"", report.problem
         return Path(report.copy or path).read_bytes(), ""
 
-    def _read(self, path: str, target: np.ndarray) -> str:
-        """Decodes a file into an array; returns its problem, or ""."""
+    def _read(self, path: str, targets: list[np.ndarray]) -> str:
+        """Decodes a file into arrays [S, S, 3]; returns its problem, or ""."""
         try:
             content, problem = self.read_file(path)
-            if not problem:
-                size = (self.image_size, self.image_size)
+            for target in () if problem else targets:
                 (target[:],) = decode_contents(
-                    [content], size, self.image_definition
+                    [content], target.shape[:2], self.image_definition
                 )
         except Exception as error:  # the decoder's many kinds
             return f"cannot be decoded ({type(error).__name__})"
@@ -201,34 +231,49 @@ class Run:
         """Returns the model's logits for images, float32 [N, C]."""
         return run_batches(self.model, self.batches(examples))
 
-    def batches(self, examples: Split) -> ImageBatches:
-        """Returns a split's images in order, uint8 [n, S, S, 3] a batch."""
+    def batches(
+        self, examples: Split, image_size: int | None = None
+    ) -> ImageBatches:
+        """Returns a split's images in order, uint8 [n, S, S, 3] a batch.
+
+        Args:
+            examples: The split.
+            image_size: S, pixels; None = the run's.
+        """
+        size = image_size or self.image_size
         return ImageBatches(
             examples,
-            (self.image_size, self.image_size),
+            (size, size),
             batch_size=self.config.evaluation.batch_size,
             num_workers=self.config.runtime.num_workers or os.cpu_count() or 1,
             max_decoded_bytes=0,
         )
 
     def evaluate(
-        self, split: str, *, command: str = "evaluate"
+        self,
+        split: str,
+        *,
+        command: str = "evaluate",
+        compute_logits: Callable[[Split], np.ndarray] | None = None,
     ) -> dict[str, Any]:
         """Evaluates a split again; a look at the test split is counted.
 
         Args:
             split: train | validation | test.
             command: Who looks, for `test_looks.json`.
+            compute_logits: Gives the model's logits [N, C] for images, for
+                whoever looks at them otherwise too; None = this class's.
 
         Raises:
             InputError: If the run's data has no such split.
         """
+        answer = compute_logits or self.compute_logits
         examples = self.load_dataset(split).splits[split]
         metrics = evaluate_split(
             self.directory,
             split,
             examples,
-            lambda: self.compute_logits(examples),
+            lambda: answer(examples),
             loss=self.loss,
             class_names=self.class_names,
             bootstrap_samples=self.config.evaluation.bootstrap_samples,

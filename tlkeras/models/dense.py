@@ -85,9 +85,8 @@ def build_dense(
     """
     own_size = model.inputs[0].shape[1]
     size = image_size or own_size
-    backbone = find_backbone(model)
-    stride = 2 ** layer_stages(backbone)[-1]
-    images, features = _feature_tensors(model, backbone)
+    stride = find_stride(model)
+    images, features = _feature_tensors(model, find_backbone(model))
     if size != own_size:
         _check_size(model, size, own_size=own_size, stride=stride)
         images, features = _rebuild(images, features, size)
@@ -102,6 +101,45 @@ def find_backbone(model: keras.Model) -> keras.Model:
         layer for layer in model.layers if isinstance(layer, keras.Model)
     ]
     return backbone
+
+
+def find_stride(model: keras.Model) -> int:
+    """Returns the pixels from one cell of a classifier's backbone to the next.
+
+    A multiple of it is a size at which the cells cover the image.
+    """
+    return 2 ** layer_stages(find_backbone(model))[-1]
+
+
+def resize_classifier(model: keras.Model, image_size: int) -> keras.Model:
+    """Builds a classifier again, for images of another size.
+
+    Its head pools over more or fewer cells.
+
+    Args:
+        model: As for `build_dense`.
+        image_size: Side S of the images, a multiple of the backbone's stride.
+
+    Returns:
+        float32 [N, S, S, 3] in 0..255 -> logits [N, C], with a copy of the
+        weights.
+
+    Raises:
+        InputError: If the head or the network cannot take the size.
+    """
+    own_size = model.inputs[0].shape[1]
+    stride = find_stride(model)
+    _check_size(model, image_size, own_size=own_size, stride=stride)
+    if any(isinstance(layer, keras.layers.Flatten) for layer in model.layers):
+        raise InputError(
+            f"The head cannot take images of {image_size} pixels, for flatten "
+            f"pooling has a weight for each cell of {own_size} pixels; "
+            "expected a head that pools over cells: train with "
+            "--config.model.pooling=average, or keep to that size."
+        )
+    (logits,) = model.outputs
+    images, logits = _rebuild(model.inputs[0], logits, image_size)
+    return keras.Model(images, logits, name=model.name)
 
 
 def has_cells(model: keras.Model) -> bool:
@@ -140,15 +178,15 @@ def _check_size(
         if layer.name == "training_mean" and 1 in layer.axis:
             raise InputError(
                 f"The size {size} is not the run's {own_size}, whose mean "
-                "image has that size; expected the same: leave the size out, "
-                "or train with --config.data.mean=channel."
+                "image has that size; expected the same: keep to it, or train "
+                "with --config.data.mean=channel."
             )
 
 
 def _rebuild(
     images: keras.KerasTensor, features: keras.KerasTensor, size: int
 ) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Builds everything below the head again for another size."""
+    """Builds everything up to a tensor [N, ...] again for another size."""
     lower = keras.Model(images, features)
     try:
         copy = _clone(lower, size)

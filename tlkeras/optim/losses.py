@@ -11,7 +11,7 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
-from scipy.special import expit, softmax
+from scipy.special import expit, log_softmax, logsumexp, softmax
 
 # (logits [..., C], targets that broadcast to them) -> array.
 OfLogits = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -37,6 +37,8 @@ class Loss:
         probabilities: float64 logits [..., C] -> scores in 0..1.
         log_loss: As `value`: minus the logarithm of `probabilities` of the
             targets, what calibration makes small.
+        average: float64 logits [V, ..., C] of V answers to the same images ->
+            logits [..., C] whose `probabilities` are the mean of theirs.
         activation: What Keras and TensorFlow call `probabilities`.
         accuracy: Builds the metric that is 1 when training data are learnt.
         smooth_target: Number of classes -> what smoothing draws targets to;
@@ -55,6 +57,7 @@ class Loss:
     expected_at_zero: Callable[[int], float]
     probabilities: Callable[[np.ndarray], np.ndarray]
     log_loss: OfLogits
+    average: Callable[[np.ndarray], np.ndarray]
     activation: str
     accuracy: Callable[[], keras.metrics.Metric]
     smooth_target: Callable[[int], float] | None
@@ -124,6 +127,11 @@ def _softmax_fused(logits: np.ndarray, targets: np.ndarray) -> ValuesAndSlopes:
     return values, powers
 
 
+def _softmax_average(logits: np.ndarray) -> np.ndarray:
+    """Log of the mean softmax, that no small probability makes infinite."""
+    return logsumexp(log_softmax(logits, axis=-1), axis=0) - np.log(len(logits))
+
+
 def _binary_value(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Mean over classes of log(1 + exp(z)) - y z."""
     return (np.logaddexp(0.0, logits) - targets * logits).mean(-1)
@@ -132,6 +140,12 @@ def _binary_value(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
 def _binary_slope(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     # In the logits' precision; expit is slower and rounds otherwise.
     return 1 / (1 + np.exp(-np.clip(logits, -60, 60))) - targets
+
+
+def _binary_average(logits: np.ndarray) -> np.ndarray:
+    """Log of the mean sigmoid over the mean of what it leaves to 1."""
+    on, off = (-np.logaddexp(0.0, sign * logits) for sign in (-1, 1))
+    return logsumexp(on, axis=0) - logsumexp(off, axis=0)
 
 
 def _squared_hinge_value(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -159,6 +173,7 @@ _ROWS = (
         expected_at_zero=lambda num_classes: float(np.log(num_classes)),
         probabilities=lambda logits: softmax(logits, axis=-1),
         log_loss=_softmax_value,
+        average=_softmax_average,
         activation="softmax",
         accuracy=keras.metrics.CategoricalAccuracy,
         smooth_target=lambda num_classes: 1 / num_classes,
@@ -177,6 +192,7 @@ _ROWS = (
         expected_at_zero=lambda num_classes: float(np.log(2.0)),
         probabilities=expit,
         log_loss=_binary_value,
+        average=_binary_average,
         activation="sigmoid",
         accuracy=lambda: keras.metrics.BinaryAccuracy(threshold=0.0),
         smooth_target=lambda num_classes: 0.5,
@@ -194,6 +210,7 @@ _ROWS = (
         # A ranking of the margins until they are calibrated.
         probabilities=lambda logits: softmax(logits, axis=-1),
         log_loss=_softmax_value,
+        average=_softmax_average,
         activation="softmax",
         accuracy=keras.metrics.CategoricalAccuracy,
         smooth_target=None,  # of margins

@@ -14,6 +14,7 @@ from tlkeras.evaluation.metrics import format_change
 from tlkeras.evaluation.records import TEST, VALIDATION, RunResult
 from tlkeras.evaluation.run import Prediction
 from tlkeras.exporters.records import ExportRecord, Measurement
+from tlkeras.formulas import guard_cell
 
 
 def format_result(result: RunResult, directory: Path) -> str:
@@ -150,7 +151,7 @@ def write_csv_predictions(
         row = [item.path, item.label, score, item.error]
         if out.isatty():
             row = [printable(cell) for cell in row]
-        writer.writerow(map(workdir.guard_cell, row))
+        writer.writerow(map(guard_cell, row))
         num_errors += bool(item.error)
     return num_errors
 
