@@ -27,6 +27,7 @@ from tlkeras.errors import InputError, quote
 LOCK = ".lock"
 CONFIG = "config.json"
 CHECKS = "checks.json"
+SUSPECT_LABELS = "suspect_labels.csv"
 LR_FINDER = "lr_finder.json"
 LR_FINDER_PLOT = "lr_finder.png"
 DIAGNOSIS = "diagnosis.json"
