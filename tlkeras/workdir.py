@@ -27,6 +27,7 @@ from tlkeras.formulas import guard_cell, unguard_cell
 LOCK = ".lock"
 CONFIG = "config.json"
 CHECKS = "checks.json"
+SUSPECT_LABELS = "suspect_labels.csv"
 LR_FINDER = "lr_finder.json"
 LR_FINDER_PLOT = "lr_finder.png"
 DIAGNOSIS = "diagnosis.json"

@@ -20,6 +20,9 @@ NAMES = [
     "regularization",
     "label_signal",
     "shuffled_labels",
+    "near_duplicates_by_codes",
+    "neighbouring_names",
+    "suspect_labels",
     "frozen_variables/fine_tune",
     "batch_norm/fine_tune",
     "gradient/fine_tune",
@@ -29,10 +32,25 @@ NAMES = [
 ]
 
 
+def judge(results):
+    """Check -> verdict, without those on images that are as they are.
+
+    They are random parts of two photos, some nearly the same. The narrow
+    network's probe errs on some, so that a few right labels are in doubt.
+    """
+    verdicts = {r.name: r.verdict for r in results}
+    assert verdicts.pop("near_duplicates_by_codes") == "fail"
+    if verdicts["suspect_labels"] == "warn":
+        del verdicts["suspect_labels"]
+    return verdicts
+
+
 def test_a_clean_run_passes_everything_and_then_trains(small_config, tmp_path):
     results = run_preflight(small_config, tmp_path / "run")
     assert [r.name for r in results] == NAMES
-    assert {r.verdict for r in results} == {"pass"}, results
+    assert set(judge(results).values()) == {"pass"}, results
+    doubts = workdir.read_table(tmp_path / "run/suspect_labels.csv")
+    assert len(doubts) < 16  # of 64 labels
     written = workdir.read_json(tmp_path / "run/checks.json")
     assert [row["name"] for row in written] == NAMES
     assert all(row["seconds"] >= 0 for row in written)
@@ -43,7 +61,7 @@ def test_a_clean_run_passes_everything_and_then_trains(small_config, tmp_path):
     assert {row["name"] for row in kept} == set(NAMES)
     # A finished run can be checked as well, and stays what it is.
     again = run_preflight(read_config(tmp_path / "run"), tmp_path / "run")
-    assert {r.verdict for r in again} == {"pass"}
+    assert set(judge(again).values()) == {"pass"}
     stored = workdir.read_json(tmp_path / "run/result.json")
     assert stored["phases"][1]["val/loss"] == result["phases"][1]["val/loss"]
     assert train_and_evaluate(small_config, tmp_path / "run") == stored
@@ -75,8 +93,9 @@ def test_shuffled_labels_in_the_data_are_caught(
     monkeypatch.setattr(start, "load_data", shuffled)
     small_config.phases.fine_tune.epochs = 0
     results = run_preflight(small_config, tmp_path / "run")
-    verdicts = {r.name: r.verdict for r in results}
+    verdicts = judge(results)
     assert verdicts.pop("label_signal") == "fail"
+    verdicts.pop("suspect_labels", None)
     assert set(verdicts.values()) == {"pass"}
 
 
@@ -94,7 +113,7 @@ def test_what_cannot_learn_by_heart_is_caught(
 
     monkeypatch.setattr(overfit_checks, "overfit", stuck)
     results = run_preflight(small_config, tmp_path / "run")
-    verdicts = {r.name: r.verdict for r in results}
+    verdicts = judge(results)
     assert verdicts.pop("overfit_20/fine_tune") == "fail"
     assert verdicts.pop("overfit_20_own_optimizer/fine_tune") == "warn"
     assert verdicts.pop("update_ratios/fine_tune") == "warn"
@@ -108,8 +127,7 @@ def test_other_heads_pass(head, small_config, tmp_path):
     small_config.phases.fine_tune.trainable_from = "all"
     small_config.phases.fine_tune.learning_rate = "auto"
     results = run_preflight(small_config, tmp_path / "run")
-    bad = [r for r in results if r.verdict not in ("pass", "skip")]
-    assert not bad
+    assert set(judge(results).values()) <= {"pass", "skip"}
 
 
 def test_several_labels_pass(small_config, tmp_path, photo_folder):
@@ -124,8 +142,7 @@ def test_several_labels_pass(small_config, tmp_path, photo_folder):
     small_config.phases.linear_probe.method = "fit"
     small_config.phases.fine_tune.epochs = 0
     results = run_preflight(small_config, tmp_path / "run")
-    bad = [r for r in results if r.verdict == "fail"]
-    assert not bad
+    assert "fail" not in judge(results).values()
 
 
 def test_changed_data_does_not_touch_a_finished_run(

@@ -1,5 +1,6 @@
 """No picture in two splits, and enough images of each class."""
 
+from collections.abc import Sequence
 from itertools import combinations
 
 from tlkeras.checks.result import FAIL, PASS, SKIP, WARN, CheckResult
@@ -7,6 +8,8 @@ from tlkeras.data.dataset import Dataset
 from tlkeras.data.perceptual_hash import find_near_duplicates
 
 SHOWN = 3  # pairs named in a message
+MAX_COPIES = 0.02  # of held-out images
+FEW_COPIES = 3
 
 
 def check_split_leaks(dataset: Dataset) -> CheckResult:
@@ -61,6 +64,35 @@ def check_near_duplicates(dataset: Dataset, *, seed: int = 0) -> CheckResult:
     message = "; ".join([message, *notes])
     return CheckResult(
         name, FAIL if found else PASS, len(found), 0, f"{message}."
+    )
+
+
+def check_copies(
+    found: Sequence[tuple[str, str]], *, num_held: int, num_left: int = 0
+) -> CheckResult:
+    """Judges the pictures that lie in two splits, changed.
+
+    A few are a warning: they hardly move a measured accuracy, and among simple
+    drawings some are so alike that they are taken for the same.
+
+    Args:
+        found: Pairs of files, the surest first.
+        num_held: Images of the splits that a model is judged by.
+        num_left: Images that were not drawn, and not compared.
+    """
+    limit = max(FEW_COPIES, MAX_COPIES * num_held)
+    message = (
+        f"{len(found)} pictures lie in two splits, cropped, shifted, mirrored "
+        "or otherwise changed"
+    )
+    if found:
+        pairs = (f"{a} and {b}" for a, b in found[:SHOWN])
+        message += f": {'; '.join(pairs)}"
+    if num_left:
+        message += f"; {num_left} images were not compared"
+    verdict = FAIL if len(found) > limit else WARN if found else PASS
+    return CheckResult(
+        "near_duplicates_by_codes", verdict, len(found), 0, f"{message}."
     )
 
 

@@ -142,7 +142,7 @@ def find_near_duplicates(
         seed: Of that draw.
     """
     drawn = second.draw(max(1, MAX_PAIRS // max(len(first), 1)), seed)
-    near = sorted(_candidates(first, drawn))
+    near = sorted(nearest_hashes(first, drawn))
     pairs = [
         (first.paths[a], drawn.paths[b])
         for _, a, b in near[:MAX_VERIFIED]
@@ -151,8 +151,18 @@ def find_near_duplicates(
     return NearDuplicates(pairs, len(drawn), max(len(near) - MAX_VERIFIED, 0))
 
 
-def _candidates(first: Split, second: Split) -> Iterator[tuple[int, int, int]]:
-    """Yields (bits that differ, place, place) of each one's nearest few."""
+def nearest_hashes(
+    first: Split, second: Split
+) -> Iterator[tuple[int, int, int]]:
+    """Yields the nearest few of each image of the second split.
+
+    Args:
+        first: A split, scanned.
+        second: Another one.
+
+    Yields:
+        Bits that differ, at most `MAX_BITS`, and both places.
+    """
     known = [i for i, value in enumerate(first.hashes) if value is not None]
     hashes = np.array([first.hashes[i] for i in known], np.uint64)
     for row, value in enumerate(second.hashes):

@@ -54,7 +54,7 @@ def build_mistakes(files: RunFiles) -> Content | None:
     is_upright = configured_definition(files.config).is_upright
     pairs = [] if files.multi_label else _pairs(wrong, is_upright)
     shown = [
-        _with_image(row, is_upright, files.mistake_maps.get(row.path))
+        with_image(row, is_upright, files.mistake_maps.get(row.path))
         for row in wrong[:NUM_SUREST]
     ]
     pictures = shown + [row for pair in pairs for row in pair.images]
@@ -83,16 +83,17 @@ def _pairs(wrong: list[Mistake], is_upright: bool) -> list[Confusion]:
             truth,
             guess,
             len(members),
-            tuple(_with_image(m, is_upright) for m in members[:IMAGES_A_PAIR]),
+            tuple(with_image(m, is_upright) for m in members[:IMAGES_A_PAIR]),
         )
         for (truth, guess), members in frequent[:NUM_PAIRS]
         if len(members) > 1
     ]
 
 
-def _with_image(
+def with_image(
     mistake: Mistake, is_upright: bool, heat_map: HeatMap | None = None
 ) -> ShownMistake:
+    """Returns a mistake with its thumbnail, and one under its heat map."""
     path = mistake.path
     return ShownMistake(
         **dataclasses.asdict(mistake),

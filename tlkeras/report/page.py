@@ -21,6 +21,7 @@ from tlkeras.report.rate_finder import build_rate_finder
 from tlkeras.report.reliability import build_reliability
 from tlkeras.report.run_files import Content, RunFiles, read_run_files
 from tlkeras.report.soup import build_soup
+from tlkeras.report.suspects import build_suspects
 from tlkeras.report.trials import build_trials
 from tlkeras.report.verdicts import (
     build_checks,
@@ -57,6 +58,7 @@ SECTIONS: dict[str, Section] = {
     "codes": Section("Codes", build_embedding),
     "filters": Section("First-layer filters", build_filters),
     "data": Section("Data", build_ledger),
+    "suspects": Section("Labels in doubt", build_suspects),
     "checks": Section("Checks", build_checks),
     "finder": Section("Learning-rate finder", build_rate_finder),
     "tuning": Section("Tuning", build_trials),

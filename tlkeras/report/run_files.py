@@ -40,6 +40,8 @@ class RunFiles:
         ledger: What was found and left out.
         num_test_looks: How often the test split was looked at.
         checks: A record a check.
+        suspects: Labels in doubt, the most doubtful first; None where no
+            check looked for them.
         diagnosis: What `tlkeras train` found in the curves.
         lr_finder: Phase -> range test.
         tuning: The search that this run's settings came from.
@@ -57,6 +59,7 @@ class RunFiles:
     ledger: dict[str, Any]
     num_test_looks: int
     checks: list[dict[str, Any]]
+    suspects: list[dict[str, str]] | None
     diagnosis: dict[str, Any] | None
     lr_finder: dict[str, Any] | None
     tuning: dict[str, Any] | None
@@ -168,6 +171,7 @@ def read_run_files(directory: Path) -> RunFiles:
         ledger=forms.read_form(directory / workdir.LEDGER, forms.LEDGER),
         num_test_looks=len(read_test_looks(directory)),
         checks=_read_optional(directory / workdir.CHECKS, forms.CHECKS) or [],
+        suspects=read_suspects(directory / workdir.SUSPECT_LABELS),
         diagnosis=_read_optional(
             directory / workdir.DIAGNOSIS, forms.DIAGNOSIS
         ),
@@ -181,6 +185,21 @@ def read_run_files(directory: Path) -> RunFiles:
 
 def _read_optional(path: Path, form: Any = None) -> Any:
     return forms.read_form(path, form) if path.exists() else None
+
+
+def read_suspects(path: Path) -> list[dict[str, str]] | None:
+    """Reads the labels in doubt; None where the file does not exist.
+
+    Raises:
+        InputError: If it is damaged.
+    """
+    if not path.exists():
+        return None
+    rows = workdir.read_table(path)
+    with workdir.reading(path):
+        for row in rows:
+            row["path"], row["given"], row["likely"], float(row["confidence"])
+    return rows
 
 
 def _read_gain(

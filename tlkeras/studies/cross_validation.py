@@ -1,7 +1,7 @@
 """Cross-validated linear classifiers on codes."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -64,11 +64,61 @@ def cross_validate(
             one fold.
         transform: Applied to the codes first.
     """
-    codes = transform(codes.astype(np.float32))
-    fold = stratified_folds(targets, num_folds, seed, groups)
     strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
     scores = np.zeros((num_strengths, len(codes)))
     multi_label = bool((targets.sum(-1) != 1).any())
+    for out, row, logits in answer_held_out(
+        transform(codes.astype(np.float32)),
+        targets,
+        strengths,
+        loss=loss,
+        num_folds=num_folds,
+        dropout=dropout,
+        share=share,
+        seed=seed,
+        groups=groups,
+    ):
+        scores[row, out] = per_image_scores(
+            targets[out], logits, multi_label=multi_label
+        )
+    best = int(scores.mean(1).argmax())
+    return CrossValidated(
+        accuracy=float(scores[best].mean()),
+        interval=bootstrap_interval(scores[best], num_samples=1000),
+        l2=strengths[best],
+        scores=scores[best],
+    )
+
+
+def answer_held_out(
+    codes: np.ndarray,
+    targets: np.ndarray,
+    strengths: Sequence[float],
+    *,
+    loss: Loss,
+    num_folds: int,
+    dropout: bool = False,
+    share: float = 1.0,
+    seed: int = 0,
+    groups: Sequence[str] = (),
+) -> Iterator[tuple[np.ndarray, int, np.ndarray]]:
+    """Fits on all folds but one, and answers that one, for each fold.
+
+    Args:
+        codes: float32 [N, d].
+        targets: [N, C] multi-hot.
+        strengths: Of L2, on standardised codes.
+        loss: Row of `optim.losses.LOSSES`.
+        num_folds: As the rest, see `cross_validate`.
+        dropout: Likewise.
+        share: Likewise.
+        seed: Likewise.
+        groups: Likewise.
+
+    Yields:
+        A fold's mask [N], the place of a strength, and logits [n, C].
+    """
+    fold = stratified_folds(targets, num_folds, seed, groups)
     for number in range(num_folds):
         fit = take_share(fold != number, targets, share, seed)
         train, mean, scale = standardize(codes[fit])
@@ -85,18 +135,7 @@ def cross_validate(
             weights=np.ones(len(labels), np.float32),
         )
         for row, (kernel, bias) in enumerate(solutions):
-            scores[row, out] = per_image_scores(
-                targets[out],
-                held @ kernel + bias,
-                multi_label=multi_label,
-            )
-    best = int(scores.mean(1).argmax())
-    return CrossValidated(
-        accuracy=float(scores[best].mean()),
-        interval=bootstrap_interval(scores[best], num_samples=1000),
-        l2=strengths[best],
-        scores=scores[best],
-    )
+            yield out, row, held @ kernel + bias
 
 
 def take_share(

@@ -1,6 +1,7 @@
 """The images that a study of a backbone is about, and their codes."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import numpy as np
@@ -26,16 +27,20 @@ def draw_images(dataset: Dataset, max_images: int, seed: int) -> Split:
         seed: Of drawing them.
     """
     members = [dataset.splits[name] for name in ("train", "validation")]
-    both = dataclasses.replace(
+    return join_splits(members).draw(max_images, seed)
+
+
+def join_splits(members: Sequence[Split]) -> Split:
+    """Returns the images of splits as one, without perceptual hashes."""
+    return dataclasses.replace(
         members[0],
         paths=sum((m.paths for m in members), ()),
         targets=np.concatenate([m.targets for m in members]),
         digests=sum((m.digests for m in members), ()),
         hashes=(),
-        copies=members[0].copies | members[1].copies,
+        copies={k: v for m in members for k, v in m.copies.items()},
         groups=sum((m.groups for m in members), ()),
     )
-    return both.draw(max_images, seed)
 
 
 def compute_depth_codes(

@@ -12,32 +12,26 @@ from tlkeras.checks.label_signal import (
 from tlkeras.checks.result import SKIP, CheckResult
 from tlkeras.checks.suite import Suite
 from tlkeras.evaluation.metrics import per_image_scores
-from tlkeras.models.graph import topological_layers
-from tlkeras.models.split import split_classifier
+from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.studies.cross_validation import cross_validate
 from tlkeras.training.context import RunContext
-from tlkeras.training.reading import plain_prefix
 
 PROBE_IMAGES = 600
 MIN_OF_A_CLASS = 3  # one a fold
 LOG10_L2 = (2.0, 2.0)  # one strength: nothing is chosen on the same folds
 
 
-def run_label_checks(suite: Suite, run: RunContext) -> None:
+def run_label_checks(
+    suite: Suite, run: RunContext, prefix: FrozenPrefix
+) -> None:
     """Probes the codes with the labels as they are, and shuffled.
 
     Args:
         suite: Collects the results.
         run: With a fresh head; its training images are used.
+        prefix: Images -> codes.
     """
     train = run.dataset.splits["train"].draw(PROBE_IMAGES, run.config.seed)
-    top = len(topological_layers(run.classifier.backbone))
-    prefix = plain_prefix(
-        split_classifier(run.classifier, top).prefix,
-        run.dataset.splits["train"],
-        run.config,
-        run.console,
-    )
     (codes,) = prefix.activations(
         train, prefix.plain, what="codes of training images"
     ).all_rows()

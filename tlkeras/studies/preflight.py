@@ -10,7 +10,7 @@ from tlkeras.checks.result import CheckResult
 from tlkeras.checks.suite import Suite
 from tlkeras.console import Console
 from tlkeras.optim.losses import mean_loss
-from tlkeras.studies.label_checks import run_label_checks
+from tlkeras.studies.code_checks import run_code_checks
 from tlkeras.studies.phase_checks import run_phase_checks
 from tlkeras.training.first_checks import fitted_phases, run_cheap_checks
 from tlkeras.training.start import open_run, start_run
@@ -56,7 +56,7 @@ def _run_checks(
             l2=config.model.head_l2,
         )
     )
-    run_label_checks(suite, run)
+    run_code_checks(suite, run)
     for phase in fitted_phases(run):
         run_phase_checks(suite, phase, run)
     suite.write()

@@ -1,0 +1,90 @@
+"""Whether splits share pictures that hashes miss, found by their codes."""
+
+from collections.abc import Mapping
+from itertools import combinations
+
+import numpy as np
+
+from tlkeras.checks.neighbouring_names import check_neighbouring_names
+from tlkeras.checks.split_leaks import check_copies
+from tlkeras.checks.suite import Suite
+from tlkeras.data.dataset import Split
+from tlkeras.data.perceptual_hash import nearest_hashes
+from tlkeras.data.same_pictures import find_same_pictures
+from tlkeras.features.neighbours import comparable, find_nearest
+
+MAX_IMAGES = 100_000  # compared; of more, so many are drawn
+NEAREST = 8  # images that may be the same as one
+MIN_SIMILARITY = 0.75  # of codes; 98 % of planted copies had .78 or more
+# Two splits -> for each image of the second, the nearest of the first: places
+# [N, K] and similarities [N, K].
+Nearest = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
+
+
+def run_copy_checks(
+    suite: Suite,
+    splits: Mapping[str, Split],
+    codes: Mapping[str, np.ndarray],
+    num_left: int = 0,
+) -> None:
+    """Compares the images of each two splits.
+
+    Args:
+        suite: Collects the results.
+        splits: Split name -> its images, N.
+        codes: Split name -> their codes, float [N, ...].
+        num_left: Images that were not drawn.
+    """
+    rows = {name: comparable(values) for name, values in codes.items()}
+    nearest = {
+        (first, second): find_nearest(rows[second], rows[first], NEAREST)
+        for first, second in combinations(splits, 2)
+    }
+    num_held = sum(map(len, splits.values())) - len(splits["train"])
+    suite.run(
+        lambda: check_copies(
+            find_copies(splits, nearest), num_held=num_held, num_left=num_left
+        )
+    )
+    suite.run(
+        lambda: check_neighbouring_names(
+            [
+                (splits[first], splits[second], places[:, 0])
+                for (first, second), (places, _) in nearest.items()
+            ]
+        )
+    )
+
+
+def find_copies(
+    splits: Mapping[str, Split], nearest: Nearest
+) -> list[tuple[str, str]]:
+    """Returns pairs of files, each with its split, the surest first.
+
+    Codes propose pairs, and so do perceptual hashes, which know strongly
+    compressed pictures better.
+
+    Args:
+        splits: Split name -> images.
+        nearest: By codes.
+    """
+    files: list[str] = []
+    names: list[str] = []
+    starts: dict[str, int] = {}
+    for name, split in splits.items():
+        starts[name] = len(files)
+        files += split.files
+        names += [f"{path} ({name})" for path in split.paths]
+    pairs = set()
+    for (first, second), (places, similarities) in nearest.items():
+        rows, columns = np.nonzero(similarities >= MIN_SIMILARITY)
+        by_codes = zip(
+            places[rows, columns].tolist(), rows.tolist(), strict=True
+        )
+        by_hash = nearest_hashes(splits[first], splits[second])
+        for a, b in {*by_codes, *((a, b) for _, a, b in by_hash)}:
+            pairs.add((starts[first] + a, starts[second] + b))
+    if not pairs:
+        return []
+    found, _ = find_same_pictures(files, np.array(sorted(pairs)))
+    return [(names[a], names[b]) for a, b in found.tolist()]
