@@ -216,6 +216,9 @@ def get_config() -> ConfigDict:
     """Returns the defaults, locked against unknown fields."""
     config = ConfigDict()
     config.seed = 0  # of weights, order, augmentation and dropout
+    # Networks of the seeds seed, seed + 1, ... that share what no phase trains,
+    # and answer as one.
+    config.ensemble = 1
     config.data = data_section()
     config.model = model_section()
 
