@@ -1,11 +1,9 @@
 """The names of every file that a run writes, and writing them atomically.
 
-A reader never sees half a file: each is written beside its target and moved
-there with one `os.replace`.
+A reader never sees half a file: one `os.replace` moves it to its target.
 
-Names of files need not be UTF-8; Python keeps such bytes as lone surrogates.
-Tables hold the bytes as they are; texts hold them escaped, which in JSON reads
-back as the same name.
+Names need not be UTF-8; Python keeps such bytes as lone surrogates. Tables hold
+them as they are, texts escaped, which in JSON reads back as the same name.
 """
 
 import contextlib
@@ -54,6 +52,8 @@ HEATMAP_FOLDER = "heatmaps"
 HEATMAPS = "heatmaps.json"
 POINTING = "pointing.json"
 SOUP = "soup.json"
+ENSEMBLE = "ensemble.json"
+MEMBERS = "members"  # run directories of an ensemble's networks
 MODEL_CARD = "MODEL_CARD.md"
 # Of a search, in its own directory.
 SEARCH = "search.json"

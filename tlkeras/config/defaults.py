@@ -224,6 +224,9 @@ def get_config() -> ConfigDict:
     # presets.py that no other flag names; in Python call apply_preset().
     config.preset = ""
     config.seed = 0  # of weights, order, augmentation and dropout
+    # Networks of the seeds seed, seed + 1, ... that share what no phase trains,
+    # and answer as one.
+    config.ensemble = 1
     config.data = data_section()
     config.model = model_section()
 

@@ -2,8 +2,7 @@
 
 `defaults.py` says what a field means and holds by default; a field there has
 one row here, and is then checked, searched and conditional everywhere.
-Names of heads, optimizers and the like stand here again, because the config
-knows no networks; `tests/config/names_test.py` holds both.
+Names of heads and the like stand here again, for the config knows no networks.
 """
 
 import functools
@@ -113,6 +112,7 @@ def _group(name: str, *when: When, **rest: Any) -> Field:
 ROWS = (
     Field("preset", choices=("", *PRESETS)),
     Field("seed", limits=SEED),
+    Field("ensemble", limits=(1, 100, True)),
     Field("data.source"),
     Field("data.split", check=check_shares),
     Field("data.split_seed", limits=SEED),

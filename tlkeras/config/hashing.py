@@ -50,6 +50,8 @@ def identity(config: ConfigDict) -> dict[str, Any]:
         values[section][field] = _name_and_content(values[section][field])
     for section, field in (*LOCATIONS, *SPEED_ONLY, *LIMITS, *KEPT):
         values[section].pop(field)
+    if values["ensemble"] == 1:  # came later too
+        values.pop("ensemble")
     for (section, field), before in ADDED.items():
         if values[section][field] == before:
             values[section].pop(field)

@@ -113,8 +113,9 @@ def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:
 
 def _holds_work(directory: Path) -> bool:
     """Says whether a run has committed or finished anything."""
-    state = directory / workdir.CHECKPOINTS / workdir.STATE
-    return state.exists() or (directory / workdir.RESULT).exists()
+    state = Path(workdir.CHECKPOINTS, workdir.STATE)
+    works = (state, workdir.RESULT, workdir.MEMBERS)
+    return any((directory / name).exists() for name in works)
 
 
 def _clear(directory: Path, config: ConfigDict) -> None:

@@ -33,6 +33,8 @@ def validate(config: ConfigDict) -> None:
             _check_values(config[section], f"{section}.")
     require_applied(config)
     _check_hidden(config.model)
+    if config.ensemble > 1:
+        _check_ensemble(config)
     if config.data.divide_by_std and config.data.mean == "none":
         raise InputError(
             "data.divide_by_std=True needs a mean to be subtracted first; "
@@ -164,6 +166,29 @@ def _check_mixing(config: ConfigDict, name: str) -> None:
         raise InputError(
             "MixUp and CutMix combine images of a batch, but "
             f"phases.{name}.batch_size is 1; expected at least 2."
+        )
+
+
+def _check_ensemble(config: ConfigDict) -> None:
+    """Refuses what several networks cannot share, or cannot keep to."""
+    asked = f"ensemble={config.ensemble}"
+    if config.model.head == "mlp":
+        raise InputError(
+            f"{asked} averages last layers on the codes, and model.head=mlp "
+            "has layers between; expected linear, svm or multi_label: set "
+            "--config.model.head."
+        )
+    if config.model.weights == "none":
+        raise InputError(
+            f"{asked} shares the pretrained part, and model.weights=none has "
+            "none: each seed would be another network; expected pretrained "
+            "weights: set --config.model.weights."
+        )
+    if config.runtime.max_seconds:
+        raise InputError(
+            f"{asked} trains one network after the other, and "
+            "runtime.max_seconds is a budget for one; expected one of both: "
+            "leave the other out, and set phases.NAME.epochs for less time."
         )
 
 

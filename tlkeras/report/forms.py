@@ -31,6 +31,12 @@ DIAGNOSIS = {
         {"name": "", "phase": "", "severity": "", "message": "", "evidence": {}}
     ]
 }
+ENSEMBLE = {
+    "members": [{"seed": 0, "loss": 0.0}],
+    "mean_of_members": 0.0,
+    "against_mean": {"difference": 0.0, "interval": [0.0]},
+    "cost": 0.0,
+}
 RANGE_TESTS = {
     "": {
         "rates": [0.0],

@@ -10,6 +10,7 @@ from tlkeras.report.classes import build_classes, build_confusion
 from tlkeras.report.command import build_command
 from tlkeras.report.curves import build_curves
 from tlkeras.report.embedding import build_embedding
+from tlkeras.report.ensemble import build_ensemble_rows
 from tlkeras.report.event_images import write_event_images
 from tlkeras.report.filters import build_filters
 from tlkeras.report.headline import build_headline
@@ -48,6 +49,7 @@ class Section:
 SECTIONS: dict[str, Section] = {
     "result": Section("Result", build_headline),
     "soup": Section("Averaged runs", build_soup),
+    "ensemble": Section("Networks that answer as one", build_ensemble_rows),
     "training": Section("What was done", build_phases),
     "diagnosis": Section("Diagnosis", build_diagnosis),
     "curves": Section("Curves", build_curves),

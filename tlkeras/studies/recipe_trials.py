@@ -43,6 +43,7 @@ def fine_tune_config(
         short.phases = get_config().phases
     short.update_from_flattened_dict(
         {
+            "ensemble": 1,
             "model.head": "multi_label" if multi_label else "linear",
             "phases.fine_tune.epochs": EPOCHS,
             "phases.fine_tune.trainable_from": trainable_from,

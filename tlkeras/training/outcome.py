@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from tlkeras import workdir
 from tlkeras.devices import installed_versions
 from tlkeras.evaluation.diagnose_run import write_diagnosis
@@ -141,3 +143,12 @@ def _record(outcome: PhaseOutcome, *, is_kept: bool) -> PhaseRecord:
         comparison=outcome.comparison,
         details=outcome.details,
     )
+
+
+def save_model(run: RunContext) -> None:
+    """Writes `model.keras`."""
+    model = run.classifier.model
+    # Without the compiled state: the file is for inference and transfer.
+    bare = keras.Model(model.inputs, model.outputs, name=model.name)
+    with workdir.replacing(run.directory / workdir.MODEL) as temporary:
+        bare.save(temporary)

@@ -19,6 +19,7 @@ from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
+from tlkeras.training.ensemble import train_ensemble
 from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.freezing import frozen_as_trained
@@ -26,6 +27,7 @@ from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.outcome import (
     calibrate_and_evaluate,
     read_finished,
+    save_model,
     write_result,
 )
 from tlkeras.training.phase_plan import PhasePlan
@@ -113,6 +115,10 @@ def _run(
         workdir.remove_leftovers(folder)
     handler = log_to_file(directory / workdir.LOG)
     try:
+        if config.ensemble > 1:
+            return train_ensemble(
+                config, directory, console, dataset, train_and_evaluate
+            )
         run = start_run(config, directory, console, dataset)
         state = restore(run)
         console.line(f"precision {run.precision}, {run.num_workers} workers")
@@ -279,12 +285,3 @@ def load_kept(run: RunContext, state: RunState) -> None:
     kept = state.progress.kept
     assert kept is not None
     run.checkpoints.load_weights(run.classifier.model, kept.best.file)
-
-
-def save_model(run: RunContext) -> None:
-    """Writes `model.keras`."""
-    model = run.classifier.model
-    # Without the compiled state: the file is for inference and transfer.
-    bare = keras.Model(model.inputs, model.outputs, name=model.name)
-    with workdir.replacing(run.directory / workdir.MODEL) as temporary:
-        bare.save(temporary)

@@ -103,6 +103,12 @@ def make_plan(config: ConfigDict, flags: Mapping[str, str]) -> SearchPlan:
         InputError: For a space that cannot be searched in this config.
     """
     validate(config)
+    if config.ensemble > 1:
+        raise InputError(
+            f"ensemble={config.ensemble} would train that many networks a "
+            "trial; expected a search for one: leave it out, and train the "
+            "config that is found with --config.ensemble."
+        )
     texts = flatten_space(config.tuning.space) | dict(flags)
     mode = _resolve_mode(config, texts)
     if not texts:
