@@ -70,19 +70,28 @@ def _lay_out(kernels: Sequence[np.ndarray], channels: int) -> np.ndarray:
 def find_change(backbones: Sequence[keras.Model]) -> int:
     """Returns the first layer in which networks differ.
 
+    First in the order of the calls, by which frontiers are found: of branches
+    side by side, layers may be listed in another one.
+
     Args:
         backbones: Of one architecture.
 
     Returns:
         Its index in topological order; the number of layers for none.
     """
+    own = topological_layers(backbones[0])
+    places = {
+        id(node.operation): place
+        for place, node in enumerate(graph_nodes(backbones[0]))
+    }
     columns = zip(*map(topological_layers, backbones), strict=True)
-    for index, layers in enumerate(columns):
-        first, *others = (layer.get_weights() for layer in layers)
-        for other in others:
-            if not all(map(np.array_equal, first, other)):
-                return index
-    return len(topological_layers(backbones[0]))
+    changed = [i for i, layers in enumerate(columns) if _differ(layers)]
+    return min(changed, key=lambda i: places[id(own[i])], default=len(own))
+
+
+def _differ(layers: Sequence[keras.layers.Layer]) -> bool:
+    first, *others = (layer.get_weights() for layer in layers)
+    return any(not all(map(np.array_equal, first, o)) for o in others)
 
 
 def _join(backbones: Sequence[keras.Model]) -> keras.Model:
