@@ -4,12 +4,14 @@ import keras
 import numpy as np
 import pytest
 
+from tlkeras.errors import GateError
 from tlkeras.models.backbones import SMALLEST
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.dense import build_dense, find_backbone, find_stride
 from tlkeras.models.ensemble import build_ensemble, compute_cost, find_change
 from tlkeras.models.graph import layer_index, topological_layers
 from tlkeras.models.heads import HeadConfig
+from tlkeras.training.member_models import prove_joined
 
 # Backbone -> its width, and a layer from which members differ; in MobileNetV2
 # it is one inside a residual block.
@@ -121,3 +123,11 @@ def test_every_family_is_copied_and_shared(name, tmp_path):
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_array_equal(answer(loaded), answer(ensemble))
     keras.backend.clear_session()
+
+
+def test_an_ensemble_that_is_not_its_members_is_refused():
+    members = build_members()
+    images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3))
+    prove_joined(build_ensemble(members), members, images)
+    with pytest.raises(GateError, match="mean of its 2 networks"):
+        prove_joined(members[0], members, images)
