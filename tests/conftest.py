@@ -18,19 +18,31 @@ sys.path.append(str(PROJECT))
 TOGETHER = ("exporters", "report")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items):
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
     """Gives each worker process whole files, or whole folders.
 
-    All tests with real photos go to one: codes are computed once a cache.
+    Marks for `--dist loadgroup` are ignored, silently, by pytest-xdist 3.8
+    under pytest 9.2, and each process makes the runs of a file for itself.
     """
-    for item in items:
-        name = item.path.parent.name
-        if item.get_closest_marker("assets"):
-            name = "assets"
-        elif name not in TOGETHER:
-            name = item.nodeid.split("::")[0]
-        item.add_marker(pytest.mark.xdist_group(name))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Whole(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group_of(nodeid)
+
+    return Whole(config, log)
+
+
+def group_of(nodeid):
+    """Returns what shares runs with a test: its file, or a folder.
+
+    Tests with real photos go to one: codes are computed once a cache.
+    """
+    path = Path(nodeid.split("::")[0])
+    if path.name == "assets_test.py":
+        return "assets"
+    return path.parent.name if path.parent.name in TOGETHER else str(path)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -114,10 +114,12 @@ def test_a_run_of_before_a_field_existed_has_its_default(tmp_path):
     open_run_directory(tmp_path, changed("model.dropout", 0.3))
     values = json.loads((tmp_path / "config.json").read_text())
     del values["export"], values["runtime"]["engine"]
+    del values["phases"]["fine_tune"]["teacher"]
     (tmp_path / "config.json").write_text(json.dumps(values))
     stored = read_config(tmp_path)
     assert stored.export.max_drop == get_config().export.max_drop
     assert stored.runtime.engine == "auto"
+    assert stored.phases.fine_tune.teacher == ""
     assert stored.model.dropout == 0.3
     values["data"] = 3
     (tmp_path / "config.json").write_text(json.dumps(values))

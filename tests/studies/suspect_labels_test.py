@@ -47,7 +47,7 @@ def test_wrong_labels_stand_in_the_table_the_most_doubtful_first(
 def test_many_doubts_warn_and_the_table_of_before_is_replaced(codes, tmp_path):
     path = tmp_path / workdir.SUSPECT_LABELS
     labels = np.arange(120) % 3
-    labels[:12] = (labels[:12] + 1) % 3
+    labels[:30] = (labels[:30] + 1) % 3
     result = write_suspect_labels(path, make_images(labels), codes, "abc")
     assert result.verdict == "warn"
     few = make_images(np.arange(120) % 3 * (np.arange(120) < 6))

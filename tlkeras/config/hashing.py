@@ -31,6 +31,8 @@ ADDED = {
     ("data", "group_by"): "",
     ("evaluation", "calibrate"): True,
 }
+# Likewise of a phase; without a teacher they do nothing.
+ADDED_TO_PHASES = ("teacher", "teacher_share", "teacher_temperature")
 # What a limit leaves out shows in the data's own fingerprint; a directory keeps
 # its image definition, whatever is asked for (`image_definition.py`).
 LIMITS = (("data", "max_pixels"),)
@@ -66,7 +68,7 @@ def _reduce_teacher(phase: dict[str, Any]) -> None:
     if phase["teacher"]:
         phase["teacher"] = _name_and_content(phase["teacher"])
     else:
-        for name in ("teacher", "teacher_share", "teacher_temperature"):
+        for name in ADDED_TO_PHASES:
             phase.pop(name)
 
 

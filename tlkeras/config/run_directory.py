@@ -11,10 +11,10 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.config.auto_epochs import follow_epochs
-from tlkeras.config.defaults import get_config
+from tlkeras.config.defaults import get_config, phase_section
 from tlkeras.config.dotted import first_difference, walk
 from tlkeras.config.fields import row_of
-from tlkeras.config.hashing import config_hash, identity
+from tlkeras.config.hashing import ADDED_TO_PHASES, config_hash, identity
 from tlkeras.config.image_definition import (
     FIRST_DEFINITION,
     PILLOW_MAX_PIXELS,
@@ -185,7 +185,7 @@ def _require_values(config: ConfigDict, path: Path) -> None:
 def _with_defaults(values: dict) -> dict:
     """Fills in fields that did not exist when the run was made.
 
-    Phases are the user's own: theirs stay as they are.
+    Phases are the user's own: what theirs hold stays as it is.
     """
 
     def merge(default: dict, stored: dict) -> dict:
@@ -205,7 +205,13 @@ def _with_defaults(values: dict) -> dict:
     defaults = get_config().to_dict()
     defaults.pop("phases")
     defaults["data"] |= OLD_DATA
-    return {**values, **merge(defaults, values)}
+    phase = phase_section().to_dict()
+    added = {name: phase[name] for name in ADDED_TO_PHASES}
+    phases = {
+        name: added | section if isinstance(section, dict) else section
+        for name, section in values["phases"].items()
+    }
+    return {**values, **merge(defaults, values), "phases": phases}
 
 
 def _of_kind(name: str, default: Any, stored: Any) -> Any:
