@@ -75,8 +75,8 @@ def make_config(
 def train(config: ConfigDict, directory: Path) -> np.ndarray:
     """Returns the scores [N] of a run's answers to the validation images."""
     from tlkeras.console import Console
+    from tlkeras.evaluation.evaluate import read_scores
     from tlkeras.training.trainer import train_and_evaluate
-    from tlkeras.tuning.comparison import read_scores
 
     train_and_evaluate(config, directory, console=Console(quiet=True))
     scores = read_scores(directory, "validation")

@@ -37,7 +37,7 @@ def pytest_xdist_make_scheduler(config, log):
 def group_of(nodeid):
     """Returns what shares runs with a test: its file, or a folder.
 
-    Tests with real photos go to one: codes are computed once a cache.
+    Files of real photos go to one: codes are computed once a cache.
     """
     path = Path(nodeid.split("::")[0])
     if path.name == "assets_test.py":

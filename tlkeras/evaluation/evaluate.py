@@ -155,3 +155,11 @@ def read_test_looks(directory: Path) -> list[dict[str, str]]:
         return []
     with workdir.reading(path):
         return [dict(look) for look in workdir.read_json(path)["looks"]]
+
+
+def read_scores(run: Path, split: str) -> dict[str, float]:
+    """Returns path -> score of a run's predictions; empty without them."""
+    path = run / workdir.predictions_name(split)
+    with workdir.reading(path):
+        rows = workdir.read_table(path)
+        return {row["path"]: float(row["score"]) for row in rows}

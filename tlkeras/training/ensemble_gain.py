@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkeras import workdir
+from tlkeras.evaluation.evaluate import read_scores
 from tlkeras.evaluation.metrics import compare_paired
 from tlkeras.evaluation.records import VALIDATION, PhaseComparison, RunResult
 from tlkeras.training.context import RunContext
@@ -25,10 +26,15 @@ def write_gain(
         results: Theirs.
         cost: Multiplications over those of one member.
     """
-    scores = [_read_scores(place) for place in (run.directory, *places)]
+    scores = [
+        list(read_scores(place, "validation").values())
+        for place in (run.directory, *places)
+    ]
     mean = np.mean(scores[1:], axis=0)
     paired = compare_paired(
-        mean, scores[0], num_samples=run.config.evaluation.bootstrap_samples
+        mean,
+        np.array(scores[0]),
+        num_samples=run.config.evaluation.bootstrap_samples,
     )
     gain = PhaseComparison(against="the mean of the members", **vars(paired))
     workdir.write_json(
@@ -51,12 +57,3 @@ def write_gain(
         f"({mean.mean():.4f} on average): {gain.describe()}, at {cost:.2f} "
         "times the multiplications"
     )
-
-
-def _read_scores(directory: Path) -> np.ndarray:
-    """Returns the scores [N] of a run's validation images."""
-    path = directory / workdir.predictions_name("validation")
-    with workdir.reading(path):
-        return np.array(
-            [float(row["score"]) for row in workdir.read_table(path)]
-        )

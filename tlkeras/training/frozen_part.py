@@ -215,6 +215,17 @@ def as_inputs(tensors: list[np.ndarray]) -> Any:
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
 
 
+def largest_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """Returns the largest difference, relative to the largest value.
+
+    Args:
+        found: float [N, C].
+        expected: float [N, C].
+    """
+    scale = max(float(np.abs(expected).max()), 1e-6)
+    return float(np.abs(found - expected).max()) / scale
+
+
 def prove_stitched(
     name: str, classifier: Classifier, frozen: FrozenPart, console: Console
 ) -> float:
@@ -242,8 +253,7 @@ def prove_stitched(
         rows, np.zeros_like(rows)
     )
     whole = run_batches(classifier.model, [images])
-    scale = max(float(np.abs(whole).max()), 1e-6)
-    error = float(np.abs(in_parts - whole).max()) / scale
+    error = largest_error(in_parts, whole)
     # The coarsest of what the network, the engine and the disk compute in.
     own = frozen.parts.prefix.outputs[0].dtype
     storage = frozen.prefix.settings.storage

@@ -16,7 +16,7 @@ from tlkeras.models.heads import LOGITS, move_logits
 from tlkeras.models.inference import run_batches
 from tlkeras.models.weights import read_model
 from tlkeras.training.context import RunContext
-from tlkeras.training.frozen_part import STITCH_TOLERANCE
+from tlkeras.training.frozen_part import STITCH_TOLERANCE, largest_error
 
 
 def join_members(
@@ -60,8 +60,7 @@ def prove_joined(
             the largest.
     """
     mean = np.mean([run_batches(m, [images]) for m in members], axis=0)
-    scale = max(float(np.abs(mean).max()), 1e-6)
-    error = float(np.abs(run_batches(joined, [images]) - mean).max()) / scale
+    error = largest_error(run_batches(joined, [images]), mean)
     tolerance = STITCH_TOLERANCE[find_backbone(joined).outputs[0].dtype]
     if not error <= tolerance:
         raise GateError(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tlkeras import workdir
+from tlkeras.evaluation.evaluate import read_scores
 from tlkeras.evaluation.metrics import compare_paired, format_change
 from tlkeras.tuning.store.search_result import Comparison, SplitComparison
 
@@ -36,12 +36,6 @@ def compare_runs(
     if "validation" in splits:
         p_value = splits["validation"].paired.p_value
     return Comparison(splits, p_value <= significant)
-
-
-def read_scores(run: Path, split: str) -> dict[str, float]:
-    """Returns path -> score of a run's predictions; empty without them."""
-    rows = workdir.read_table(run / workdir.predictions_name(split))
-    return {row["path"]: float(row["score"]) for row in rows}
 
 
 def format_comparison(compared: Comparison) -> list[str]:
