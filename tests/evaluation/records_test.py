@@ -4,14 +4,12 @@ import json
 
 import pytest
 
-from tlkeras.evaluation.records import (
+from tlkeras.evaluation.phase_details import (
     GroupRow,
     PhaseComparison,
     PhaseDetails,
-    PhaseRecord,
-    RunResult,
-    SplitScore,
 )
+from tlkeras.evaluation.records import PhaseRecord, RunResult, SplitScore
 
 
 def make_result(**changes):

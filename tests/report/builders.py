@@ -10,14 +10,12 @@ from tlkeras.config.run_directory import ABOUT, FORMAT_VERSION
 from tlkeras.data.dataset import Split
 from tlkeras.devices import installed_versions
 from tlkeras.evaluation.evaluate import evaluate_split
-from tlkeras.evaluation.records import (
+from tlkeras.evaluation.phase_details import (
     GroupRow,
     PhaseComparison,
     PhaseDetails,
-    PhaseRecord,
-    RunResult,
-    SplitScore,
 )
+from tlkeras.evaluation.records import PhaseRecord, RunResult, SplitScore
 from tlkeras.optim.losses import LOSSES
 from tlkeras.training.history import history_columns
 

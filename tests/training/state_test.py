@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tlkeras.errors import InputError
-from tlkeras.evaluation.records import (
+from tlkeras.evaluation.phase_details import (
     GroupRow,
     PhaseComparison,
     PhaseDetails,

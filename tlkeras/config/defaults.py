@@ -260,6 +260,10 @@ def get_config() -> ConfigDict:
     # model itself, so that its scores are probabilities.
     config.evaluation.calibrate = True
     config.evaluation.calibration_bins = 15
+    # Points between the weights before a fitted phase (0) and its own (1) that
+    # are tried beside both (WiSE-FT); the lowest log loss on validation is
+    # taken. () = its own, if they pass the next field.
+    config.evaluation.wise_ft = ()
     # A later phase replaces an earlier one on validation at this one-sided p.
     config.evaluation.replace_p_value = 0.05
     config.evaluation.test_at_end = True

@@ -41,6 +41,7 @@ from tlkeras.config.image_definition import (
 )
 from tlkeras.config.presets import PRESETS
 from tlkeras.config.values import (
+    check_fractions,
     check_pair,
     check_shares,
     check_start_of_head,
@@ -68,6 +69,7 @@ EXPORT_FORMATS = (
     "onnx",
     "openvino",
 )
+PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OPTIMIZER_NAMES = ("sgd", "rmsprop", "adam", "adamw", "adagrad", "lion")
 
 
@@ -313,6 +315,7 @@ ROWS = (
     Field("evaluation.bootstrap_samples", limits=(1, 10**5, True)),
     Field("evaluation.calibrate"),
     Field("evaluation.calibration_bins", limits=(1, 1000, True)),
+    Field("evaluation.wise_ft", check=check_fractions),
     Field("evaluation.replace_p_value", limits=SHARE),
     Field("evaluation.test_at_end"),
     Field("report.enabled"),
@@ -324,10 +327,7 @@ ROWS = (
     ),
     Field("export.max_drop", limits=SHARE),
     Field("export.num_calibration_images", limits=COUNT),
-    Field(
-        "runtime.precision",
-        choices=("auto", "float32", "mixed_float16", "mixed_bfloat16"),
-    ),
+    Field("runtime.precision", choices=PRECISIONS),
     Field("runtime.engine", choices=("auto", "keras", "openvino")),
     Field("runtime.deterministic"),
     Field("runtime.num_workers", limits=(1, 1024, True)),

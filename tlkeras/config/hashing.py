@@ -30,6 +30,7 @@ ADDED = {
     ("data", "geometry"): "squash",
     ("data", "group_by"): "",
     ("evaluation", "calibrate"): True,
+    ("evaluation", "wise_ft"): [],
 }
 # Likewise of a phase; without a teacher they do nothing.
 ADDED_TO_PHASES = ("teacher", "teacher_share", "teacher_temperature")

@@ -161,6 +161,17 @@ def check_length(name: str, value: Any, *, length: int) -> None:
         )
 
 
+def check_fractions(name: str, value: Any) -> None:
+    """Refuses what is not increasing numbers between 0 and 1."""
+    inside = all(_is_number(share) and 0 < share < 1 for share in value)
+    if not inside or list(value) != sorted(set(value)):
+        raise InputError(
+            f"{name}={quote(tuple(value))} is no list of shares; expected "
+            "increasing numbers above 0 and below 1, such as (0.25, 0.5, "
+            f"0.75), or (): set --config.{name}."
+        )
+
+
 def check_shares(name: str, value: Any) -> None:
     """Refuses what does not divide the images into three splits."""
     good = (

@@ -12,119 +12,11 @@ from typing import Any
 from tlkeras import workdir
 from tlkeras.evaluation.calibration import Calibration
 from tlkeras.evaluation.calibration_gain import CalibrationGain
-from tlkeras.evaluation.metrics import format_change, primary_metric
+from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.evaluation.phase_details import PhaseComparison, PhaseDetails
 from tlkeras.evaluation.record_values import below, prefixed, read_known
 
 VALIDATION, TEST = "val", "test"  # prefixes of keys; splits have longer names
-
-
-@dataclasses.dataclass(frozen=True)
-class GroupRow:
-    """One layer group of a fitted phase; rows go from the head down.
-
-    Attributes:
-        group: Its name.
-        first_layer: Name of its lowest layer.
-        last_layer: Name of its highest layer.
-        layers: Number of layers.
-        variables: Number of variables that train.
-        parameters: Numbers in these variables.
-        optimizer: Key of `optim.optimizers.OPTIMIZERS`.
-        learning_rate: At the peak of the schedule.
-        weight_decay: Decoupled.
-    """
-
-    group: str
-    first_layer: str = ""
-    last_layer: str = ""
-    layers: int = 0
-    variables: int = 0
-    parameters: int = 0
-    optimizer: str = ""
-    learning_rate: float = 0.0
-    weight_decay: float = 0.0
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseDetails:
-    """How a phase was done; None where that is no part of its method.
-
-    Attributes:
-        l2: Chosen strength of a solved phase.
-        tried: (strength, score) of each that was tried.
-        layer_groups: Of a fitted phase.
-        epochs: For which it was to train, whatever ended it before.
-    """
-
-    l2: float | None = None
-    tried: tuple[tuple[float, float], ...] | None = None
-    layer_groups: tuple[GroupRow, ...] | None = None
-    epochs: int | None = None
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns plain values for JSON, without what is None."""
-        values: dict[str, Any] = {}
-        if self.l2 is not None:
-            values["l2"] = self.l2
-        if self.tried is not None:
-            values["tried"] = [list(pair) for pair in self.tried]
-        if self.layer_groups is not None:
-            values["layer_groups"] = [
-                dataclasses.asdict(row) for row in self.layer_groups
-            ]
-        if self.epochs is not None:
-            values["epochs"] = self.epochs
-        return values
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "PhaseDetails":
-        """Reads the same keys, wherever they stand among others."""
-        tried, groups = values.get("tried"), values.get("layer_groups")
-        return cls(
-            values.get("l2"),
-            None if tried is None else tuple((x, y) for x, y in tried),
-            None
-            if groups is None
-            else tuple(read_known(GroupRow, row) for row in groups),
-            values.get("epochs"),
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class PhaseComparison:
-    """A phase's weights against those before, image by image.
-
-    Attributes:
-        against: Name of the phase whose weights were there.
-        score: What is averaged over images, in words.
-        difference: Mean of (new - old).
-        interval: 95 % bootstrap interval of the difference.
-        p_value: One-sided.
-        num_better: Images that only the new weights have right, or better.
-        num_worse: Images that only the old weights have right, or better.
-    """
-
-    against: str
-    score: str = ""
-    difference: float = 0.0
-    interval: tuple[float, float] = (0.0, 0.0)
-    p_value: float = 1.0
-    num_better: int = 0
-    num_worse: int = 0
-
-    def describe(self) -> str:
-        """Returns the difference with its interval, for people."""
-        return format_change(self.difference, self.interval)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Returns plain values for JSON."""
-        return {**dataclasses.asdict(self), "interval": list(self.interval)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> "PhaseComparison":
-        """Reads what `as_dict` gave."""
-        low, high = values.get("interval", cls.interval)
-        return read_known(cls, {**values, "interval": (low, high)})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +41,7 @@ class PhaseRecord:
     stopped: str = ""
     seconds: float = 0.0
     comparison: PhaseComparison | None = None
-    details: PhaseDetails = PhaseDetails()
+    details: PhaseDetails = dataclasses.field(default_factory=PhaseDetails)
 
     @property
     def is_fitted(self) -> bool:

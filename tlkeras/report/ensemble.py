@@ -1,7 +1,7 @@
 """The networks of an ensemble, and what answering as one is worth."""
 
 from tlkeras import workdir
-from tlkeras.evaluation.records import PhaseComparison
+from tlkeras.evaluation.phase_details import PhaseComparison
 from tlkeras.report import forms
 from tlkeras.report.run_files import Content, RunFiles
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras.charts import shorten
-from tlkeras.evaluation.records import GroupRow, PhaseDetails, PhaseRecord
+from tlkeras.evaluation.phase_details import GroupRow, PhaseDetails
+from tlkeras.evaluation.records import PhaseRecord
 from tlkeras.report.run_files import Content, RunFiles
 
 TOP_WIDTH, BOTTOM_WIDTH = 88.0, 40.0  # of the funnel, SVG units

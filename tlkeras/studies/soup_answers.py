@@ -12,7 +12,7 @@ from tlkeras.evaluation.metrics import (
     per_image_scores,
     primary_metric,
 )
-from tlkeras.evaluation.records import PhaseComparison
+from tlkeras.evaluation.phase_details import PhaseComparison
 from tlkeras.evaluation.run import Run
 from tlkeras.optim.losses import Loss, compute_probabilities
 from tlkeras.ranking import rank_key

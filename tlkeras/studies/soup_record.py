@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from tlkeras.evaluation.records import PhaseComparison
+from tlkeras.evaluation.phase_details import PhaseComparison
 from tlkeras.studies.soup_answers import Answers
 from tlkeras.studies.soup_members import Member
 

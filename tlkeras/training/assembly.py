@@ -6,7 +6,7 @@ import keras
 
 from tlkeras import devices
 from tlkeras.evaluation.metrics import MEAN_AP, TOP_1
-from tlkeras.evaluation.records import GroupRow
+from tlkeras.evaluation.phase_details import GroupRow
 from tlkeras.models.classifier import Classifier
 from tlkeras.optim.losses import Loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 
 from tlkeras.evaluation.metrics import compare_paired
-from tlkeras.evaluation.records import PhaseComparison
+from tlkeras.evaluation.phase_details import PhaseComparison
 from tlkeras.training.context import RunContext
 from tlkeras.training.progress import PhaseOutcome
 
@@ -14,6 +14,8 @@ def decide(
     outcome: PhaseOutcome, before: PhaseOutcome | None, run: RunContext
 ) -> PhaseOutcome:
     """Keeps a phase's weights if they are better by a paired comparison.
+
+    Where points between both were tried, that has decided it.
 
     Args:
         outcome: Of the phase that has just ended.
@@ -40,7 +42,9 @@ def decide(
         ),
         **vars(paired),
     )
-    kept = comparison.p_value <= evaluation.replace_p_value
+    mixed = outcome.details.mixed
+    is_better = comparison.p_value <= evaluation.replace_p_value
+    kept = mixed.share > 0 if mixed else is_better
     run.console.line(
         f"{outcome.phase} against {before.phase} on validation: "
         f"{comparison.describe()}, "

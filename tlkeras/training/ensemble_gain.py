@@ -8,7 +8,8 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.evaluation.evaluate import read_scores
 from tlkeras.evaluation.metrics import compare_paired
-from tlkeras.evaluation.records import VALIDATION, PhaseComparison, RunResult
+from tlkeras.evaluation.phase_details import PhaseComparison
+from tlkeras.evaluation.records import VALIDATION, RunResult
 from tlkeras.training.context import RunContext
 
 

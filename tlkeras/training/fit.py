@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import keras
 import numpy as np
 
-from tlkeras.evaluation.records import PhaseDetails
+from tlkeras.evaluation.phase_details import PhaseDetails
 from tlkeras.optim.multi_optimizer import Slots, export_slots
 from tlkeras.ranking import rank_key
 from tlkeras.training.batches import lent_batches, phase_batches

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 
 from tlkeras.data.dataset import Split
-from tlkeras.evaluation.records import GroupRow
+from tlkeras.evaluation.phase_details import GroupRow
 from tlkeras.optim.multi_optimizer import (
     Slots,
     import_slots,

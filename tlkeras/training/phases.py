@@ -11,7 +11,7 @@ from tlkeras.config.auto_epochs import AUTO
 from tlkeras.config.solving import solve_obstacle
 from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.errors import InputError
-from tlkeras.evaluation.records import GroupRow
+from tlkeras.evaluation.phase_details import GroupRow
 from tlkeras.models.classifier import Classifier, freeze_at
 from tlkeras.models.graph import find_cutoff
 from tlkeras.models.layer_groups import (

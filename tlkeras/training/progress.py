@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from tlkeras.evaluation.records import PhaseComparison, PhaseDetails
+from tlkeras.evaluation.phase_details import PhaseComparison, PhaseDetails
 from tlkeras.training.phase_plan import PhasePlan
 
 

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from tlkeras.evaluation.records import PhaseDetails
+from tlkeras.evaluation.phase_details import PhaseDetails
 from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze_at

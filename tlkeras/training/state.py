@@ -47,6 +47,11 @@ class Checkpoints:
         with _open(self.directory / file) as stored:
             _assign("weight", model.weights, stored)
 
+    def read_weights(self, file: str) -> list[np.ndarray]:
+        """Returns the weights [...] of `save_weights`, in the model's order."""
+        with _open(self.directory / file) as stored:
+            return [stored[f"weight:{i}"] for i in range(len(stored.files))]
+
     def commit(
         self,
         progress: RunProgress,

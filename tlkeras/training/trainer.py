@@ -24,6 +24,7 @@ from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.freezing import frozen_as_trained
 from tlkeras.training.frozen_part import FrozenPart
+from tlkeras.training.mixing import mix
 from tlkeras.training.outcome import (
     calibrate_and_evaluate,
     read_finished,
@@ -197,6 +198,7 @@ def run_phase(phase: ResolvedPhase, run: RunContext, state: RunState) -> None:
     except TooLittleTimeError as error:
         leave_out(phase, run, state, error)
         return
+    result = mix(result, state.progress.kept, run)
     outcome = decide(result.outcome, state.progress.kept, run)
     if outcome.kept:
         state.frozen = result.frozen

@@ -1,0 +1,115 @@
+"""A run may end between the probe and the fine-tuned weights (WiSE-FT)."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tlkeras import train_and_evaluate, workdir
+from tlkeras.config.validate import validate
+from tlkeras.errors import InputError
+from tlkeras.evaluation.records import read_result
+from tlkeras.training import mixing, trainer
+from tlkeras.training.mixing import mix_weights
+
+from .finished_runs import weights_of
+
+SHARES = (0.25, 0.5)
+
+
+@pytest.fixture(scope="module")
+def config(make_small_config):
+    return make_small_config(
+        {
+            "evaluation.wise_ft": SHARES,
+            "evaluation.calibrate": False,  # weights stay as they are chosen
+            "evaluation.replace_p_value": 0.0,  # does not decide here
+            "phases.fine_tune.batch_norm": "train",
+            "checks.enabled": False,
+            "report.enabled": False,
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(config, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("mixing") / "run"
+    train_and_evaluate(config, directory)
+    return directory
+
+
+def tuned(directory):
+    return read_result(directory).phases[1]
+
+
+def test_every_point_is_tried_and_the_lowest_loss_is_taken(finished):
+    mixed = tuned(finished).details.mixed
+    assert [share for share, _, _ in mixed.tried] == [0, *SHARES, 1]
+    losses = {share: loss for share, _, loss in mixed.tried}
+    assert mixed.share == min(losses, key=losses.get)
+    assert tuned(finished).kept == (mixed.share > 0)
+    assert len(set(losses.values())) > 2
+
+
+def test_the_ends_are_what_the_phases_measured(finished):
+    probe, fine_tune = read_result(finished).phases
+    (_, at_start, _), *_, (_, at_end, _) = fine_tune.details.mixed.tried
+    metric = "top_1_accuracy"
+    assert at_start == pytest.approx(probe.metrics[metric])
+    history = (finished / workdir.HISTORY).read_text()
+    assert str(at_end) in history
+
+
+def test_a_stopped_run_goes_on_to_the_point_that_is_chosen(
+    config, tmp_path, monkeypatch
+):
+    directory, tried, wanted = tmp_path / "run", {}, 0.5
+
+    def stop_after_fitting(result, *_):
+        if result.slots is not None:
+            raise KeyboardInterrupt
+        return result
+
+    def prefer(share, weights, *rest):
+        tried[share] = [np.copy(weight) for weight in weights]
+        point = try_point(share, weights, *rest)
+        losses = np.full_like(point.log_losses, share != wanted)
+        return dataclasses.replace(point, log_losses=losses)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(trainer, "mix", stop_after_fitting)
+        with pytest.raises(KeyboardInterrupt):
+            train_and_evaluate(config, directory)
+    try_point = mixing._try_point
+    monkeypatch.setattr(mixing, "_try_point", prefer)
+    train_and_evaluate(config, directory)
+    found = list(weights_of(directory).values())
+    for weight, *points in zip(found, *tried.values(), strict=True):
+        start, _, middle, own = points
+        np.testing.assert_array_equal(weight, middle)
+        np.testing.assert_allclose(middle, (start + own) / 2, atol=1e-6)
+    assert tuned(directory).details.mixed.share == wanted
+    assert tuned(directory).kept
+
+
+def test_what_did_not_change_stays_to_the_bit_and_so_do_the_ends():
+    rng = np.random.default_rng(0)
+    before, own = (
+        [rng.normal(size=(3, 4)).astype(np.float32)] for _ in range(2)
+    )
+    assert np.array_equal(mix_weights(before, own, 0.0)[0], before[0])
+    assert np.array_equal(mix_weights(before, own, 1.0)[0], own[0])
+    for share in (0.1, 0.3, 0.7):
+        (mixed,) = mix_weights(own, own, share)
+        assert np.array_equal(mixed, own[0])
+        assert mixed.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    "shares", [(0.0,), (1.0,), (0.5, 0.25), (0.5, 0.5), ("half",), (True,)]
+)
+def test_shares_lie_between_the_ends(config, shares):
+    changed = config.copy_and_resolve_references()
+    changed.evaluation.wise_ft = shares
+    with pytest.raises(InputError, match=r"wise_ft.*expected increasing"):
+        validate(changed)
