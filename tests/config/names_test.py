@@ -14,7 +14,7 @@ from tlkeras.config.defaults import schedule_section
 from tlkeras.config.dotted import get_value
 from tlkeras.config.fields import FIELDS, row_of
 from tlkeras.config.presets import PRESETS
-from tlkeras.data import empty_classes, epoch, framing, means, scan
+from tlkeras.data import empty_classes, epoch, means, placement, scan
 from tlkeras.features import cache, engines, frozen, openvino_engine
 from tlkeras.linear import solvers
 from tlkeras.models import classifier, heads
@@ -29,7 +29,7 @@ TABLES = {
     "preset": ("", *PRESETS),
     "data.on_bad_image": scan.ON_BAD_IMAGE,
     "data.on_empty_class": empty_classes.ON_EMPTY_CLASS,
-    "data.geometry": framing.GEOMETRIES,
+    "data.geometry": placement.GEOMETRIES,
     "data.class_weighting": epoch.CLASS_WEIGHTINGS,
     "data.mean": ("none", *means.MEAN_AXES),
     "model.pooling": heads.POOLINGS,

@@ -4,7 +4,7 @@ from PIL import Image
 
 from tlkeras.checks.input_contract import decode_reference
 from tlkeras.data.definition import FIRST, GREY, ImageDefinition
-from tlkeras.data.framing import GEOMETRIES
+from tlkeras.data.placement import GEOMETRIES
 from tlkeras.data.preprocess import decode_image
 from tlkeras.errors import InputError
 

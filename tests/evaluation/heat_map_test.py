@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from tlkeras.data.framing import seen_area
+from tlkeras.data.placement import seen_area
 from tlkeras.evaluation.heat_map import HeatMap
 
 

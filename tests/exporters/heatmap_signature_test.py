@@ -124,7 +124,7 @@ def test_an_overlay_is_brightest_where_the_class_is():
 
 @pytest.mark.parametrize("geometry", ["squash", "center_crop", "letterbox"])
 def test_the_clients_know_what_the_network_saw(geometry):
-    from tlkeras.data.framing import seen_area
+    from tlkeras.data.placement import seen_area
 
     for width, height in ((80, 40), (40, 80), (50, 50)):
         assert load_overlays().seen_area(

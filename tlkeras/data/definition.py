@@ -29,7 +29,7 @@ class ImageDefinition:
 
     Attributes:
         version: 1 or 2.
-        geometry: Key of `framing.GEOMETRIES`; version 1 has `squash` only.
+        geometry: Key of `placement.GEOMETRIES`; version 1 has `squash` only.
         max_pixels: A larger image is refused before it is decoded; no part of
             what the pixels are.
     """

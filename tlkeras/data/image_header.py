@@ -6,13 +6,15 @@ may claim gigabytes.
 
 import re
 import struct
+from collections.abc import Iterator
 
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 # Start of frame, but for the tables among these codes (DHT, JPG, DAC).
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _WITHOUT_LENGTH = frozenset((0x01, *range(0xD0, 0xD9)))
-_END = frozenset((0xD9, 0xDA))  # EOI, SOS: no frame comes after them
+_PROGRESSIVE, _SCAN = 0xC2, 0xDA
+_END = frozenset((0xD9, _SCAN))  # EOI, SOS: no frame comes after them
 # Among the pixels FF is followed by 0 or a restart's number.
 _MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_END = b"\xff\xd9"
@@ -70,17 +72,46 @@ def ends_whole(content: bytes) -> bool:
     Args:
         content: The bytes of a JPEG.
     """
-    if not content.endswith(_JPEG_END):
-        return False
+    return content.endswith(_JPEG_END) and any(
+        marker == _JPEG_END[1] for marker, _ in _walk_jpeg(content)
+    )
+
+
+def has_all_scans(content: bytes) -> bool:
+    """Returns whether a JPEG, if progressive, gives every coefficient in full.
+
+    What a decoder makes of one that stops early is its own affair.
+
+    Args:
+        content: The bytes of a JPEG that ends as it should.
+    """
+    given: dict[int, int] = {}  # component -> bits of coefficients 0 .. 63
+    components: bytes = b""
+    for marker, place in _walk_jpeg(content):
+        if marker == _PROGRESSIVE:
+            count = content[place + 7]
+            components = content[place + 8 : place + 8 + 3 * count : 3]
+        elif marker == _SCAN and components:
+            count = content[place + 2]
+            names = content[place + 3 : place + 3 + 2 * count : 2]
+            first, last, bits = content[place + 3 + 2 * count :][:3]
+            span = (2 << last) - (1 << first)
+            for name in names if bits % 16 == 0 else b"":
+                given[name] = given.get(name, 0) | span
+        elif marker == _JPEG_END[1]:
+            break
+    return all(given.get(name) == 2**64 - 1 for name in components)
+
+
+def _walk_jpeg(content: bytes) -> Iterator[tuple[int, int]]:
+    """Yields each marker behind the first, and where its segment begins."""
     place = 2
     while match := _MARKER.search(content, place):
         place, marker = match.end(), match[1][0]
-        if marker == _JPEG_END[1]:
-            return True
+        yield marker, place
         if marker not in _WITHOUT_LENGTH:
             length = int.from_bytes(content[place : place + 2], "big")
             place += max(length, 2)
-    return False
 
 
 def _jpeg_size(content: bytes) -> Size | None:

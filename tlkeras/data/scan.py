@@ -4,7 +4,8 @@ Decoding here is a check only; the pixels that the networks see are defined in
 `preprocess.py`. Pillow looks at everything, and has the words for what is
 wrong. JPEGs are left to it: both decoders are libjpeg, and differ only where
 data ends without the marker for it. Of the other formats it reads more than
-TensorFlow does, so TensorFlow decides about their pixels.
+TensorFlow does: `decode_numpy.py` knows those that both read alike, and
+TensorFlow decides about the rest.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from tlkeras.data.conversion import (
     is_convertible,
 )
 from tlkeras.data.dataset import Example, Ledger, LeftOut
+from tlkeras.data.decode_numpy import read_pixels
 from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
 from tlkeras.data.image_header import ends_whole, read_size, refuse_pixels
 from tlkeras.data.orientation import read_orientation, turn_upright
@@ -104,9 +106,11 @@ def _decode(image: "Image", content: bytes, max_pixels: int) -> "Image":
 
     if image.format == "JPEG":
         return _decode_jpeg(image, content)
-    from tlkeras.data.decoders import try_other  # brings TensorFlow
+    pixels = read_pixels(content)
+    if pixels is None:
+        from tlkeras.data.decoders import try_other  # brings TensorFlow
 
-    pixels = try_other(content, max_pixels)
+        pixels = try_other(content, max_pixels)
     if pixels is None:
         image.load()  # may say what is wrong
         raise ValueError(REFUSED)

@@ -113,7 +113,7 @@ def _read_images(
     examples: Split, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns images, their areas (`heat_map.Area`), and (width, height)."""
-    from tlkeras.data.framing import seen_area
+    from tlkeras.data.placement import seen_area
     from tlkeras.data.preprocess import decode_contents
 
     definition = examples.definition

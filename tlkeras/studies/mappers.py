@@ -7,7 +7,7 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from tlkeras.data.framing import seen_area
+from tlkeras.data.placement import seen_area
 from tlkeras.data.preprocess import decode_contents, frame_pixels
 from tlkeras.errors import InputError
 from tlkeras.evaluation.heat_map import HeatMap

@@ -1,0 +1,333 @@
+"""The definition of an image without TensorFlow, bit by bit the same.
+
+`preprocess.py` says what an image is; here JPEGs, PNGs and lossy or lossless
+WebPs without alpha are decoded by Pillow, whose libjpeg, libpng and libwebp are
+TensorFlow's too, and reduced, turned and resized by the same arithmetic. What
+is rare, or not surely whole, is left to TensorFlow, which then is imported: GIF
+and BMP, CMYK, WebP with alpha, files that do not end as they should.
+"""
+
+import io
+import warnings
+import zlib
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from tlkeras.data.definition import CURRENT, GREY, ImageDefinition
+from tlkeras.data.image_header import (
+    JPEG,
+    PNG,
+    ends_whole,
+    has_all_scans,
+    read_size,
+)
+from tlkeras.data.orientation import TURNS, read_orientation
+from tlkeras.data.placement import place
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+BY_DECODER = 3  # largest power of two that libjpeg reduces by
+# Of Pillow's modes, those whose RGB has TensorFlow's bytes.
+_JPEG_MODES = ("L", "RGB")
+_PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
+# Chunks of a PNG: those that count, and those that may be repeated.
+_CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+_TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"sPLT")
+
+
+def decode_contents(
+    contents: Sequence[bytes],
+    size: tuple[int, int],
+    definition: ImageDefinition = CURRENT,
+) -> np.ndarray:
+    """Decodes and resizes encoded images; from any thread.
+
+    Args:
+        contents: [N] JPEG, PNG, GIF, BMP or WebP images.
+        size: (height, width) of the result, pixels.
+        definition: What the pixels of an image are; the second one.
+
+    Returns:
+        uint8 [N, height, width, 3], RGB: what `preprocess.decode_contents`
+        returns.
+
+    Raises:
+        tf.errors.OpError: If one of them is no such image or has too many
+            pixels; UnicodeDecodeError where the message would quote its bytes.
+    """
+    images = np.empty((len(contents), *size, 3), np.uint8)
+    for image, content in zip(images, contents, strict=True):
+        image[:] = _decode(content, size, definition)
+    return images
+
+
+def _decode(
+    content: bytes, size: tuple[int, int], definition: ImageDefinition
+) -> np.ndarray:
+    pixels = try_decode(content, size, definition)
+    if pixels is None:
+        from tlkeras.data import preprocess  # brings TensorFlow
+
+        (pixels,) = preprocess.decode_contents([content], size, definition)
+    return pixels
+
+
+def try_decode(
+    content: bytes, size: tuple[int, int], definition: ImageDefinition
+) -> np.ndarray | None:
+    """Decodes and resizes one image, if that is surely TensorFlow's result.
+
+    Args:
+        content: Of a file; any bytes.
+        size: (height, width) of the result, pixels.
+        definition: What the pixels of an image are.
+
+    Returns:
+        uint8 [height, width, 3]; None for TensorFlow to decide.
+    """
+    stored = read_size(content)
+    if not definition.is_upright or stored is None:
+        return None
+    if stored[0] * stored[1] > definition.max_pixels or min(stored) < 1:
+        return None
+    turn = TURNS[orientation := read_orientation(content)]
+    w, h = stored[::-1] if orientation > 4 else stored
+    shown, filled = place(h, w, *size, definition.geometry)
+    times = min(s // f for s, f in zip(shown, filled, strict=True))
+    power = max(times.bit_length() - 1, 0)
+    pixels, rest = _decode_pixels(content, power)
+    if pixels is None:
+        return None
+    pixels = average_squares(pixels, rest)
+    if turn.transposed:
+        pixels = pixels.transpose(1, 0, 2)
+    pixels = pixels[
+        :: -1 if turn.flipped_rows else 1, :: -1 if turn.flipped_columns else 1
+    ]
+    return fill_target(pixels, size, definition.geometry)
+
+
+def read_pixels(content: bytes) -> np.ndarray | None:
+    """Returns an image as it is stored, if that is surely TensorFlow's result.
+
+    Args:
+        content: Of a file, whose size was looked at.
+
+    Returns:
+        uint8 [h, w, 3], not turned; None for TensorFlow to decide.
+    """
+    return _decode_pixels(content, 0)[0]
+
+
+def _decode_pixels(content: bytes, power: int) -> tuple[np.ndarray | None, int]:
+    """Returns pixels uint8 [h, w, 3], and the reduction that is left to do."""
+    for start, is_whole, decode in _FORMATS:
+        if content.startswith(start) and is_whole(content):
+            try:
+                return decode(content, power)
+            except Exception:  # decoders raise many kinds on damaged files
+                return None, 0
+    return None, 0
+
+
+def _open(content: bytes, file_format: str) -> "Image":
+    from PIL import Image
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of bombs: sizes are known here
+        return Image.open(io.BytesIO(content), formats=(file_format,))
+
+
+def _decode_jpeg(content: bytes, power: int) -> tuple[np.ndarray | None, int]:
+    image = _open(content, "JPEG")
+    if image.mode not in _JPEG_MODES:
+        return None, 0
+    by_decoder = min(power, BY_DECODER)
+    # The size for which Pillow asks libjpeg for this reduction.
+    width, height = (side >> by_decoder for side in image.size)
+    image.draft(None, (max(width, 1), max(height, 1)))
+    reduced = tuple(-(-side >> by_decoder) for side in read_size(content) or ())
+    if image.size != tuple(map(abs, reduced)):
+        return None, 0
+    return _as_rgb(image), power - by_decoder
+
+
+def _decode_png(content: bytes, power: int) -> tuple[np.ndarray | None, int]:
+    image = _open(content, "PNG")
+    if image.mode not in _PNG_MODES:
+        return None, 0
+    return _as_rgb(image), power
+
+
+def _decode_webp(content: bytes, power: int) -> tuple[np.ndarray | None, int]:
+    image = _open(content, "WEBP")
+    if image.mode != "RGB" or getattr(image, "is_animated", False):
+        return None, 0
+    return _as_rgb(image), power
+
+
+def _as_rgb(image: "Image") -> np.ndarray:
+    """Returns uint8 [h, w, 3]: repeats grey, drops alpha, 8 of 16 bits."""
+    if image.mode == "P":
+        image = image.convert("RGB")
+    elif image.mode == "1":
+        image = image.convert("L")
+    pixels = np.asarray(image)
+    if pixels.dtype == np.uint16:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    if pixels.shape[2] < 3:
+        return pixels[..., :1].repeat(3, 2)
+    return pixels[..., :3]
+
+
+def _is_whole_jpeg(content: bytes) -> bool:
+    return ends_whole(content) and has_all_scans(content)
+
+
+def _is_whole_png(content: bytes) -> bool:
+    """Says whether the chunks are in order to the end, and undamaged."""
+    at, before = len(PNG), b""
+    seen: set[bytes] = set()
+    has_palette = content[25:26] == b"\x03"
+    needed = {b"IHDR", b"PLTE"} if has_palette else {b"IHDR"}
+    while (head := content[at : at + 8]) and len(head) == 8:
+        length, kind = int.from_bytes(head[:4]), head[4:]
+        end = at + 12 + length
+        checksum = int.from_bytes(content[end - 4 : end])
+        is_known = kind in _CRITICAL or kind[:1].islower()
+        if not is_known or zlib.crc32(content[at + 4 : end - 4]) != checksum:
+            return False
+        follows = kind == b"IDAT" == before
+        if kind in seen and kind not in _TEXTS and not follows:
+            return False
+        if kind == b"IDAT" and not needed <= seen:
+            return False
+        seen.add(kind)
+        before = kind
+        if kind == b"IEND":
+            return end == len(content)
+        at = end
+    return False
+
+
+def _is_whole_webp(content: bytes) -> bool:
+    length = int.from_bytes(content[4:8], "little")
+    return content[8:12] == b"WEBP" and length + 8 == len(content)
+
+
+# How a file begins; whether it is as it should be; what decodes it.
+_FORMATS: tuple[
+    tuple[
+        bytes,
+        Callable[[bytes], bool],
+        Callable[[bytes, int], tuple[np.ndarray | None, int]],
+    ],
+    ...,
+] = (
+    (JPEG, _is_whole_jpeg, _decode_jpeg),
+    (PNG, _is_whole_png, _decode_png),
+    (b"RIFF", _is_whole_webp, _decode_webp),
+)
+
+
+def average_squares(pixels: np.ndarray, power: int) -> np.ndarray:
+    """Averages squares of 2**power pixels, halves rounded up.
+
+    Squares at the right and lower edge are completed by repeating the last
+    column and row.
+
+    Args:
+        pixels: uint8 [h, w, channels].
+        power: At least 0.
+
+    Returns:
+        uint8 [ceil(h / 2**power), ceil(w / 2**power), channels].
+    """
+    if not power:
+        return pixels
+    side = 1 << power
+    for axis in (0, 1):
+        missing = -pixels.shape[axis] % side
+        if missing:
+            last = pixels.take([-1], axis).repeat(missing, axis)
+            pixels = np.concatenate([pixels, last], axis)
+    h, w, channels = pixels.shape
+    squares = pixels.reshape(h // side, side, w // side, side, channels)
+    sums = squares.sum((1, 3), dtype=np.int64)
+    return ((sums + (1 << 2 * power >> 1)) >> 2 * power).astype(np.uint8)
+
+
+def fill_target(
+    pixels: np.ndarray, size: tuple[int, int], geometry: str
+) -> np.ndarray:
+    """Crops, resizes and pads an image to the target.
+
+    Args:
+        pixels: uint8 [h, w, 3].
+        size: (height, width) of the target.
+        geometry: Key of `placement.GEOMETRIES`.
+
+    Returns:
+        uint8 [height, width, 3].
+    """
+    h, w, _ = pixels.shape
+    (crop_h, crop_w), filled = place(h, w, *size, geometry)
+    top, left = (h - crop_h) // 2, (w - crop_w) // 2
+    cropped = pixels[top : top + crop_h, left : left + crop_w]
+    resized = resize(cropped, filled)
+    if filled == size:
+        return resized
+    image = np.full((*size, 3), GREY, np.uint8)
+    top, left = (
+        (side - full) // 2 for side, full in zip(size, filled, strict=True)
+    )
+    image[top : top + filled[0], left : left + filled[1]] = resized
+    return image
+
+
+def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resizes bilinearly with half-pixel centres, in TensorFlow's order.
+
+    Args:
+        pixels: uint8 [h, w, 3].
+        size: (height, width) of the result.
+
+    Returns:
+        uint8 [height, width, 3], halves rounded to even.
+    """
+    (above, below, down), (left, right, along) = (
+        _neighbours(side, target)
+        for side, target in zip(pixels.shape, size, strict=False)
+    )
+    rows = pixels.astype(np.float32)
+    along = along[:, None]
+    upper, lower = (
+        rows[part][:, left]
+        + (rows[part][:, right] - rows[part][:, left]) * along
+        for part in (above, below)
+    )
+    mixed = upper + (lower - upper) * down[:, None, None]
+    return np.rint(mixed.clip(0, 255)).astype(np.uint8)
+
+
+def _neighbours(
+    side: int, target: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Returns for each target pixel two places in a side, and the share.
+
+    Returns:
+        Places before and after, int64 [target], and the share of the latter,
+        float32 [target].
+    """
+    scale = np.float32(side) / np.float32(target)
+    places = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * scale
+    places -= np.float32(0.5)
+    before = np.floor(places)
+    lower = before.astype(np.int64).clip(0)
+    upper = np.ceil(places).astype(np.int64).clip(None, side - 1)
+    return np.minimum(lower, upper), upper, places - before
