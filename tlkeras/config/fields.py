@@ -48,6 +48,7 @@ from tlkeras.config.values import (
     check_widths,
     check_words,
 )
+from tlkeras.devices import PRECISIONS
 
 NOT_NEGATIVE = (0, LARGEST, True)
 COUNT = (1, 10**6, True)
@@ -69,7 +70,6 @@ EXPORT_FORMATS = (
     "onnx",
     "openvino",
 )
-PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 OPTIMIZER_NAMES = ("sgd", "rmsprop", "adam", "adamw", "adagrad", "lion")
 
 
