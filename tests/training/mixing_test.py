@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tlkeras import train_and_evaluate, workdir
+from tlkeras import train_and_evaluate, workdir, write_report
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
 from tlkeras.evaluation.records import read_result
@@ -58,6 +58,16 @@ def test_the_ends_are_what_the_phases_measured(finished):
     assert at_start == pytest.approx(probe.metrics[metric])
     history = (finished / workdir.HISTORY).read_text()
     assert str(at_end) in history
+
+
+def test_report_and_model_card_say_where(finished):
+    write_report(finished)
+    share = f"{tuned(finished).details.mixed.share:g}"
+    page = (finished / workdir.REPORT).read_text()
+    assert "Between the weights before (0) and its own (1)" in page
+    assert f"<strong>{share}: " in page
+    card = (finished / workdir.MODEL_CARD).read_text()
+    assert f"Of its weights {share} are taken" in card
 
 
 def test_a_stopped_run_goes_on_to_the_point_that_is_chosen(
