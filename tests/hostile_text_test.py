@@ -11,9 +11,9 @@ import pytest
 from tlkeras import workdir
 from tlkeras.cli import main
 from tlkeras.console import Console, complain, printable, warn
-from tlkeras.evaluation.run import Prediction
+from tlkeras.evaluation.prediction import Prediction
 from tlkeras.report.model_card import escape_markdown
-from tlkeras.report.text import write_csv_predictions
+from tlkeras.report.predictions import write_csv_predictions
 
 HOSTILE = "a\x1b[2J\x07\x9bm\rb.jpg"
 

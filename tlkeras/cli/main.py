@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app
 
@@ -87,17 +87,25 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     module = importlib.import_module(f"tlkeras.cli.{command}")
     app.run(
-        lambda rest: _run(module.main, rest),
+        lambda rest: _run(
+            module.main, rest, alone=getattr(module, "STARTS_ALONE", False)
+        ),
         argv=[f"tlkeras {command}", *argv[2:]],
         flags_parser=lambda args: parse_flags(args, module),
     )
 
 
-def _run(command_main, rest) -> int:  # type: ignore[no-untyped-def]
+def _run(
+    command_main: Callable[[list[str]], int | None],
+    rest: Sequence[str],
+    *,
+    alone: bool = False,
+) -> int:
     try:
         with _told_of_signals():
-            import_frameworks(lean=True)
-            code = int(command_main(rest[1:]) or 0)
+            if not alone:
+                import_frameworks(lean=True)
+            code = int(command_main(list(rest[1:])) or 0)
             sys.stdout.flush()  # a reader that has left shows now, not at exit
             return code
     except InputError as error:

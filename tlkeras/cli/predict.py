@@ -11,6 +11,7 @@ USAGE = (
 )
 FLAG_NAMES = ("format", "tta")
 TAKES_ARGUMENTS = True
+STARTS_ALONE = True  # it imports the frameworks itself, where it needs them
 
 
 def define_flags(argv: list[str]) -> None:
@@ -35,8 +36,9 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from tlkeras.data.folder import list_inputs
-    from tlkeras.evaluation.run import load_run
-    from tlkeras.report.text import PREDICTION_WRITERS
+    from tlkeras.evaluation.light_run import load_for_prediction
+    from tlkeras.report.predictions import PREDICTION_WRITERS
+    from tlkeras.startup import import_frameworks
     from tlkeras.tables import lookup
 
     write = lookup(PREDICTION_WRITERS, parsing.FLAGS.format, what="format")
@@ -45,7 +47,14 @@ def main(arguments: list[str]) -> int:
         paths: Iterable[str | Path] = filter(None, lines)
     else:
         paths = list_inputs(arguments)
-    run = load_run(parsing.require_workdir())
-    predictions = run.predict(paths, tta=parsing.FLAGS.tta)
-    num_errors = write(predictions, run.class_names, sys.stdout)
-    return 1 if num_errors else 0
+    directory, tta = Path(parsing.require_workdir()), parsing.FLAGS.tta
+    if tta == parsing.FLAGS["tta"].default:
+        run = load_for_prediction(directory)
+        predictions = run.predict(paths)
+    else:
+        import_frameworks(lean=True)
+        from tlkeras.evaluation.run import load_run
+
+        run = load_run(directory)
+        predictions = run.predict(paths, tta=tta)
+    return 1 if write(predictions, run.class_names, sys.stdout) else 0

@@ -149,6 +149,17 @@ def compare_paired(
     )
 
 
+def largest_error(found: np.ndarray, expected: np.ndarray) -> float:
+    """Returns the largest difference, relative to the largest value.
+
+    Args:
+        found: float [N, C].
+        expected: float [N, C].
+    """
+    scale = max(float(np.abs(expected).max()), 1e-6)
+    return float(np.abs(found - expected).max()) / scale
+
+
 def compute_summary(
     targets: np.ndarray, logits: np.ndarray, *, loss: Loss
 ) -> dict[str, float]:

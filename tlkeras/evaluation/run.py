@@ -1,9 +1,8 @@
 """A finished run: its model, its classes, and what it says of images."""
 
 import dataclasses
-import itertools
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.definition import ImageDefinition, configured_definition
 from tlkeras.data.load import load_configured
 from tlkeras.data.pipeline import ImageBatches
-from tlkeras.data.preprocess import decode_contents
-from tlkeras.data.scan import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.evaluation.calibration import NO_CALIBRATION, Calibration
 from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.evaluation.mistakes import write_mistake_maps
+from tlkeras.evaluation.prediction import Prediction, as_paths, predict_files
 from tlkeras.evaluation.records import RunResult, read_result
 from tlkeras.evaluation.test_time import (
     NONE,
@@ -31,29 +29,8 @@ from tlkeras.evaluation.test_time import (
 )
 from tlkeras.models.inference import run_batches
 from tlkeras.models.weights import read_model
-from tlkeras.optim.losses import LOSSES, Loss, compute_probabilities
+from tlkeras.optim.losses import LOSSES, Loss
 from tlkeras.tables import lookup
-
-PREDICT_BATCH = 32
-
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """What a run says of one image.
-
-    Attributes:
-        path: Of the image.
-        label: The most probable class, or "" on error.
-        score: Its probability; 0 on error.
-        probabilities: [C] in the order of the run's `class_names`; [] on error.
-        error: Why the image could not be read, or "".
-    """
-
-    path: str
-    label: str
-    score: float
-    probabilities: tuple[float, ...]
-    error: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,63 +121,26 @@ class Run:
             InputError: If something else stands among the paths, or the views
                 are not allowed; the latter at once.
         """
-        if isinstance(paths, (str, os.PathLike)):
-            paths = [paths]
-        return self._predict(map(_as_text, paths), self.build_views(tta))
+        return self._predict(as_paths(paths), self.build_views(tta))
 
     def _predict(
-        self, remaining: Iterator[str], classifier: MultiViewClassifier
+        self, paths: Iterator[str], classifier: MultiViewClassifier
     ) -> Iterator[Prediction]:
-        while chunk := list(itertools.islice(remaining, PREDICT_BATCH)):
-            batches = {
-                size: [np.zeros((PREDICT_BATCH, size, size, 3), np.uint8)]
-                for size in classifier.sizes
-            }
-            problems = [
-                self._read(path, [batch[row] for (batch,) in batches.values()])
-                for row, path in enumerate(chunk)
-            ]
-            logits = average_views(
-                classifier.compute_logits(batches.__getitem__),
+        def answer(batches: Mapping[int, np.ndarray]) -> np.ndarray:
+            return average_views(
+                classifier.compute_logits(lambda side: [batches[side]]),
                 classifier.views,
                 loss=self.loss,
                 calibration=self.calibration,
             )
-            scores = compute_probabilities(logits, self.loss)
-            for row, (path, problem) in enumerate(
-                zip(chunk, problems, strict=True)
-            ):
-                if problem:
-                    yield Prediction(path, "", 0.0, (), problem)
-                else:
-                    yield self._prediction(path, scores[row])
 
-    def read_file(self, path: str) -> tuple[bytes, str]:
-        """Returns an image file's bytes for the decoder, or its problem."""
-        if os.path.exists(path) and not os.path.isfile(path):
-            return b"", "is no regular file"  # a pipe would be waited for
-        report = inspect_file(path, self.image_definition.max_pixels)
-        if report.problem:
-            return b"", report.problem
-        return Path(report.copy or path).read_bytes(), ""
-
-    def _read(self, path: str, targets: list[np.ndarray]) -> str:
-        """Decodes a file into arrays [S, S, 3]; returns its problem, or ""."""
-        try:
-            content, problem = self.read_file(path)
-            for target in () if problem else targets:
-                (target[:],) = decode_contents(
-                    [content], target.shape[:2], self.image_definition
-                )
-        except Exception as error:  # the decoder's many kinds
-            return f"cannot be decoded ({type(error).__name__})"
-        return problem
-
-    def _prediction(self, path: str, scores: np.ndarray) -> Prediction:
-        best = int(scores.argmax())
-        values = tuple(float(score) for score in scores)
-        return Prediction(
-            path, self.class_names[best], values[best], values, ""
+        return predict_files(
+            paths,
+            answer,
+            sides=classifier.sizes,
+            definition=self.image_definition,
+            loss=self.loss,
+            class_names=self.class_names,
         )
 
     def load_dataset(self, split: str) -> Dataset:
@@ -290,15 +230,6 @@ class Run:
             class_names=self.class_names,
         )
         return metrics
-
-
-def _as_text(path: object) -> str:
-    if not isinstance(path, (str, os.PathLike)):
-        raise InputError(
-            f"An image to predict is a {type(path).__name__}; expected the "
-            "path of a file: write arrays to files, or call the run's model."
-        )
-    return os.fspath(path)
 
 
 def load_run(directory: str | Path) -> Run:

@@ -1,8 +1,7 @@
 """Running written files as production runs them: encoded images -> scores."""
 
-import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -11,10 +10,7 @@ from tlkeras.exporters.signatures import (
     DEFAULT_SIGNATURE,
     HEATMAP_SIGNATURE,
 )
-from tlkeras.startup import silenced_stderr
-
-if TYPE_CHECKING:
-    from ai_edge_litert.interpreter import Interpreter
+from tlkeras.litert import open_interpreter
 
 
 class Runner(Protocol):
@@ -87,30 +83,13 @@ class TfliteRunner(Runner):
         self._path = path
         self.note = ""
         try:
-            self._interpreter = self._prepare(with_delegate=True)
+            self._interpreter = open_interpreter(path, with_delegate=True)
         except RuntimeError as error:
             reason = str(error).strip().partition("\n")[0]
-            self._interpreter = self._prepare(with_delegate=False)
+            self._interpreter = open_interpreter(path, with_delegate=False)
             self.note = f"runs without the XNNPACK delegate only: {reason}"
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
-
-    def _prepare(self, *, with_delegate: bool) -> "Interpreter":
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-        resolver = (
-            OpResolverType.AUTO
-            if with_delegate
-            else OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        )
-        interpreter = Interpreter(
-            model_path=str(self._path),
-            num_threads=os.cpu_count(),
-            experimental_op_resolver_type=resolver,
-        )
-        with silenced_stderr():
-            interpreter.allocate_tensors()
-        return interpreter
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
         """Runs the images one by one; scores [N, C]."""

@@ -1,17 +1,19 @@
 """Losses on logits: one row says all that is known about a loss.
 
 Keras trains with `build`; linear classifiers in NumPy, evaluation and checks
-read the rest of the same row. `y` is a multi-hot target, `z` a logit.
+read the rest of the same row, and import no framework for it. `y` is a
+multi-hot target, `z` a logit.
 """
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
-from keras import ops
 from scipy.special import expit, log_softmax, logsumexp, softmax
+
+if TYPE_CHECKING:
+    import keras
 
 # (logits [..., C], targets that broadcast to them) -> array.
 OfLogits = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -49,7 +51,7 @@ class Loss:
     """
 
     name: str
-    build: Callable[[float], keras.losses.Loss]
+    build: Callable[[float], "keras.losses.Loss"]
     value: OfLogits
     slope: OfLogits
     fused: Callable[[np.ndarray, np.ndarray], ValuesAndSlopes] | None
@@ -59,7 +61,7 @@ class Loss:
     log_loss: OfLogits
     average: Callable[[np.ndarray], np.ndarray]
     activation: str
-    accuracy: Callable[[], keras.metrics.Metric]
+    accuracy: Callable[[], "keras.metrics.Metric"]
     smooth_target: Callable[[int], float] | None
     is_class_mean: bool
     multi_label: bool
@@ -84,21 +86,6 @@ class Loss:
         if self.is_class_mean:
             slopes *= 1 / logits.shape[-1]
         return self.value(logits, targets), slopes
-
-
-@keras.saving.register_keras_serializable("tlkeras")
-class OneVsRestSquaredHinge(keras.losses.Loss):
-    """mean over classes of max(0, 1 - y s)^2, with y = 2 target - 1.
-
-    The loss of scikit-learn's `LinearSVC`, one class against the rest; soft
-    targets (MixUp) interpolate y. Equal to 1 at zero scores.
-    """
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Returns the loss of each image, [N]."""
-        signs = 2.0 * ops.cast(y_true, y_pred.dtype) - 1.0
-        margins = ops.maximum(1.0 - signs * y_pred, 0.0)
-        return ops.mean(ops.square(margins), axis=-1)
 
 
 def _softmax_value(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -159,12 +146,45 @@ def _squared_hinge_slope(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return -2 * signs * np.maximum(1 - signs * logits, 0)
 
 
+def _build_softmax(smoothing: float) -> "keras.losses.Loss":
+    import keras
+
+    return keras.losses.CategoricalCrossentropy(
+        from_logits=True, label_smoothing=smoothing
+    )
+
+
+def _build_binary(smoothing: float) -> "keras.losses.Loss":
+    import keras
+
+    return keras.losses.BinaryCrossentropy(
+        from_logits=True, label_smoothing=smoothing
+    )
+
+
+def _build_squared_hinge(smoothing: float) -> "keras.losses.Loss":
+    """Of margins, which are not smoothed."""
+    from tlkeras.optim.squared_hinge import OneVsRestSquaredHinge
+
+    return OneVsRestSquaredHinge()
+
+
+def _build_categorical_accuracy() -> "keras.metrics.Metric":
+    import keras
+
+    return keras.metrics.CategoricalAccuracy()
+
+
+def _build_binary_accuracy() -> "keras.metrics.Metric":
+    import keras
+
+    return keras.metrics.BinaryAccuracy(threshold=0.0)
+
+
 _ROWS = (
     Loss(
         name="softmax",
-        build=lambda smoothing: keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=smoothing
-        ),
+        build=_build_softmax,
         value=_softmax_value,
         slope=_softmax_slope,
         fused=_softmax_fused,
@@ -175,16 +195,14 @@ _ROWS = (
         log_loss=_softmax_value,
         average=_softmax_average,
         activation="softmax",
-        accuracy=keras.metrics.CategoricalAccuracy,
+        accuracy=_build_categorical_accuracy,
         smooth_target=lambda num_classes: 1 / num_classes,
         is_class_mean=False,
         multi_label=False,
     ),
     Loss(
         name="binary",
-        build=lambda smoothing: keras.losses.BinaryCrossentropy(
-            from_logits=True, label_smoothing=smoothing
-        ),
+        build=_build_binary,
         value=_binary_value,
         slope=_binary_slope,
         fused=None,
@@ -194,14 +212,14 @@ _ROWS = (
         log_loss=_binary_value,
         average=_binary_average,
         activation="sigmoid",
-        accuracy=lambda: keras.metrics.BinaryAccuracy(threshold=0.0),
+        accuracy=_build_binary_accuracy,
         smooth_target=lambda num_classes: 0.5,
         is_class_mean=True,
         multi_label=True,
     ),
     Loss(
         name="squared_hinge",
-        build=lambda smoothing: OneVsRestSquaredHinge(),
+        build=_build_squared_hinge,
         value=_squared_hinge_value,
         slope=_squared_hinge_slope,
         fused=None,
@@ -212,7 +230,7 @@ _ROWS = (
         log_loss=_softmax_value,
         average=_softmax_average,
         activation="softmax",
-        accuracy=keras.metrics.CategoricalAccuracy,
+        accuracy=_build_categorical_accuracy,
         smooth_target=None,  # of margins
         is_class_mean=True,
         multi_label=False,
@@ -238,11 +256,13 @@ def mean_loss(
         label_smoothing: In [0, 1).
         weights: [C] of the classes, or None.
     """
+    import keras
+
     of_images = None if weights is None else targets @ weights
     value = loss.build(label_smoothing)(
         targets, np.asarray(logits, np.float32), sample_weight=of_images
     )
-    return float(ops.convert_to_numpy(value))
+    return float(keras.ops.convert_to_numpy(value))
 
 
 def compute_probabilities(logits: np.ndarray, loss: Loss) -> np.ndarray:

@@ -1,20 +1,14 @@
-"""Results as plain text, CSV and JSON on a terminal."""
+"""Results as plain text on a terminal."""
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from tlkeras import workdir
-from tlkeras.console import printable
 from tlkeras.evaluation.calibration_gain import CalibrationGain
 from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.metrics import format_change
 from tlkeras.evaluation.records import TEST, VALIDATION, RunResult
-from tlkeras.evaluation.run import Prediction
 from tlkeras.exporters.records import ExportRecord, Measurement
-from tlkeras.formulas import guard_cell
 
 
 def format_result(result: RunResult, directory: Path) -> str:
@@ -137,48 +131,3 @@ def format_evaluation(split: str, metrics: dict[str, Any]) -> str:
         for name, row in metrics["per_class"].items()
     ]
     return "\n".join([*header, "", *rows])
-
-
-def write_csv_predictions(
-    predictions: Iterable[Prediction], class_names: Sequence[str], out: TextIO
-) -> int:
-    """Writes `path,label,score,error` rows; returns the number of errors."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["path", "label", "score", "error"])
-    num_errors = 0
-    for item in predictions:
-        score = "" if item.error else f"{item.score:.6f}"
-        row = [item.path, item.label, score, item.error]
-        if out.isatty():
-            row = [printable(cell) for cell in row]
-        writer.writerow(map(guard_cell, row))
-        num_errors += bool(item.error)
-    return num_errors
-
-
-def write_json_predictions(
-    predictions: Iterable[Prediction], class_names: Sequence[str], out: TextIO
-) -> int:
-    """Writes a JSON list with all probabilities; returns the error count."""
-    rows = []
-    for item in predictions:
-        probabilities = dict(zip(class_names, item.probabilities, strict=False))
-        rows.append(
-            {
-                "path": item.path,
-                "label": item.label or None,
-                "score": None if item.error else item.score,
-                "probabilities": probabilities or None,
-                "error": item.error or None,
-            }
-        )
-    json.dump(rows, out, indent=2)  # ASCII, whatever `out` can encode
-    out.write("\n")
-    return sum(row["error"] is not None for row in rows)
-
-
-WritePredictions = Callable[[Iterable[Prediction], Sequence[str], TextIO], int]
-PREDICTION_WRITERS: dict[str, WritePredictions] = {
-    "csv": write_csv_predictions,
-    "json": write_json_predictions,
-}

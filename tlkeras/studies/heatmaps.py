@@ -15,6 +15,7 @@ from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.data.preprocess import decode_whole
 from tlkeras.evaluation.heat_map import HeatMap
+from tlkeras.evaluation.prediction import read_file
 from tlkeras.evaluation.run import Run, load_run
 from tlkeras.optim.losses import compute_probabilities
 from tlkeras.studies.heatmap_overlay import draw_overlay
@@ -120,7 +121,7 @@ def _map_files(
 def _read(run: Run, path: str) -> tuple[DecodedImage | None, str]:
     """Returns an image, or why it cannot be read."""
     try:
-        content, problem = run.read_file(path)
+        content, problem = read_file(path, run.image_definition)
         if problem:
             return None, problem
         pixels = decode_whole(content, run.image_definition)

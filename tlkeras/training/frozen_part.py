@@ -12,6 +12,7 @@ from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.data.views import image_keys
 from tlkeras.errors import GateError
+from tlkeras.evaluation.metrics import largest_error
 from tlkeras.features.activations import (
     Activations,
     run_engine,
@@ -213,17 +214,6 @@ def _why_live(prefix: FrozenPrefix, train: Split, uses: int) -> str:
 def as_inputs(tensors: list[np.ndarray]) -> Any:
     """Returns what a model takes: one tensor [N, ...], or a tuple of them."""
     return tensors[0] if len(tensors) == 1 else tuple(tensors)
-
-
-def largest_error(found: np.ndarray, expected: np.ndarray) -> float:
-    """Returns the largest difference, relative to the largest value.
-
-    Args:
-        found: float [N, C].
-        expected: float [N, C].
-    """
-    scale = max(float(np.abs(expected).max()), 1e-6)
-    return float(np.abs(found - expected).max()) / scale
 
 
 def prove_stitched(

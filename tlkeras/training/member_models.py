@@ -9,6 +9,7 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.errors import GateError
+from tlkeras.evaluation.metrics import largest_error
 from tlkeras.evaluation.records import RunResult
 from tlkeras.models.dense import find_backbone
 from tlkeras.models.ensemble import build_ensemble, compute_cost
@@ -16,7 +17,7 @@ from tlkeras.models.heads import LOGITS, move_logits
 from tlkeras.models.inference import run_batches
 from tlkeras.models.weights import read_model
 from tlkeras.training.context import RunContext
-from tlkeras.training.frozen_part import STITCH_TOLERANCE, largest_error
+from tlkeras.training.frozen_part import STITCH_TOLERANCE
 
 
 def join_members(
