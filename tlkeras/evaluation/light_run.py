@@ -7,6 +7,7 @@ first asked about images, and made again when the model is another one.
 
 import dataclasses
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -136,6 +137,8 @@ def write_engine(run: "Run") -> bool:
     directory, digest = run.directory, _digest(run.directory)
     record = _read_record(directory)
     if record.get("model") == digest and record.get("reason"):
+        return False
+    if not os.access(directory, os.W_OK):  # converting takes seconds
         return False
     try:
         reason = _try_write(run)
