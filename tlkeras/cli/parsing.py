@@ -12,6 +12,7 @@ from ml_collections import ConfigDict, config_flags
 from tlkeras.config import defaults, validate
 from tlkeras.config.dotted import walk
 from tlkeras.config.hashing import default_workdir
+from tlkeras.config.meanings import format_fields
 from tlkeras.config.presets import apply_preset
 from tlkeras.console import complain
 from tlkeras.errors import InputError, quote
@@ -19,6 +20,8 @@ from tlkeras.tables import suggest
 
 FLAGS = flags.FLAGS
 HELP_FLAGS = ("--help", "-h", "-help", "--helpfull")
+ABOUT = "--help="  # a section of the config
+EXPLAINED = ("data", "model", "phases.fine_tune", "runtime")
 
 
 def define_config_flags(argv: list[str], *, default: str | None = None) -> None:
@@ -59,13 +62,19 @@ def define_run_flag() -> None:
 def parse_flags(argv: list[str], module: ModuleType) -> list[str]:
     """Defines a command's flags and parses them.
 
-    Exits with 0 after --help and with 2, and one sentence, on a bad flag.
+    Exits with 0 after --help, or --help=SECTION of the config, and with 2, and
+    one sentence, on a bad flag.
 
     Returns:
         The program's name and the arguments that are no flags.
     """
     wants_help = any(arg in HELP_FLAGS for arg in argv[1:])
+    asked = [arg for arg in argv if arg.startswith(ABOUT)]
     try:
+        if asked:
+            for arg in asked:
+                print(format_fields(arg.removeprefix(ABOUT)))
+            sys.exit(0)
         module.define_flags([] if wants_help else argv)
         if not wants_help:
             return _parse(argv, module)
@@ -105,7 +114,8 @@ def format_flags(module: ModuleType) -> str:
         flag = FLAGS[flag_name]
         lines.append(f"  --{flag_name}: {' '.join((flag.help or '').split())}")
     if "config" in own & set(FLAGS):
-        lines += ["", "Every field and its default: tlkeras/config/defaults.py"]
+        lines += ["", "Fields of the config: --help=SECTION, such as"]
+        lines += [f"  --help={name}" for name in EXPLAINED]
     return "\n".join(lines)
 
 
