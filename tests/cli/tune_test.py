@@ -57,8 +57,13 @@ def test_tune_with_a_source_alone(run, photo_folder, tmp_path, monkeypatch):
         "tune",
         f"--data={photo_folder}",
         *SMALL,
+        "--config.model.features_from=conv_pw_6_relu",
+        "--config.checks.enabled=false",
         "--config.tuning.num_trials=9",
         "--config.tuning.compare=false",
+        "--config.tuning.noise_seeds=2",
+        "--config.tuning.final_trials=1",
+        "--config.tuning.final_seeds=1",
     ]
     code, out, err = run(*arguments)
     assert code == 0, err

@@ -53,6 +53,7 @@ def letters_classifier():
         weights="letters",
         image_size=32,
         alpha=0.25,
+        features_from="conv_pw_6_relu",
     )
 
 

@@ -28,7 +28,7 @@ def network(letters_classifier):
     backbone = letters_classifier.backbone
     return keras.Model(
         backbone.inputs,
-        [backbone.get_layer("conv_pw_5_relu").output, backbone.output],
+        [backbone.get_layer("conv_pw_3_relu").output, backbone.output],
     )
 
 

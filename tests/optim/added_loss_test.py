@@ -33,7 +33,12 @@ FIELDS = {
     "phases.linear_probe.epochs": 4,
     "phases.linear_probe.batch_size": 16,
     "phases.linear_probe.optimizer": "sgd",
+    "phases.fine_tune.trainable_from": "stage4",
     "tuning.num_trials": 6,
+    "tuning.noise_seeds": 2,
+    "tuning.final_trials": 1,
+    "tuning.final_seeds": 1,
+    "tuning.compare": False,
     "tuning.coarse_epochs": 2,
     "report.enabled": False,
 }

@@ -1,5 +1,7 @@
 """A run whose epochs follow the data, and its record of them."""
 
+import shutil
+
 import pytest
 
 from tlkeras import workdir
@@ -10,14 +12,23 @@ from tlkeras.training.state import Checkpoints
 from tlkeras.training.trainer import train_and_evaluate
 
 
-@pytest.fixture
-def brief(monkeypatch, small_config):
+@pytest.fixture(scope="module")
+def make_brief(make_small_config):
     """56 images in batches of 16: 9 steps are 3 epochs of 3."""
-    monkeypatch.setattr(epoch_rule, "FEWEST_STEPS", 9)
-    monkeypatch.setattr(epoch_rule, "USUAL_EPOCHS", 1)
-    small_config.phases.fine_tune.epochs = "auto"
-    small_config.checks.enabled = False
-    return small_config
+
+    def make(patch):
+        patch.setattr(epoch_rule, "FEWEST_STEPS", 9)
+        patch.setattr(epoch_rule, "USUAL_EPOCHS", 1)
+        return make_small_config(
+            {
+                "phases.fine_tune.epochs": "auto",
+                "phases.fine_tune.trainable_from": "stage4",
+                "model.weights": "none",
+                "checks.enabled": False,
+            }
+        )
+
+    return make
 
 
 def fitted_rows(directory):
@@ -25,11 +36,13 @@ def fitted_rows(directory):
     return [row for row in rows if row["phase"] == "fine_tune"]
 
 
-def test_the_rule_decides_and_the_schedule_follows(
-    brief, tmp_path, monkeypatch
-):
+@pytest.fixture(scope="module")
+def decided(make_brief, tmp_path_factory):
+    """A run, a copy of it after its first epoch, its result and schedules."""
+    folder = tmp_path_factory.mktemp("decided")
     totals = set()
     build = fit_setup.build_optimizer
+    commit = Checkpoints.commit
 
     def listen(phase, *rest):
         optimizer, rows = build(phase, *rest)
@@ -39,21 +52,36 @@ def test_the_rule_decides_and_the_schedule_follows(
             totals.add(schedule.args.total_epochs)
         return optimizer, rows
 
-    monkeypatch.setattr(fit_setup, "build_optimizer", listen)
-    train_and_evaluate(brief, tmp_path)
-    assert len(fitted_rows(tmp_path)) == 3
+    def copy_after_an_epoch(self, progress, *rest):
+        commit(self, progress, *rest)
+        if progress.current.epoch == 1:
+            shutil.copytree(folder / "run", folder / "killed")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fit_setup, "build_optimizer", listen)
+        patch.setattr(Checkpoints, "commit", copy_after_an_epoch)
+        result = train_and_evaluate(make_brief(patch), folder / "run")
+    return folder / "run", folder / "killed", result, totals
+
+
+def test_the_rule_decides_and_the_schedule_follows(decided):
+    directory, _, _, totals = decided
+    assert len(fitted_rows(directory)) == 3
     assert totals == {3}
     (record,) = (
-        row for row in read_result(tmp_path).phases if row.phase == "fine_tune"
+        row for row in read_result(directory).phases if row.phase == "fine_tune"
     )
     assert record.details.epochs == 3
-    stated = workdir.read_json(tmp_path / workdir.CONFIG)["phases"]
+    stated = workdir.read_json(directory / workdir.CONFIG)["phases"]
     assert stated["fine_tune"]["epochs"] == "auto"
 
 
 @pytest.mark.slow
-def test_it_is_the_run_with_that_number(brief, tmp_path):
-    found = train_and_evaluate(brief, tmp_path / "auto")
+def test_it_is_the_run_with_that_number(
+    decided, make_brief, tmp_path, monkeypatch
+):
+    _, _, found, _ = decided
+    brief = make_brief(monkeypatch)
     brief.phases.fine_tune.epochs = 3
     stated = train_and_evaluate(brief, tmp_path / "stated")
     assert found["val/loss"] == stated["val/loss"]
@@ -61,24 +89,12 @@ def test_it_is_the_run_with_that_number(brief, tmp_path):
 
 
 def test_a_begun_phase_keeps_its_epochs_whatever_the_rule_says_later(
-    brief, tmp_path, monkeypatch
+    decided, make_brief, monkeypatch
 ):
-    class KilledError(Exception):
-        pass
-
-    commit = Checkpoints.commit
-
-    def die_after_an_epoch(self, progress, *rest):
-        commit(self, progress, *rest)
-        if progress.current.epoch == 1:
-            raise KilledError
-
-    whole = train_and_evaluate(brief, tmp_path / "whole")
-    with monkeypatch.context() as patched:
-        patched.setattr(Checkpoints, "commit", die_after_an_epoch)
-        with pytest.raises(KilledError):
-            train_and_evaluate(brief, tmp_path / "killed")
+    _, killed, whole, _ = decided
+    assert len(fitted_rows(killed)) == 1
+    brief = make_brief(monkeypatch)
     monkeypatch.setattr(epoch_rule, "FEWEST_STEPS", 30)
-    resumed = train_and_evaluate(brief, tmp_path / "killed")
-    assert len(fitted_rows(tmp_path / "killed")) == 3
+    resumed = train_and_evaluate(brief, killed)
+    assert len(fitted_rows(killed)) == 3
     assert resumed["val/loss"] == whole["val/loss"]

@@ -1,13 +1,19 @@
 """`runtime.max_seconds`: the plan, its record, and what is left out."""
 
+import functools
+import shutil
+import time
+
 import pytest
 
 from tlkeras import workdir
 from tlkeras.config import config_hash, default_workdir, get_config, validate
 from tlkeras.errors import InputError
 from tlkeras.evaluation.records import read_result
+from tlkeras.evaluation.run import load_run
+from tlkeras.models.dense import find_backbone
 from tlkeras.models.graph import layer_stages
-from tlkeras.training import fit_plan, solve
+from tlkeras.training import fit_plan, solve, trainer
 from tlkeras.training.state import Checkpoints
 from tlkeras.training.time_plan import Pace
 from tlkeras.training.trainer import train_and_evaluate
@@ -15,18 +21,25 @@ from tlkeras.training.trainer import train_and_evaluate
 LONG = 100_000.0  # seconds, so that the test's own do not count
 
 
-class KilledError(Exception):
-    """Stands for a kill."""
+@pytest.fixture(scope="module")
+def make_config(make_small_config):
+    """Returns what makes the config of a run that keeps its last phase."""
+    return functools.partial(
+        make_small_config,
+        {
+            "model.weights": "none",
+            "checks.enabled": False,
+            "phases.fine_tune.epochs": 4,
+            "phases.fine_tune.trainable_from": "stage3",
+            # So that its weights, whatever they are, are those compared.
+            "evaluation.replace_p_value": 1.0,
+        },
+    )
 
 
 @pytest.fixture
-def config(small_config):
-    small_config.checks.enabled = False
-    small_config.phases.fine_tune.epochs = 4
-    small_config.phases.fine_tune.trainable_from = "stage2"
-    # So that its weights, whatever they are, are those that are compared.
-    small_config.evaluation.replace_p_value = 1.0
-    return small_config
+def config(make_config):
+    return make_config()
 
 
 def slow(monkeypatch, *epochs):
@@ -76,138 +89,147 @@ def test_measuring_and_a_budget_that_is_long_enough_change_no_bit(
     same_figures(limited, quiet)
 
 
-def test_epochs_are_cut_and_the_run_is_that_of_fewer_epochs(
-    config, tmp_path, monkeypatch
-):
-    config.phases.fine_tune.epochs = 3
-    stated = train_and_evaluate(config, tmp_path / "stated")
-    config.phases.fine_tune.epochs = 4
+@pytest.fixture(scope="module")
+def cut(make_config, tmp_path_factory):
+    """A run of 3 of 4 epochs: a copy, as it was after the first; its result."""
+    folder = tmp_path_factory.mktemp("cut")
+    commit = Checkpoints.commit
+
+    def copy_after_an_epoch(self, progress, *rest):
+        commit(self, progress, *rest)
+        if progress.current.epoch == 1:
+            shutil.copytree(folder / "run", folder / "killed")
+
+    config = make_config()
     config.runtime.max_seconds = LONG
-    slow(monkeypatch, LONG / 3.5)
-    cut = train_and_evaluate(config, tmp_path / "cut")
-    assert epochs_of(tmp_path / "cut") == ["1", "2", "3"]
-    assert fine_tune(cut)["epochs"] == 3
-    same_figures(cut, stated)
+    with pytest.MonkeyPatch.context() as patch:
+        slow(patch, LONG / 3.5)
+        patch.setattr(Checkpoints, "commit", copy_after_an_epoch)
+        result = train_and_evaluate(config, folder / "run")
+    assert epochs_of(folder / "run") == ["1", "2", "3"]
+    return folder / "killed", result
+
+
+@pytest.fixture(scope="module")
+def stated(make_config, tmp_path_factory):
+    """The result of a run of 3 epochs from the third stage on, as stated."""
+    config = make_config()
+    config.phases.fine_tune.epochs = 3
+    return train_and_evaluate(config, tmp_path_factory.mktemp("stated") / "run")
+
+
+def test_epochs_are_cut_and_the_run_is_that_of_fewer_epochs(cut, stated):
+    _, result = cut
+    assert fine_tune(result)["epochs"] == 3
+    same_figures(result, stated)
 
 
 def test_a_killed_run_keeps_its_plan_whatever_is_measured_later(
-    config, tmp_path, monkeypatch
+    config, cut, monkeypatch
 ):
+    killed, whole = cut
+    assert not (killed / workdir.RESULT).exists()
+    assert epochs_of(killed) == ["1"]
     config.runtime.max_seconds = LONG
-    slow(monkeypatch, LONG / 3.5)
-    whole = train_and_evaluate(config, tmp_path / "whole")
-    commit = Checkpoints.commit
-
-    def die_after_an_epoch(self, progress, *rest):
-        commit(self, progress, *rest)
-        if progress.current.epoch == 1:
-            raise KilledError
-
-    slow(monkeypatch, LONG / 3.5)
-    with monkeypatch.context() as patched:
-        patched.setattr(Checkpoints, "commit", die_after_an_epoch)
-        with pytest.raises(KilledError):
-            train_and_evaluate(config, tmp_path / "killed")
     slow(monkeypatch)  # measures nothing more
-    again = train_and_evaluate(config, tmp_path / "killed")
-    assert epochs_of(tmp_path / "killed") == ["1", "2", "3"]
+    again = train_and_evaluate(config, killed)
+    assert epochs_of(killed) == ["1", "2", "3"]
     same_figures(again, whole)
 
 
-def test_where_few_epochs_fit_fewer_layers_train(
-    config, tmp_path, monkeypatch, listening_console
-):
-    """And the run is that of the higher cutoff, killed or not."""
+@pytest.fixture(scope="module")
+def higher(make_config, tmp_path_factory):
+    """A run where few epochs fit, so that fewer layers train.
+
+    Its directory, its result, and the costs of higher cutoffs.
+    """
+    directory = tmp_path_factory.mktemp("higher") / "run"
+    seen = []
+
+    def first_above(pace, seconds, wanted, costs, trial):
+        seen.append(costs)
+        return min(costs)
+
+    config = make_config()
+    config.phases.fine_tune.trainable_from = "stage2"
+    config.phases.fine_tune.epochs = 3
     config.runtime.max_seconds = LONG
-    # Two would fit; above, where a step costs a fraction, all four.
-    measured = slow(monkeypatch, LONG / 2.5, LONG / 10)
-    monkeypatch.setattr(fit_plan, "choose_higher", first_above)
-    result = train_and_evaluate(
-        config, tmp_path / "cut", console=listening_console
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        # One would fit; above, where a step costs a fraction, all three.
+        measured = slow(patch, LONG / 1.5, LONG / 10)
+        patch.setattr(fit_plan, "choose_higher", first_above)
+        result = train_and_evaluate(config, directory)
     assert not measured
-    assert any("instead" in line for line in listening_console.lines)
-    assert fine_tune(result)["epochs"] == 4
-    config.runtime.max_seconds = 0.0
-    config.phases.fine_tune.trainable_from = "stage3"
-    monkeypatch.undo()
-    stated = train_and_evaluate(config, tmp_path / "stated")
+    (costs,) = seen
+    return directory, result, costs
+
+
+def test_where_few_epochs_fit_fewer_layers_train(higher, stated):
+    """And the run is that of the higher cutoff, killed or not."""
+    directory, result, costs = higher
+    assert list(costs.values()) == sorted(costs.values(), reverse=True)
+    assert all(0 < cost < 1 for cost in costs.values())
+    assert "instead" in (directory / workdir.LOG).read_text()
+    assert fine_tune(result)["epochs"] == 3
     groups = [fine_tune(r)["layer_groups"][-1] for r in (result, stated)]
     assert groups[0]["first_layer"] == groups[1]["first_layer"]
     same_figures(result, stated)
 
 
-def first_above(pace, seconds, wanted, costs, trial):
-    assert list(costs.values()) == sorted(costs.values(), reverse=True)
-    assert all(0 < cost < 1 for cost in costs.values())
-    return min(costs)
-
-
-def test_higher_cutoffs_are_the_starts_of_stages(config, tmp_path, monkeypatch):
-    seen = []
-
-    def listen(pace, seconds, wanted, costs, trial):
-        seen.append(costs)
-
-    slow(monkeypatch, 1.0)
-    monkeypatch.setattr(fit_plan, "choose_higher", listen)
-    config.runtime.max_seconds = LONG
-    train_and_evaluate(config, tmp_path)
-    (costs,) = seen
-    from tlkeras.data.load import load_configured
-    from tlkeras.training.build import build_from_config  # brings Keras
-
-    backbone = build_from_config(config, load_configured(config)).backbone
-    stages = layer_stages(backbone)
+def test_higher_cutoffs_are_the_starts_of_stages(higher):
+    directory, _, costs = higher
+    stages = layer_stages(find_backbone(load_run(directory).model))
     assert [stages[at] for at in costs] == [3, 4][: len(costs)]
     assert all(stages[at - 1] < stages[at] for at in costs)
 
 
-def test_a_phase_without_time_is_left_out_and_the_run_completes(
-    config, tmp_path, monkeypatch, listening_console
-):
+@pytest.fixture(scope="module")
+def left_out(make_config, tmp_path_factory):
+    """A run without time for a phase; a copy, from before its model's file."""
+    folder = tmp_path_factory.mktemp("left_out")
+    save_model = trainer.save_model
+
+    def copy_first(run):
+        shutil.copytree(folder / "run", folder / "killed")
+        save_model(run)
+
+    config = make_config()
     config.runtime.max_seconds = LONG
-    slow(monkeypatch, 2 * LONG)
-    monkeypatch.setattr(fit_plan, "choose_higher", lambda *_, **__: None)
-    result = train_and_evaluate(
-        config, tmp_path / "run", console=listening_console
-    )
-    assert any(
-        "fine_tune is left out" in line for line in listening_console.lines
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        slow(patch, 2 * LONG)
+        patch.setattr(fit_plan, "choose_higher", lambda *_, **__: None)
+        patch.setattr(trainer, "save_model", copy_first)
+        result = train_and_evaluate(config, folder / "run")
+    return folder / "run", folder / "killed", result
+
+
+def test_a_phase_without_time_is_left_out_and_the_run_completes(
+    config, left_out, tmp_path
+):
+    directory, _, result = left_out
+    assert "fine_tune is left out" in (directory / workdir.LOG).read_text()
     assert [row["phase"] for row in result["phases"]] == ["linear_probe"]
-    assert epochs_of(tmp_path / "run") == []
+    assert epochs_of(directory) == []
     for name in (workdir.MODEL, workdir.RESULT, workdir.HISTORY):
-        assert (tmp_path / "run" / name).exists()
-    config.runtime.max_seconds = 0.0
+        assert (directory / name).exists()
     config.phases.fine_tune.epochs = 0
     alone = train_and_evaluate(config, tmp_path / "alone")
     same_figures(result, alone)
 
 
-def test_what_was_left_out_stays_so_after_a_kill(config, tmp_path, monkeypatch):
-    from tlkeras.training import trainer
-
-    def die(*_):
-        raise KilledError
-
+def test_what_was_left_out_stays_so_after_a_kill(config, left_out, monkeypatch):
+    _, killed, whole = left_out
+    assert not (killed / workdir.MODEL).exists()
     config.runtime.max_seconds = LONG
-    slow(monkeypatch, 2 * LONG)
-    monkeypatch.setattr(fit_plan, "choose_higher", lambda *_, **__: None)
-    whole = train_and_evaluate(config, tmp_path / "whole")
-    slow(monkeypatch, 2 * LONG)
-    with monkeypatch.context() as patched:
-        patched.setattr(trainer, "save_model", die)
-        with pytest.raises(KilledError):
-            train_and_evaluate(config, tmp_path / "killed")
     slow(monkeypatch)
-    again = train_and_evaluate(config, tmp_path / "killed")
+    again = train_and_evaluate(config, killed)
     same_figures(again, whole)
 
 
 def test_too_short_a_budget_says_how_long_an_epoch_takes(
     config, tmp_path, monkeypatch
 ):
+    config.phases.phase_order = ("linear_probe",)
     config.runtime.max_seconds = 0.5
     with pytest.raises(InputError, match="is below what one epoch") as told:
         train_and_evaluate(config, tmp_path / "run")
@@ -264,10 +286,6 @@ def test_another_budget_is_another_run():
 
 
 def test_seconds_of_preparation_are_counted(config, tmp_path, monkeypatch):
-    import time
-
-    from tlkeras.training import trainer
-
     seen = []
     commit = trainer.commit
 
@@ -276,9 +294,11 @@ def test_seconds_of_preparation_are_counted(config, tmp_path, monkeypatch):
         seen.append((state.progress.starting_seconds, state.spent()))
 
     monkeypatch.setattr(trainer, "commit", listen)
+    config.phases.phase_order = ("linear_probe",)
     begun = time.perf_counter() - 50.0
     train_and_evaluate(config, tmp_path, begun=begun)
     lasted = time.perf_counter() - begun
+    assert len(seen) > 1
     assert all(starting >= 50.0 for starting, _ in seen)
     assert seen[-1][1] == pytest.approx(lasted, abs=5.0)
     assert read_result(tmp_path).seconds["total"] < lasted - 50.0

@@ -26,9 +26,10 @@ FIELDS = {
     "ensemble": 2,
     "seed": 3,
     "evaluation.replace_p_value": 1.0,  # fine-tuning stays
+    "phases.phase_order": ("fine_tune",),
     "phases.fine_tune.trainable_from": "conv_pw_5",
     "phases.fine_tune.epochs": 1,
-    "phases.linear_probe.epochs": 2,
+    "checks.enabled": False,
 }
 
 

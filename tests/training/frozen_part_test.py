@@ -1,3 +1,4 @@
+import dataclasses
 import errno
 import functools
 
@@ -6,6 +7,8 @@ import numpy as np
 import pytest
 
 from tlkeras import workdir
+from tlkeras.console import Console
+from tlkeras.data.load import load_configured
 from tlkeras.errors import GateError, InputError
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.graph import find_cutoff
@@ -13,19 +16,25 @@ from tlkeras.models.heads import HeadConfig
 from tlkeras.models.inference import run_batches
 from tlkeras.models.split import split_classifier
 from tlkeras.training import frozen_part
+from tlkeras.training.build import set_up_model
+from tlkeras.training.freezing import freeze_below, freeze_phase
+from tlkeras.training.start import build_run
 from tlkeras.training.trainer import train_and_evaluate
 
 
 @pytest.fixture(scope="module")
 def make_cached_config(make_small_config):
-    """Fine-tuning of the upper stages on cached images, no probe before."""
+    """Fine-tuning of the last stage on two cached views, no probe before."""
     return functools.partial(
         make_small_config,
         {
             "phases.linear_probe.epochs": 0,
             "phases.fine_tune.trainable_from": "stage4",
-            "phases.fine_tune.augment": False,
+            "phases.fine_tune.augment": True,
             "phases.fine_tune.epochs": 3,
+            "features.num_views": 2,
+            "checks.enabled": False,
+            "evaluation.test_at_end": False,
         },
     )
 
@@ -61,46 +70,51 @@ def assert_same_weights(first, second):
         np.testing.assert_allclose(a, b, rtol=2e-3, atol=2e-5)
 
 
-def train_whole_and_suffix(name, cutoff, steps=20):
-    """Returns the losses of both ways to train above a cutoff."""
-    losses = []
-    for cached in (False, True):
-        keras.utils.set_random_seed(0)
-        classifier = build_classifier(
-            name,
-            class_names="abc",
-            weights="letters" if name == "MobileNet" else "none",
-            image_size=32,
-            alpha=0.25 if name == "MobileNet" else 1.0,
-            head=HeadConfig(dropout=0.0),
-        )
-        freeze(classifier, trainable_from=cutoff, batch_norm="frozen")
-        rng = np.random.default_rng(0)
-        images = rng.uniform(0, 255, (64, 32, 32, 3)).astype(np.float32)
-        targets = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 64)]
-        model, inputs = classifier.model, images
-        if cached:
-            number = find_cutoff(classifier.backbone, cutoff)
-            parts = split_classifier(classifier, number)
-            model = parts.suffix
-            inputs = run_batches(parts.prefix, [images])
-        model.compile(
-            keras.optimizers.Adam(1e-3),
-            keras.losses.CategoricalCrossentropy(from_logits=True),
-        )
-        picks = [rng.integers(0, 64, 16) for _ in range(steps)]
-        losses.append(
-            [float(model.train_on_batch(inputs[p], targets[p])) for p in picks]
-        )
-    return losses
+@pytest.fixture(scope="module")
+def built():
+    """A classifier, and its weights as they were built."""
+    keras.utils.set_random_seed(0)
+    classifier = build_classifier(
+        "MobileNet",
+        class_names="abc",
+        weights="letters",
+        image_size=32,
+        alpha=0.25,
+        features_from="conv_pw_6_relu",
+        head=HeadConfig(dropout=0.0),
+    )
+    return classifier, classifier.model.get_weights()
 
 
 @pytest.mark.parametrize(
     "cutoff",
-    ["stage4", pytest.param("stage5", marks=pytest.mark.slow), "none"],
+    ["stage4", pytest.param("stage3", marks=pytest.mark.slow), "none"],
 )
-def test_training_on_the_cache_is_training_the_whole(cutoff):
-    whole, cached = train_whole_and_suffix("MobileNet", cutoff)
+def test_training_on_the_cache_is_training_the_whole(built, cutoff):
+    classifier, start = built
+    classifier.model.set_weights(start)
+    freeze(classifier, trainable_from=cutoff, batch_norm="frozen")
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 255, (64, 32, 32, 3)).astype(np.float32)
+    targets = np.eye(3, dtype=np.float32)[rng.integers(0, 3, 64)]
+    picks = [rng.integers(0, 64, 16) for _ in range(20)]
+    number = find_cutoff(classifier.backbone, cutoff)
+    parts = split_classifier(classifier, number)
+    activations = run_batches(parts.prefix, [images])
+    losses = []
+    for model, inputs in (
+        (classifier.model, images),
+        (parts.suffix, activations),
+    ):
+        classifier.model.set_weights(start)
+        model.compile(
+            keras.optimizers.Adam(3e-3),
+            keras.losses.CategoricalCrossentropy(from_logits=True),
+        )
+        losses.append(
+            [float(model.train_on_batch(inputs[p], targets[p])) for p in picks]
+        )
+    whole, cached = losses
     assert min(whole) < whole[0]
     np.testing.assert_allclose(cached, whole, atol=1e-4)
 
@@ -111,9 +125,9 @@ def test_training_on_the_cache_is_training_the_whole(cutoff):
 def test_switching_the_cache_off_changes_speed_only(
     cached_config, cached_run, tmp_path, num_views
 ):
-    if num_views > 1:
-        cached_config.phases.fine_tune.augment = True
-        cached_config.features.num_views = num_views
+    if num_views == 1:
+        cached_config.phases.fine_tune.augment = False
+        cached_config.features.num_views = None
         on = run(cached_config, tmp_path / "on")
     else:
         on, _ = cached_run
@@ -152,54 +166,86 @@ def test_a_full_disk_trains_on_live_with_the_same_result(
     assert_same_weights(live[1], whole[1])
 
 
+@pytest.fixture(scope="module")
+def build_part(make_cached_config, tmp_path_factory):
+    """Returns what builds the frozen part that a changed config asks for."""
+    config = make_cached_config()
+    run = build_run(
+        config,
+        tmp_path_factory.mktemp("part"),
+        load_configured(config),
+        set_up_model(config),
+        Console(quiet=True),
+    )
+    phase = run.phases[-1]
+    freeze_phase(phase, run, adapt=False)
+
+    def build(fields, console):
+        changed = make_cached_config()
+        changed.update_from_flattened_dict(fields)
+        frozen = freeze_below(
+            phase, dataclasses.replace(run, config=changed, console=console)
+        )
+        return run.classifier, frozen
+
+    return build
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"data.augment.mixup_alpha": 0.2}, "MixUp and CutMix combine"),
-        ({}, "each epoch has views of its own"),
-        ({"features.num_views": 3}, "3 passes would use none of 3 views twice"),
         (
-            {"features.num_views": 2, "features.max_cache_bytes": 10},
-            "pass the limit of 10.0 B",
+            {"features.num_views": None, "data.augment.mixup_alpha": 0.2},
+            "MixUp and CutMix combine",
         ),
+        ({"features.num_views": None}, "each epoch has views of its own"),
+        ({"features.num_views": 3}, "3 passes would use none of 3 views twice"),
+        ({"features.max_cache_bytes": 10}, "pass the limit of 10.0 B"),
     ],
     ids=["mixup", "endless", "all", "small"],
 )
 def test_what_cannot_be_cached_says_why(
-    cached_config, tmp_path, change, reason
+    build_part, listening_console, change, reason
 ):
-    cached_config.phases.fine_tune.augment = True
-    cached_config.evaluation.test_at_end = False
-    cached_config.update_from_flattened_dict(change)
-    log = run(cached_config, tmp_path / "run")[3]
-    (line,) = [x for x in log.splitlines() if "images run live" in x]
+    _, frozen = build_part(change, listening_console)
+    (line,) = [x for x in listening_console.lines if "images run live" in x]
     assert reason in line
+    assert not frozen.is_cached
 
 
-def test_asking_for_a_cache_that_cannot_fit_is_refused(cached_config, tmp_path):
-    cached_config.features.cache = "on"
-    cached_config.features.max_cache_bytes = 10
+def test_asking_for_a_cache_that_cannot_fit_is_refused(
+    build_part, listening_console
+):
+    change = {"features.cache": "on", "features.max_cache_bytes": 10}
     with pytest.raises(InputError, match="pass the limit of"):
-        train_and_evaluate(cached_config, tmp_path / "run")
+        build_part(change, listening_console)
 
 
 def test_a_model_that_is_not_its_parts_fails_the_run(
     cached_config, tmp_path, monkeypatch
 ):
+    cached_config.phases.linear_probe.epochs = 20
+    cached_config.phases.phase_order = ("linear_probe",)
     monkeypatch.setattr(frozen_part, "STITCH_TOLERANCE", {"float32": -1.0})
     with pytest.raises(GateError, match=r"differ from prefix \+ suffix"):
         train_and_evaluate(cached_config, tmp_path / "run")
     assert not (tmp_path / "run" / workdir.RESULT).exists()
 
 
-def test_float16_storage_halves_the_cache(cached_config, cached_run, tmp_path):
-    cached_config.features.storage = "float16"
-    logs = {
-        "float32": cached_run[0][3],
-        "float16": run(cached_config, tmp_path / "run")[3],
+def test_float16_storage_halves_the_cache(
+    build_part, cached_run, listening_console
+):
+    change = {"features.storage": "float16"}
+    classifier, frozen = build_part(change, listening_console)
+    assert frozen.is_cached
+    lines = {
+        "float32": cached_run[0][3].splitlines(),
+        "float16": listening_console.lines,
     }
     sizes = {}
-    for storage, log in logs.items():
-        (line,) = [x for x in log.splitlines() if "training images: " in x]
+    for storage, log in lines.items():
+        (line,) = [x for x in log if "training images: " in x]
         sizes[storage] = float(line.split(", ")[-1].split()[0])
     assert sizes["float16"] == pytest.approx(sizes["float32"] / 2, rel=0.01)
+    # And is good enough to train on.
+    frozen_part.prove_stitched("it", classifier, frozen, listening_console)

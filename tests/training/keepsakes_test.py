@@ -87,9 +87,13 @@ def test_a_network_without_convolutions_leaves_no_filters(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("cutoff", "moves"), [("all", True), ("stage4", False)]
+    ("cutoff", "moves"), [("all", True), ("stage2", False)]
 )
 def test_filters_move_where_they_train(small_config, tmp_path, cutoff, moves):
+    small_config.model.features_from = "conv_pw_2_relu"
+    small_config.model.weights = "none"
+    small_config.checks.enabled = False
+    small_config.evaluation.test_at_end = False
     small_config.phases.linear_probe.epochs = 0
     small_config.phases.fine_tune.epochs = 1
     small_config.phases.fine_tune.trainable_from = cutoff

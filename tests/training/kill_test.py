@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 
-import keras
-import numpy as np
 import pytest
 
-from tlkeras import workdir
+from tlkeras import train_and_evaluate, workdir
+
+from .finished_runs import assert_same_weights
 
 CONFIG = """
 from tlkeras.config import defaults
@@ -24,6 +24,10 @@ def get_config():
     config.model.weights = "letters"
     config.model.features_from = "conv_pw_6_relu"
     config.evaluation.replace_p_value = 1.0
+    config.evaluation.test_at_end = False
+    config.checks.enabled = False
+    config.report.enabled = False
+    config.phases.fine_tune.trainable_from = "stage4"
     for name in config.phases.phase_order:
         phase = config.phases[name]
         phase.method = "fit"
@@ -61,16 +65,15 @@ def wait_for(directory, phase, epoch, process):
     raise TimeoutError
 
 
-def weights(directory):
-    model = keras.saving.load_model(directory / workdir.MODEL, compile=False)
-    return {w.path: keras.ops.convert_to_numpy(w) for w in model.weights}
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, photo_folder):
-    folder = tmp_path_factory.mktemp("whole")
-    assert start(folder, photo_folder, "run").wait(300) == 0
-    return folder / "run"
+    scope = {}
+    exec(CONFIG, scope)
+    config = scope["get_config"]()
+    config.data.source = str(photo_folder)
+    directory = tmp_path_factory.mktemp("whole") / "run"
+    train_and_evaluate(config, directory)
+    return directory
 
 
 @pytest.mark.parametrize(
@@ -86,9 +89,7 @@ def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
     process.wait()
     assert not (tmp_path / "run" / workdir.RESULT).exists()
     assert start(tmp_path, photo_folder, "run").wait(300) == 0
-    resumed, expected = weights(tmp_path / "run"), weights(whole)
-    for path, value in expected.items():
-        np.testing.assert_array_equal(resumed[path], value, path)
+    assert_same_weights(whole, tmp_path / "run")
     results = [
         json.loads((d / workdir.RESULT).read_text())
         for d in (tmp_path / "run", whole)

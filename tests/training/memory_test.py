@@ -13,6 +13,7 @@ def test_a_run_leaves_no_network_behind(small_config, tmp_path):
         return [x for x in gc.get_objects() if isinstance(x, keras.Model)]
 
     before = {id(network): network for network in networks()}
+    small_config.model.features_from = "conv_pw_4_relu"
     small_config.phases.linear_probe.method = "fit"
     train_and_evaluate(small_config, tmp_path / "run")
     assert [x.name for x in networks() if id(x) not in before] == []

@@ -16,7 +16,11 @@ from .finished_runs import history_of, weights_of
 )
 def test_other_heads_train(small_config, tmp_path, head):
     small_config.model.head = head
-    small_config.model.features_from = ""  # an mlp needs its richer codes
+    if head == "mlp":  # needs richer codes
+        small_config.model.features_from = ""
+    small_config.checks.enabled = False
+    small_config.evaluation.test_at_end = False
+    small_config.phases.fine_tune.trainable_from = "stage4"
     small_config.phases.linear_probe.epochs = 30
     small_config.phases.fine_tune.epochs = 1
     result = train_and_evaluate(small_config, tmp_path / "run")
@@ -37,7 +41,9 @@ def test_multi_label_trains_and_reports_mean_average_precision(
         csv.writer(file).writerows([["path", "label"], *rows])
     small_config.data.source = str(tmp_path / "m.csv")
     small_config.model.head = "multi_label"
+    small_config.checks.enabled = False
     small_config.phases.fine_tune.epochs = 1
+    small_config.phases.fine_tune.trainable_from = "stage4"
     result = train_and_evaluate(small_config, tmp_path / "run")
     assert 0.5 < result["val/mean_average_precision"] <= 1.0
     assert "val/mean_average_precision" in history_of(tmp_path / "run")[0]
@@ -58,6 +64,7 @@ def test_several_labels_need_a_multi_label_head(
 
 def test_the_lectures_options_train(small_config, tmp_path):
     """Mean image, balanced classes, MixUp, layer decay, clipping, max norm."""
+    small_config.evaluation.test_at_end = False
     small_config.data.mean = "image"
     small_config.data.divide_by_std = True
     small_config.data.class_weighting = "balanced"
@@ -90,7 +97,9 @@ def test_the_lectures_options_train(small_config, tmp_path):
 )
 def test_mixed_precision_trains(small_config, tmp_path, precision):
     small_config.runtime.precision = precision
+    small_config.evaluation.test_at_end = False
     small_config.phases.fine_tune.epochs = 1
+    small_config.phases.fine_tune.trainable_from = "stage4"
     try:
         result = train_and_evaluate(small_config, tmp_path / "run")
     finally:
@@ -99,6 +108,8 @@ def test_mixed_precision_trains(small_config, tmp_path, precision):
 
 
 def test_solving_after_adapting_statistics(small_config, tmp_path):
+    small_config.checks.enabled = False
+    small_config.evaluation.test_at_end = False
     small_config.phases.linear_probe.batch_norm = "adapt"
     small_config.phases.fine_tune.epochs = 0
     train_and_evaluate(small_config, tmp_path / "run")

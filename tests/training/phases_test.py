@@ -52,6 +52,10 @@ def test_a_run_looks_for_each_cutoff_once(small_config, tmp_path, monkeypatch):
 
     monkeypatch.setattr(phases_module, "find_cutoff", find_once)
     monkeypatch.setattr(classifier_module, "find_cutoff", refuse)
+    small_config.model.features_from = "conv_pw_4_relu"
+    small_config.model.weights = "none"
+    small_config.checks.enabled = False
+    small_config.evaluation.test_at_end = False
     small_config.phases.fine_tune.epochs = 1
     train_and_evaluate(small_config, tmp_path / "run")
     assert looked == [

@@ -1,56 +1,60 @@
 """Going on where a run stopped: the same bits, or a refusal."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from tlkeras import train_and_evaluate, workdir
 from tlkeras.errors import InputError
+from tlkeras.training.history import History
 
 from .finished_runs import assert_same_weights, history_of
 
 
-def test_a_finished_run_is_only_read(small_config, tmp_path):
-    small_config.phases.fine_tune.epochs = 0
-    first = train_and_evaluate(small_config, tmp_path / "run")
-    stamp = (tmp_path / "run" / workdir.MODEL).stat().st_mtime_ns
-    assert train_and_evaluate(small_config, tmp_path / "run") == first
-    assert (tmp_path / "run" / workdir.MODEL).stat().st_mtime_ns == stamp
-    looks = workdir.read_json(tmp_path / "run" / workdir.TEST_LOOKS)
+@pytest.fixture(scope="module")
+def solved(make_small_config, tmp_path_factory):
+    """A finished run: its config, its directory, its result."""
+    config = make_small_config({"phases.fine_tune.epochs": 0})
+    directory = tmp_path_factory.mktemp("solved") / "run"
+    return config, directory, train_and_evaluate(config, directory)
+
+
+def test_a_finished_run_is_only_read(solved):
+    config, directory, first = solved
+    stamp = (directory / workdir.MODEL).stat().st_mtime_ns
+    assert train_and_evaluate(config, directory) == first
+    assert (directory / workdir.MODEL).stat().st_mtime_ns == stamp
+    looks = workdir.read_json(directory / workdir.TEST_LOOKS)
     assert looks["count"] == 1
 
 
-def test_another_config_is_refused(small_config, tmp_path):
-    small_config.phases.fine_tune.epochs = 0
-    train_and_evaluate(small_config, tmp_path / "run")
-    small_config.seed = 5
+def test_another_config_is_refused(solved):
+    config, directory, _ = solved
+    other = config.copy_and_resolve_references()
+    other.seed = 5
     with pytest.raises(InputError, match="seed was 0 and is 5"):
-        train_and_evaluate(small_config, tmp_path / "run")
-
-
-class Interrupted(BaseException):
-    """Stands for a kill between two epochs."""
-
-
-def interrupt_at(monkeypatch, phase, epoch):
-    """Lets the run die after the row of an epoch, before its commit."""
-    from tlkeras.training.history import History
-
-    original = History.add
-
-    def add(self, row):
-        original(self, row)
-        if (row["phase"], row["epoch"]) == (phase, epoch):
-            raise Interrupted
-
-    monkeypatch.setattr(History, "add", add)
+        train_and_evaluate(other, directory)
 
 
 @pytest.fixture(scope="module")
-def make_two_fits(make_small_config):
+def photos(photo_folder, tmp_path_factory):
+    """Photos of these tests' own."""
+    return shutil.copytree(photo_folder, tmp_path_factory.mktemp("own") / "x")
+
+
+@pytest.fixture(scope="module")
+def make_two_fits(make_small_config, photos):
     """A fitted head, then fine-tuning with everything that has state."""
 
     def make():
-        config = make_small_config()
+        config = make_small_config(
+            {
+                "data.source": str(photos),
+                "model.weights": "none",
+                "checks.enabled": False,
+            }
+        )
         probe = config.phases.linear_probe
         probe.method = "fit"
         probe.epochs = 3
@@ -59,6 +63,7 @@ def make_two_fits(make_small_config):
         probe.reduce_on_plateau_patience = 1
         tune = config.phases.fine_tune
         tune.epochs = 3
+        tune.trainable_from = "stage4"
         tune.early_stopping_patience = 2
         tune.batch_norm = "adapt"
         # Keep whatever comes last, so that both phases are compared.
@@ -75,9 +80,23 @@ def two_fits(make_two_fits):
 
 @pytest.fixture(scope="module")
 def uninterrupted(make_two_fits, tmp_path_factory):
-    directory = tmp_path_factory.mktemp("uninterrupted") / "whole"
-    train_and_evaluate(make_two_fits(), directory)
-    return directory
+    """A folder of a `whole` run, and of copies of it.
+
+    One for each epoch: after its row, before its commit, as a kill between
+    the two would leave the directory.
+    """
+    folder = tmp_path_factory.mktemp("uninterrupted")
+    add = History.add
+
+    def add_and_copy(self, row):
+        add(self, row)
+        place = folder / f"{row['phase']}-{row['epoch']}"
+        shutil.copytree(folder / "whole", place)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(History, "add", add_and_copy)
+        train_and_evaluate(make_two_fits(), folder / "whole")
+    return folder
 
 
 @pytest.mark.parametrize(
@@ -89,18 +108,16 @@ def uninterrupted(make_two_fits, tmp_path_factory):
     ],
 )
 def test_a_resumed_run_equals_an_uninterrupted_one(
-    two_fits, tmp_path, uninterrupted, monkeypatch, phase, epoch
+    two_fits, uninterrupted, phase, epoch
 ):
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, phase, epoch)
-        with pytest.raises(Interrupted):
-            train_and_evaluate(two_fits, tmp_path / "cut")
-    train_and_evaluate(two_fits, tmp_path / "cut")
-    assert_same_weights(uninterrupted, tmp_path / "cut")
+    whole, cut = uninterrupted / "whole", uninterrupted / f"{phase}-{epoch}"
+    assert not (cut / workdir.RESULT).exists()
+    train_and_evaluate(two_fits, cut)
+    assert_same_weights(whole, cut)
     for name in (workdir.CODES, workdir.FILTERS):
         with (
-            np.load(uninterrupted / name) as theirs,
-            np.load(tmp_path / "cut" / name) as mine,
+            np.load(whole / name) as theirs,
+            np.load(cut / name) as mine,
         ):
             assert theirs.files == mine.files
             for key in theirs.files:
@@ -112,20 +129,17 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
             for row in history_of(directory)
         ]
 
-    assert comparable(uninterrupted) == comparable(tmp_path / "cut")
+    assert comparable(whole) == comparable(cut)
 
 
 def test_changed_data_is_refused_by_an_unfinished_run(
-    two_fits, tmp_path, photo_folder, monkeypatch
+    two_fits, tmp_path, photos, uninterrupted
 ):
-    import shutil
-
-    shutil.copytree(photo_folder, tmp_path / "photos")
-    two_fits.data.source = str(tmp_path / "photos")
-    with monkeypatch.context() as patch:
-        interrupt_at(patch, "linear_probe", 2)
-        with pytest.raises(Interrupted):
-            train_and_evaluate(two_fits, tmp_path / "cut")
-    (tmp_path / "photos" / "china" / "03.jpg").unlink()
-    with pytest.raises(InputError, match="The data has changed since the run"):
-        train_and_evaluate(two_fits, tmp_path / "cut")
+    cut = shutil.copytree(uninterrupted / "linear_probe-2", tmp_path / "cut")
+    photo = photos / "china" / "03.jpg"
+    photo.rename(tmp_path / "03.jpg")
+    try:
+        with pytest.raises(InputError, match="The data has changed since the"):
+            train_and_evaluate(two_fits, cut)
+    finally:
+        (tmp_path / "03.jpg").rename(photo)

@@ -1,20 +1,13 @@
 """Wherever a run is stopped, its logits come on the same path."""
 
+import shutil
+
 import pytest
 
 from tlkeras import train_and_evaluate, workdir
 from tlkeras.training import fit, outcome, solve, trainer
 
 from .finished_runs import assert_same_weights
-
-
-class Stopped(BaseException):
-    """Stands for a kill."""
-
-
-def stop(*_, **__):
-    raise Stopped
-
 
 # Where the process dies: (module, name of what it was about to do).
 PLACES = {
@@ -32,7 +25,15 @@ def make_config(make_small_config):
     """Returns what makes the config of a run that keeps its last phase."""
 
     def make(method):
-        config = make_small_config({"evaluation.replace_p_value": 1.0})
+        config = make_small_config(
+            {
+                "model.weights": "none",
+                "checks.enabled": False,
+                "phases.fine_tune.epochs": 1,
+                "phases.fine_tune.trainable_from": "stage4",
+                "evaluation.replace_p_value": 1.0,
+            }
+        )
         if method == "solve":
             config.phases.phase_order = ("linear_probe",)
         return config
@@ -42,17 +43,39 @@ def make_config(make_small_config):
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory, make_config):
-    """Method of the last phase -> directory and result of a run of it."""
+    """Method of the last phase -> a run of it, its result, and copies.
+
+    One for each place: the directory as a kill there would leave it.
+    """
     runs = {}
 
     def run(method):
         if method not in runs:
-            directory = tmp_path_factory.mktemp(method) / "whole"
-            result = train_and_evaluate(make_config(method), directory)
-            runs[method] = directory, result
+            folder = tmp_path_factory.mktemp(method)
+            with pytest.MonkeyPatch.context() as patch:
+                for name, (module, function) in PLACES.items():
+                    copier = copy_before(
+                        getattr(module, function), folder, name
+                    )
+                    patch.setattr(module, function, copier)
+                result = train_and_evaluate(
+                    make_config(method), folder / "whole"
+                )
+            runs[method] = folder, result
         return runs[method]
 
     return run
+
+
+def copy_before(function, folder, name):
+    """Returns what keeps the run as it is before a function's first call."""
+
+    def copy(*arguments, **settings):
+        if not (folder / name).exists():
+            shutil.copytree(folder / "whole", folder / name)
+        return function(*arguments, **settings)
+
+    return copy
 
 
 QUICK = {
@@ -77,14 +100,11 @@ CASES = [
     ],
 )
 def test_a_stopped_run_has_the_bits_of_one_that_was_not(
-    make_config, whole, tmp_path, monkeypatch, method, place
+    make_config, whole, method, place
 ):
-    directory, expected = whole(method)
-    stopped = tmp_path / "stopped"
-    with monkeypatch.context() as patched:
-        patched.setattr(*PLACES[place], stop)
-        with pytest.raises(Stopped):
-            train_and_evaluate(make_config(method), stopped)
+    folder, expected = whole(method)
+    directory, stopped = folder / "whole", folder / place
+    assert not (stopped / workdir.RESULT).exists()
     again = train_and_evaluate(make_config(method), stopped)
     for key in expected:
         if key.startswith(("val/", "test/")):

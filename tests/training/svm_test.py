@@ -17,6 +17,8 @@ def test_the_head_answers_like_the_svm(small_config, tmp_path, monkeypatch):
 
     monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "cache"))
     small_config.model.head = "svm"
+    small_config.checks.enabled = False
+    small_config.evaluation.test_at_end = False
     small_config.phases.fine_tune.epochs = 0
     small_config.phases.linear_probe.solver = "sklearn"
     small_config.phases.linear_probe.solve_num_strengths = 3

@@ -35,6 +35,7 @@ def make_pupil(make_small_config, teacher):
                 "phases.fine_tune.learning_rate": 0.02,
                 "phases.fine_tune.epochs": 25,
                 "checks.enabled": False,
+                "evaluation.test_at_end": False,
             }
         )
         config.phases.fine_tune.update({"teacher": str(teacher), **fields})
@@ -76,9 +77,9 @@ def test_a_share_of_nothing_is_no_teacher_and_it_answers_once(
         Run, "compute_logits", lambda *a: asked.append(a) or compute(*a)
     )
     alone, taught = tmp_path / "alone", tmp_path / "taught"
-    train_and_evaluate(make_pupil(teacher=""), alone)
+    train_and_evaluate(make_pupil(teacher="", epochs=2), alone)
     assert not asked
-    train_and_evaluate(make_pupil(teacher_share=0.0), taught)
+    train_and_evaluate(make_pupil(teacher_share=0.0, epochs=2), taught)
     assert len(asked) == 1
     assert_same_weights(alone, taught)
 

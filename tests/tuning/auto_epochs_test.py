@@ -35,6 +35,8 @@ def test_trials_have_the_epochs_of_the_rule_and_the_search_keeps_them(
     monkeypatch.setattr(epoch_rule, "USUAL_EPOCHS", 1)
     auto_config.tuning.num_trials = 4
     auto_config.tuning.compare = False
+    auto_config.tuning.noise_seeds = 2
+    auto_config.tuning.final_trials = auto_config.tuning.final_seeds = 1
     result = tune(auto_config, make_plan(auto_config, L2), tmp_path / "a")
     assert {t.epochs for t in result.trials} == {2, 3}  # coarse, fine
     stored = workdir.read_json(tmp_path / "a" / workdir.SEARCH)

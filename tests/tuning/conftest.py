@@ -16,6 +16,7 @@ def search_config(small_config):
     small_config.phases.linear_probe.epochs = 4
     small_config.phases.linear_probe.batch_size = 16
     small_config.phases.linear_probe.optimizer = "sgd"
+    small_config.evaluation.test_at_end = False
     small_config.tuning.num_trials = 12
     small_config.tuning.coarse_epochs = 2
     return small_config

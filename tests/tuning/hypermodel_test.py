@@ -16,7 +16,7 @@ HEAD_SPACE = {
     "model.hidden_units": "4:16:log",
 }
 TUNERS = {
-    "bayesian": (keras_tuner.BayesianOptimization, {"max_trials": 4}),
+    "bayesian": (keras_tuner.BayesianOptimization, {"max_trials": 3}),
     "random": (keras_tuner.RandomSearch, {"max_trials": 3}),
     "hyperband": (keras_tuner.Hyperband, {"max_epochs": 2, "factor": 2}),
 }
@@ -70,7 +70,7 @@ def test_a_tuner_searches_a_cutoff_on_images(small_config, tmp_path):
     hypermodel = ClassifierHyperModel(
         small_config,
         {
-            "phases.fine_tune.trainable_from": "stage3|conv_pw_6",
+            "phases.fine_tune.trainable_from": "stage4|conv_pw_6",
             "data.augment.rotation_degrees": "0:10",
         },
     )
