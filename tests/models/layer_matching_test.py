@@ -48,7 +48,7 @@ def flat(backbone):
     return keras.Model(backbone.input, layers.Dense(2)(x))
 
 
-def in_a_run(backbone):
+def in_a_run(backbone, features_from=TOP):
     del backbone
     return build_classifier(
         "MobileNet",
@@ -56,7 +56,7 @@ def in_a_run(backbone):
         weights="none",
         image_size=48,
         alpha=0.25,
-        features_from=TOP,
+        features_from=features_from,
     ).model
 
 
@@ -132,14 +132,13 @@ def test_a_network_with_one_branch_more_is_refused(tmp_path):
 
 
 def test_a_classifier_says_how_many_variables_were_filled(tmp_path):
-    in_a_run(None).save(tmp_path / "model.keras")
+    in_a_run(None, features_from="").save(tmp_path / "model.keras")
     built = build_classifier(
         "MobileNet",
         class_names="abc",
         weights=str(tmp_path / "model.keras"),
         image_size=32,
         alpha=0.25,
-        features_from=TOP,
     )
     count = len(built.backbone.weights)
     assert f"{count} of {count} variables of MobileNet" in built.origin
