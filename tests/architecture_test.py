@@ -232,8 +232,18 @@ from tlkeras.models.layer_groups import group_layers
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.optim.optimizers import OptimizerSpec
 classifier = build_classifier("MobileNet", class_names="ab", weights="letters",
-                              image_size=32, alpha=0.25)
-freeze(classifier, trainable_from="stage5", batch_norm="frozen")
+                              image_size=32, alpha=0.25,
+                              features_from="conv_pw_2_relu")
+x = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3))
+x = x.astype("float32")
+from tlkeras.models.source_distance import (
+    build_moments_model, measure_distances,
+)
+moments = [np.asarray(m) for m in build_moments_model(classifier)(x)]
+rows = measure_distances(classifier, [moments])
+assert len(rows) == 5
+assert np.mean([row.distance for row in rows]) > 0.35
+freeze(classifier, trainable_from="stage2", batch_norm="frozen")
 groups = group_layers(classifier.backbone, classifier.head_layers,
                       {"head": "head", "upper": "auto"})
 optimizer = build_group_optimizer(
@@ -241,7 +251,6 @@ optimizer = build_group_optimizer(
     {g.name: OptimizerSpec("adamw", 1e-3) for g in groups},
     classifier.model.trainable_variables, joint_clipnorm=1.0)
 classifier.model.compile(optimizer=optimizer, loss="mse")
-x = np.random.rand(4, 32, 32, 3).astype("float32") * 255
 before = classifier.logits_layer.get_weights()[0]
 classifier.model.train_on_batch(x, np.eye(2, dtype="float32")[[0, 1, 0, 1]])
 assert (classifier.logits_layer.get_weights()[0] != before).any()
@@ -249,11 +258,11 @@ from tlkeras.features.engines import choose_engine
 from tlkeras.features.keras_engine import reference_outputs
 from tlkeras.features.recipe import graph_hash
 from tlkeras.models.split import split_classifier
-prefix = split_classifier(classifier, 40).prefix
+prefix = split_classifier(classifier, 10).prefix
 choice = choose_engine(prefix, x)
 assert choice.engine.name == "keras", choice
 (codes,) = choice.engine.run(x)
 np.testing.assert_allclose(codes, reference_outputs(prefix, x)[0], 1e-3, 1e-3)
-assert graph_hash(prefix) == graph_hash(split_classifier(classifier, 40).prefix)
+assert graph_hash(prefix) == graph_hash(split_classifier(classifier, 10).prefix)
 """
     )

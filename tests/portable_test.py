@@ -26,6 +26,7 @@ main([
     "--config.data.images_per_class=4", "--config.model.backbone=MobileNet",
     "--config.model.alpha=0.25", "--config.model.image_size=32",
     "--config.model.weights=letters",
+    "--config.model.features_from=conv_pw_1_relu",
     "--config.phases.phase_order=('linear_probe',)",
     "--config.evaluation.bootstrap_samples=20",
     "--config.report.enabled=False", "--config.checks.enabled=False",
@@ -58,18 +59,25 @@ def all_modules():
         yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def test_every_module_imports_without_posix():
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A process that imports every module and trains, and its run."""
     names = [name for name in all_modules() if name != "tlkeras.cli.child"]
     assert len(names) > 200
-    code = OTHERS + BLOCK + f"for n in {names!r}: importlib.import_module(n)"
-    done = run(code)
-    assert done.returncode == 0, done.stderr[-2000:]
+    imports = f"for n in {names!r}: importlib.import_module(n)\nprint('there')"
+    directory = tmp_path_factory.mktemp("portable") / "run"
+    return run(f"{OTHERS}{BLOCK}{imports}\n{TRAIN}", str(directory)), directory
 
 
-def test_digits_are_trained_without_posix(tmp_path):
-    done = run(OTHERS + BLOCK + TRAIN, str(tmp_path / "run"))
+def test_every_module_imports_without_posix(trained):
+    done, _ = trained
+    assert done.stdout.startswith("there\n"), done.stderr[-2000:]
+
+
+def test_digits_are_trained_without_posix(trained):
+    done, directory = trained
     assert done.returncode == 0, done.stderr[-2000:]
-    assert (tmp_path / "run" / "result.json").exists()
+    assert (directory / "result.json").exists()
 
 
 def test_help_needs_nothing_of_posix():

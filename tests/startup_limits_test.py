@@ -15,7 +15,8 @@ BUILD = """
 from tlkeras import build_classifier
 import keras, numpy as np
 built = build_classifier("MobileNet", class_names="ab", weights="letters",
-                         image_size=32, alpha=0.25)
+                         image_size=32, alpha=0.25,
+                         features_from="conv_pw_1_relu")
 assert keras.config.image_data_format() == "channels_last"
 assert keras.config.floatx() == "float32"
 images = np.zeros((2, 32, 32, 3), np.float32)

@@ -83,7 +83,8 @@ def test_bad_input_is_one_sentence_and_exit_2(
         (
             [
                 "--config.phases.fine_tune.epochs=1",
-                "--config.phases.fine_tune.groups.upper.starts_at=conv_pw_6_relu",
+                "--config.phases.fine_tune.trainable_from=stage2",
+                "--config.phases.fine_tune.groups.upper.starts_at=conv_pw_3_relu",
             ],
             "matches no trainable layer",
         ),
@@ -160,8 +161,8 @@ def test_an_unfinished_run_cannot_be_used(run, finished, tmp_path):
         (["features"], "pass --output=FILE"),
         (["features", "--output=a.csv"], ".npz or .parquet"),
         (
-            ["features", "--output={tmp}/a.npz", "--layer=conv_pw_5_rel"],
-            "Did you mean 'conv_pw_5_relu'",
+            ["features", "--output={tmp}/a.npz", "--layer=conv_pw_2_rel"],
+            "Did you mean 'conv_pw_2_relu'",
         ),
         (["features", "--output={tmp}/a.npz", "--pooling=mean"], "pooling"),
         (["probe", "--folds=1"], "--folds=1 is out of range"),
@@ -210,6 +211,9 @@ def test_an_unwritable_cache_is_one_sentence_and_no_obstacle(
         f"--config={config_file}",
         f"--data={photo_folder}",
         f"--workdir={tmp_path / 'run'}",
+        "--config.model.features_from=conv_pw_1_relu",
+        "--config.checks.enabled=False",
+        "--config.report.enabled=False",
     )
     assert code == 0
     assert "the cache is given up" in out

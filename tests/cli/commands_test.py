@@ -29,13 +29,13 @@ def test_features_writes_codes(run, config_file, photo_folder, tmp_path):
         f"--config={config_file}",
         f"--data={photo_folder}",
         f"--output={tmp_path / 'new' / 'codes.npz'}",
-        "--layer=conv_pw_5_relu",
+        "--layer=conv_pw_2_relu",
         "--pooling=max",
         "--quiet",
     )
     assert code == 0, err
-    assert "80 x 64 codes written" in out
-    assert np.load(tmp_path / "new" / "codes.npz")["codes"].shape == (80, 64)
+    assert "80 x 32 codes written" in out
+    assert np.load(tmp_path / "new" / "codes.npz")["codes"].shape == (80, 32)
 
 
 def test_probe_prints_its_table(run, config_file, photo_folder, tmp_path):
@@ -44,10 +44,11 @@ def test_probe_prints_its_table(run, config_file, photo_folder, tmp_path):
         f"--config={config_file}",
         f"--data={photo_folder}",
         f"--workdir={tmp_path}",
+        "--config.model.features_from=conv_pw_2_relu",
         "--folds=2",
         "--quiet",
     )
     assert code == 0, err
-    assert "conv_pw_6_relu" in out
+    assert "conv_pw_2_relu" in out
     assert (tmp_path / "probe.json").exists()
     assert (tmp_path / "probe.png").exists()

@@ -1,5 +1,6 @@
 """What `predict` takes, from Python and on the command line."""
 
+import io
 import os
 import subprocess
 import sys
@@ -9,13 +10,20 @@ import pytest
 from tlkeras import load_run
 from tlkeras.errors import InputError
 
+from .conftest import run_command
+
 
 @pytest.fixture(scope="module")
 def run_directory(tmp_path_factory, make_small_config):
     from tlkeras import train_and_evaluate
 
     directory = tmp_path_factory.mktemp("runs") / "run"
-    fields = {"phases.phase_order": ("linear_probe",), "report.enabled": False}
+    fields = {
+        "model.features_from": "conv_pw_1_relu",
+        "phases.phase_order": ("linear_probe",),
+        "checks.enabled": False,
+        "report.enabled": False,
+    }
     train_and_evaluate(make_small_config(fields), directory)
     return directory
 
@@ -30,16 +38,16 @@ def photo(photo_folder):
     return sorted((photo_folder / "china").iterdir())[0]
 
 
-def predict(directory, *arguments, **named):
-    command = [sys.executable, "-m", "tlkeras.cli.main", "predict"]
-    return subprocess.run(
-        [*command, f"--workdir={directory}", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **named,
-    )
+@pytest.fixture
+def predict(run_directory, monkeypatch, capfd):
+    """Returns what runs the command in this process: exit code and lines."""
+
+    def call(*arguments, lines=""):
+        monkeypatch.setattr(sys, "stdin", io.StringIO(lines))
+        code = run_command("predict", f"--workdir={run_directory}", *arguments)
+        return code, capfd.readouterr().out.splitlines()
+
+    return call
 
 
 def test_one_path_is_one_image(run, photo):
@@ -77,12 +85,11 @@ def test_what_is_no_regular_file_is_not_read(run, photo, tmp_path):
     assert not errors[4]
 
 
-def test_paths_come_on_standard_input(run_directory, photo):
-    done = predict(run_directory, "-", input=f"{photo}\n\n{photo}\nabsent\n")
-    rows = done.stdout.splitlines()
+def test_paths_come_on_standard_input(predict, photo):
+    code, rows = predict("-", lines=f"{photo}\n\n{photo}\nabsent\n")
     assert len(rows) == 4
     assert rows[1] == rows[2]
-    assert done.returncode == 1  # one could not be read
+    assert code == 1  # one could not be read
 
 
 def test_any_name_comes_on_standard_input(run_directory, photo, tmp_path):
@@ -120,12 +127,12 @@ def test_a_reader_that_leaves_ends_it_quietly(run_directory, photo):
     assert done.stderr == ""
 
 
-def test_an_impossible_name_is_its_own_error(run, run_directory, photo):
+def test_an_impossible_name_is_its_own_error(run, predict, photo):
     names = ["x" * 5000, "a\0b", str(photo)]
     errors = [found.error for found in run.predict(names)]
     assert [bool(error) for error in errors] == [True, True, False]
-    done = predict(run_directory, "x" * 5000, str(photo))
-    assert done.returncode == 1
-    assert len(done.stdout.splitlines()) == 3
-    done = predict(run_directory, "-", input=f"a\0b\n{photo}\n")
-    assert len(done.stdout.splitlines()) == 3
+    code, rows = predict("x" * 5000, photo)
+    assert code == 1
+    assert len(rows) == 3
+    _, rows = predict("-", lines=f"a\0b\n{photo}\n")
+    assert len(rows) == 3

@@ -23,6 +23,7 @@ def test_the_table_is_printed_after_its_cost(
         config_file,
         photo_folder,
         tmp_path,
+        "--config.model.features_from=conv_pw_1_relu",
         "--folds=2",
         "--augmented_copies=6",
         "--train_per_class=5",

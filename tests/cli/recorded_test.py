@@ -182,6 +182,7 @@ def test_the_unfinished_search_goes_on_after_its_last_trial(run, copied):
         f"--workdir={directory}",
         "--config.tuning.num_trials=8",
         "--config.tuning.compare=False",
+        "--config.report.enabled=False",
     )
     assert code == 0, err
     assert len(outcomes) == 6

@@ -58,6 +58,8 @@ def test_config_arguments_reach_get_config(
         f"--data={photo_folder}",
         f"--workdir={tmp_path / 'run'}",
         "--config.model.head=svm",
+        "--config.model.features_from=conv_pw_1_relu",
+        "--config.report.enabled=False",
         "--quiet",
     )
     assert code == 0
@@ -144,7 +146,10 @@ def test_damaged_images_are_left_out_and_named(
         f"--config={config_file}",
         f"--data={tmp_path / 'photos'}",
         f"--workdir={tmp_path / 'run'}",
+        "--config.model.features_from=conv_pw_1_relu",
         "--config.phases.fine_tune.epochs=1",
+        "--config.phases.fine_tune.trainable_from=all",
+        "--config.checks.enabled=False",
     )
     assert code == 0, err
     page = (tmp_path / "run" / workdir.REPORT).read_text()

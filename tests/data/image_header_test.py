@@ -103,8 +103,8 @@ BOMBS = {
     "webp": lambda: BOMB_WEBP,
     "png": lambda: bomb_png(60_000, 60_000 // 4),
     "jpeg": bomb_jpeg,
-    "gif": lambda: animation(8000, 3).replace(
-        struct.pack("<HH", 8000, 8000), struct.pack("<HH", 16000, 16000)
+    "gif": lambda: animation(2000, 3).replace(
+        struct.pack("<HH", 2000, 2000), struct.pack("<HH", 16000, 16000)
     ),
 }
 CHILD = """

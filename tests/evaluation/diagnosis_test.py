@@ -28,6 +28,8 @@ def digits(images_per_class=30):
     config.evaluation.bootstrap_samples = 100
     config.evaluation.test_at_end = False
     config.runtime.tensorboard = False
+    config.checks.enabled = False
+    config.report.enabled = False
     return config
 
 

@@ -1,19 +1,17 @@
 """Files that serve answer the run's calibrated probabilities."""
 
+import json
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 
-from tlkeras.evaluation.run import load_run
-from tlkeras.exporters.export import ExportSettings, export_run
 
-
-def test_every_file_answers_the_calibrated_probabilities(finished, tmp_path):
-    run = load_run(finished)
+def test_every_file_answers_the_calibrated_probabilities(loaded, exported):
+    run = loaded
     (temperature,) = run.calibration.temperature
     assert temperature != pytest.approx(1, abs=0.01)
-    settings = ExportSettings(formats=("saved_model", "float32"))
-    record = export_run(finished, tmp_path / "photos", settings)
+    record = json.loads((exported / "export.json").read_text())
     examples = run.load_dataset("validation").splits["validation"]
     served = run.compute_logits(examples)
     trained = run.calibration.undo(served)
@@ -22,6 +20,6 @@ def test_every_file_answers_the_calibrated_probabilities(finished, tmp_path):
         scores, softmax(trained / temperature, -1), atol=1e-5
     )
     moved = np.abs(softmax(trained, -1) - scores).max()
-    for name in settings.formats:
+    for name in ("saved_model", "float32"):
         shift = record["formats"][name]["largest_probability_shift"]
         assert shift < min(1e-4, moved / 10), name

@@ -19,7 +19,9 @@ def train_run(tmp_path_factory, make_small_config):
             return directories[key]
         config = make_small_config(
             {
+                "model.features_from": "conv_pw_3_relu",
                 "phases.fine_tune.epochs": 0,
+                "checks.enabled": False,
                 "report.enabled": False,
                 **fields,
             }
@@ -50,17 +52,24 @@ def finished(train_run):
 
 @pytest.fixture(scope="session")
 def truncated(train_run):
-    """Half of that network, for what its size does not change."""
+    """The lowest blocks of it, for what a network's size does not change."""
     return train_run()
 
 
 @pytest.fixture(scope="session")
-def served(finished):
-    """The model of the run as it is served."""
+def loaded(finished):
+    """The finished run, loaded."""
     from tlkeras.evaluation.run import load_run
+
+    return load_run(finished)
+
+
+@pytest.fixture(scope="session")
+def served(loaded):
+    """The model of the run as it is served."""
     from tlkeras.exporters.inference import build_served_model
 
-    return build_served_model(load_run(finished))
+    return build_served_model(loaded)
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +96,12 @@ def versions(exported):
     from tlkeras.exporters.rest import load_versions
 
     return load_versions(exported)
+
+
+@pytest.fixture(scope="session")
+def saved(versions):
+    """Its SavedModel of version 1."""
+    return versions.versions[1]
 
 
 @pytest.fixture(scope="session")

@@ -20,11 +20,6 @@ from tlkeras.exporters.signatures import ClassifierModule
 KIT = Path(__file__).parents[2] / "export"
 
 
-@pytest.fixture(scope="module")
-def saved(versions):
-    return versions.versions[1]
-
-
 def serve(saved, name, paths):
     contents = [Path(path).read_bytes() for path in paths]
     answers = saved.signatures[name](image_bytes=tf.constant(contents))

@@ -12,18 +12,13 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from tlkeras.data.orientation import read_orientation
-from tlkeras.exporters.rest import load_versions, predict
+from tlkeras.exporters.rest import predict
 
 # 16383 x 16383 pixels, lossless.
 BOMB = bytes.fromhex(
     "524946461a000000574542505650384c0e0000002ffebfff0f071011fd0f4444ff03"
 )
-NUM_HOSTILE = 10_000
-
-
-@pytest.fixture(scope="module")
-def model(exported):
-    return tf.saved_model.load(str(exported / "1"))
+NUM_HOSTILE = 2_000
 
 
 @pytest.fixture(scope="module")
@@ -63,17 +58,19 @@ def upright_png(content):
 
 
 @pytest.mark.parametrize("order", ["little", "big"])
-def test_sideways_photos_are_served_as_they_are_seen(model, photo, order):
+def test_sideways_photos_are_served_as_they_are_seen(saved, photo, order):
     sideways = [turned(photo, value, order) for value in range(1, 9)]
-    found = codes(model, sideways)
+    found = codes(saved, sideways)
     np.testing.assert_allclose(
-        found, codes(model, [upright_png(c) for c in sideways]), atol=0.02
+        found, codes(saved, [upright_png(c) for c in sideways]), atol=0.02
     )
     assert np.abs(found[1:] - found[0]).max(1).min() > 0.05
 
 
-def test_sideways_photos_are_answered_alike_by_the_server(exported, photo):
-    model = load_versions(exported).find(exported.name, None)[1]
+def test_sideways_photos_are_answered_alike_by_the_server(
+    versions, exported, photo
+):
+    model = versions.find(exported.name, None)[1]
 
     def answer(contents):
         rows = [
@@ -92,10 +89,10 @@ def test_sideways_photos_are_answered_alike_by_the_server(exported, photo):
     )
 
 
-def test_hostile_headers_are_served_as_upright_or_as_stored(model, photo):
+def test_hostile_headers_are_served_as_upright_or_as_stored(saved, photo):
     rng = random.Random(0)
     values = [turned(photo, value, "little") for value in range(1, 9)]
-    expected = codes(model, values)
+    expected = codes(saved, values)
     contents = []
     for _ in range(NUM_HOSTILE):
         data = bytearray(rng.choice(values))
@@ -106,11 +103,11 @@ def test_hostile_headers_are_served_as_upright_or_as_stored(model, photo):
     read = np.array([read_orientation(content) for content in contents])
     assert len(set(read)) == 8
     np.testing.assert_allclose(
-        codes(model, contents), expected[read - 1], atol=1e-4
+        codes(saved, contents), expected[read - 1], atol=1e-4
     )
 
 
-def test_an_image_that_claims_too_much_is_named(model, photo):
+def test_an_image_that_claims_too_much_is_named(saved, photo):
     good = encode(photo, "JPEG")
     huge = bytearray(encode(photo.convert("L"), "JPEG"))
     place = huge.index(b"\xff\xc0") + 5
@@ -121,7 +118,7 @@ def test_an_image_that_claims_too_much_is_named(model, photo):
     frames[6:10] = struct.pack("<HH", 65535, 65535)
     for bad in (BOMB, bytes(huge), bytes(wide), bytes(frames)):
         with pytest.raises(tf.errors.InvalidArgumentError) as error:
-            codes(model, [good, bad, good, bad])
+            codes(saved, [good, bad, good, bad])
         assert "of over 100000000 pixels at positions" in str(error.value)
         assert "[1 3]" in str(error.value)
-    codes(model, [good])
+    codes(saved, [good])

@@ -1,5 +1,6 @@
 """Versions are published whole or not at all."""
 
+import contextlib
 import errno
 import os
 import resource
@@ -16,6 +17,8 @@ from tlkeras.exporters.export import export_run
 from tlkeras.exporters.settings import ExportSettings
 from tlkeras.exporters.versions import existing_versions
 
+from ..cli.conftest import run_command
+
 FEW = ExportSettings(formats=("saved_model", "float32"), max_drop=0.0)
 
 KILLED = """
@@ -26,54 +29,57 @@ export_run(sys.argv[1], sys.argv[2], settings)
 """
 
 
-def start_export(truncated, output, **options):
-    return subprocess.Popen(
-        [sys.executable, "-c", KILLED, str(truncated), str(output)],
-        stderr=subprocess.PIPE,
-        text=True,
-        **options,
-    )
-
-
-def test_a_killed_export_leaves_no_half_version(truncated, tmp_path):
+@pytest.mark.parametrize(
+    "stop",
+    [
+        pytest.param("saved_model", marks=pytest.mark.slow),
+        "saved_model/saved_model.pb",
+        pytest.param("tflite", marks=pytest.mark.slow),
+    ],
+)
+def test_a_killed_export_leaves_no_half_version(truncated, tmp_path, stop):
     output = tmp_path / "photos"
     output.mkdir()
     staging = output / ".staging"
-    for stop in ("saved_model", "saved_model/saved_model.pb", "tflite"):
-        process = start_export(truncated, output)
-        while process.poll() is None and not (staging / stop).exists():
-            time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
-        for version in output.glob("[0-9]*"):
-            assert (version / "model_info.json").exists(), stop
-            assert (version / "assets.extra").exists(), stop
+    process = subprocess.Popen(
+        [sys.executable, "-c", KILLED, str(truncated), str(output)],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while process.poll() is None and not (staging / stop).exists():
+        time.sleep(0.002)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    for version in output.glob("[0-9]*"):
+        assert (version / "model_info.json").exists()
+        assert (version / "assets.extra").exists()
     killed = existing_versions(output)
     record = export_run(truncated, output, FEW)
     assert record["version"] == max(killed, default=0) + 1
     assert not staging.exists()
 
 
-def test_a_full_disk_gives_one_sentence_and_no_version(truncated, tmp_path):
-    def limit_file_size():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+@contextlib.contextmanager
+def full_disk():
+    """Files of this process cannot grow beyond some bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
+
+def test_a_full_disk_gives_one_sentence_and_no_version(
+    truncated, tmp_path, capfd
+):
     output = tmp_path / "photos"
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "tlkeras.cli.main",
-            "export",
-            f"--workdir={truncated}",
-            f"--output={output}",
-        ],
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=limit_file_size,
-    )
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 1, errors
+    with full_disk():
+        code = run_command(
+            "export", f"--workdir={truncated}", f"--output={output}"
+        )
+    errors = capfd.readouterr().err
+    assert code == 1, errors
     (sentence,) = [x for x in errors.splitlines() if x.startswith("tlkeras:")]
     assert "the system says" in sentence
     assert "File too large" in sentence

@@ -5,7 +5,7 @@ import tensorflow as tf
 from PIL import Image
 
 from tlkeras.evaluation.run import load_run
-from tlkeras.exporters.inference import ServedModel
+from tlkeras.exporters.inference import ServedModel, build_served_model
 from tlkeras.exporters.signatures import ClassifierModule
 from tlkeras.optim.losses import LOSSES
 
@@ -48,9 +48,9 @@ def read(paths):
     return tf.constant([path.read_bytes() for path in paths])
 
 
-def test_bytes_give_what_predict_gives(finished, signatures, odd_files):
+def test_bytes_give_what_predict_gives(loaded, signatures, odd_files):
     answers = signatures["serving_default"](read(odd_files))
-    predictions = list(load_run(finished).predict(odd_files))
+    predictions = list(loaded.predict(odd_files))
     for row, prediction in enumerate(predictions):
         assert prediction.error == ""
         np.testing.assert_allclose(
@@ -124,9 +124,9 @@ def test_what_is_no_image_is_named_by_its_place(signatures, odd_files, junk):
         ("features", (1, 1)),
     ],
 )
-def test_another_shape_is_refused(exported, odd_files, name, shape):
+def test_another_shape_is_refused(saved, odd_files, name, shape):
     """Servers do not check it; the process must survive it."""
-    signatures = tf.saved_model.load(str(exported / "1")).signatures
+    signatures = saved.signatures
     good = odd_files[0].read_bytes()
     values = tf.zeros(shape) if name == "image" else tf.fill(shape, good)
     key = "image" if name == "image" else "image_bytes"
@@ -143,28 +143,45 @@ def test_a_truncated_jpeg_fails_alone(signatures, odd_files):
     assert len(signatures["serving_default"](tf.constant([good]))["label"]) == 1
 
 
-def test_large_networks_keep_their_variables(served, odd_files, signatures):
-    kept = ClassifierModule(served, max_constant_bytes=0)
+@pytest.fixture(scope="module")
+def kept(truncated):
+    """A module that keeps its variables, as that of a large network does."""
+    served = build_served_model(load_run(truncated))
+    return ClassifierModule(served, max_constant_bytes=0)
+
+
+@pytest.fixture(scope="module")
+def kept_signatures(kept):
+    return kept.signatures()
+
+
+def test_large_networks_keep_their_variables(
+    kept, kept_signatures, truncated, odd_files
+):
     assert not kept.is_frozen
+    served = build_served_model(load_run(truncated))
     assert len(kept.variables) == len(served.model.weights)
-    ours = kept.signatures()["serving_default"](read(odd_files))
+    frozen = ClassifierModule(served)
+    assert frozen.is_frozen
     np.testing.assert_allclose(
-        ours["probabilities"],
-        signatures["serving_default"](read(odd_files))["probabilities"],
+        kept_signatures["serving_default"](read(odd_files))["probabilities"],
+        frozen.signatures()["serving_default"](read(odd_files))[
+            "probabilities"
+        ],
         atol=1e-5,
     )
 
 
-def test_large_networks_survive_saving(served, odd_files, tmp_path):
-    kept = ClassifierModule(served, max_constant_bytes=0)
-    signatures = kept.signatures()
-    tf.saved_model.save(kept, str(tmp_path / "1"), signatures=signatures)
+def test_large_networks_survive_saving(
+    kept, kept_signatures, odd_files, tmp_path
+):
+    tf.saved_model.save(kept, str(tmp_path / "1"), signatures=kept_signatures)
     loaded = tf.saved_model.load(str(tmp_path / "1"))
     np.testing.assert_allclose(
         loaded.signatures["serving_default"](image_bytes=read(odd_files))[
             "probabilities"
         ],
-        signatures["serving_default"](read(odd_files))["probabilities"],
+        kept_signatures["serving_default"](read(odd_files))["probabilities"],
         atol=1e-5,
     )
 

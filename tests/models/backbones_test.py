@@ -17,6 +17,7 @@ from tlkeras.models.backbones import (
 )
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import build_classifier, freeze
+from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import (
     batch_norm_layers,
     find_cutoff,
@@ -75,17 +76,17 @@ def test_the_contract_is_the_networks_own_preprocessing(name):
     )
 
 
-def structure_size(spec):
-    return max(spec.min_size, 96)
-
-
 @pytest.mark.parametrize("name", by_cost(BACKBONES, SMALLEST.values()))
 def test_structure_of_every_backbone(name):
-    spec = BACKBONES[name]
-    backbone = build_backbone(name, image_size=structure_size(spec))
+    """All of it on one network: building it is what takes the time."""
+    size = max(BACKBONES[name].min_size, 96)
+    backbone = build_backbone(name, image_size=size)
     layers = topological_layers(backbone)
     check_order(backbone, layers)
     check_cutoffs(backbone, layers)
+    check_depths(backbone, layers)
+    if name in ("InceptionV3", "NASNetMobile", "ResNet50"):
+        check_end_of_stage(name, backbone, size)
     check_groups(name, backbone)
     keras.backend.clear_session()
 
@@ -120,6 +121,33 @@ def check_cutoffs(backbone, layers):
         assert find_cutoff(backbone, f"stage{stage}") == stages.index(stage)
     middle = len(layers) // 2
     assert find_cutoff(backbone, layers[middle].name) == middle
+
+
+def check_depths(backbone, layers):
+    """One tensor carries all after each depth."""
+    names = [layer.name for layer in layers]
+    alive = dict(zip(names, frontiers(backbone), strict=True))
+    ends = block_ends(backbone)
+    assert len(ends) == len(set(ends)) >= 2
+    assert [names.index(x) for x in ends] == sorted(map(names.index, ends))
+    assert all(len(alive[end].after) == 1 for end in ends)
+    assert ends[-1] == names[-1]
+    first = backbone.get_layer(ends[0])
+    assert first.output.shape[-1] > 3
+
+
+def check_end_of_stage(name, backbone, size):
+    """A stage ends where all of the rest depends on it."""
+    cut = truncate(backbone, "stage4")
+    last = cut.layers[-1].output
+    alive = frontiers(backbone)
+    index = [x.name for x in topological_layers(backbone)].index(
+        cut.layers[-1].name
+    )
+    if name != "NASNetMobile":  # its cells read two earlier ones
+        assert len(alive[index].after) == 1
+        assert alive[index].after[0] is last
+    assert size / last.shape[1] == pytest.approx(16, rel=0.6)
 
 
 def check_groups(name, backbone):
@@ -263,19 +291,3 @@ def test_impossible_cutoffs_are_refused(text, message):
     backbone = build_backbone("MobileNet", image_size=32, alpha=0.25)
     with pytest.raises(InputError, match=message):
         find_cutoff(backbone, text)
-
-
-@pytest.mark.parametrize("name", ["InceptionV3", "NASNetMobile", "ResNet50"])
-def test_a_stage_ends_where_all_of_the_rest_depends_on_it(name):
-    size = max(96, BACKBONES[name].min_size)
-    backbone = build_backbone(name, image_size=size)
-    cut = truncate(backbone, "stage4")
-    last = cut.layers[-1].output
-    alive = frontiers(backbone)
-    index = [x.name for x in topological_layers(backbone)].index(
-        cut.layers[-1].name
-    )
-    if name != "NASNetMobile":  # its cells read two earlier ones
-        assert len(alive[index].after) == 1
-        assert alive[index].after[0] is last
-    assert size / last.shape[1] == pytest.approx(16, rel=0.6)

@@ -7,13 +7,18 @@ import pytest
 from tlkeras.errors import InputError
 from tlkeras.models.backbones import build_backbone
 from tlkeras.models.classifier import build_classifier
+from tlkeras.models.graph import truncate
 from tlkeras.models.weights import load_backbone_weights
 
 layers = keras.layers
 
 
+TOP = "conv_pw_4_relu"
+
+
 def narrow(image_size=32):
-    return build_backbone("MobileNet", image_size=image_size, alpha=0.25)
+    backbone = build_backbone("MobileNet", image_size=image_size, alpha=0.25)
+    return truncate(backbone, TOP)
 
 
 def guide_style(backbone):
@@ -43,10 +48,15 @@ def flat(backbone):
     return keras.Model(backbone.input, layers.Dense(2)(x))
 
 
-def in_a_run(backbone):
+def in_a_run(backbone, features_from=TOP):
     del backbone
     return build_classifier(
-        "MobileNet", class_names="ab", weights="none", image_size=48, alpha=0.25
+        "MobileNet",
+        class_names="ab",
+        weights="none",
+        image_size=48,
+        alpha=0.25,
+        features_from=features_from,
     ).model
 
 
@@ -87,6 +97,7 @@ def test_a_sibling_of_another_depth_is_refused(tmp_path, saved, wanted):
         np.testing.assert_array_equal(weight, old)
 
 
+@pytest.mark.slow
 def test_an_efficient_net_is_not_the_next_larger_one(tmp_path):
     build_backbone("EfficientNetB0", image_size=32).save(tmp_path / "m.keras")
     target = build_backbone("EfficientNetB1", image_size=32)
@@ -121,7 +132,7 @@ def test_a_network_with_one_branch_more_is_refused(tmp_path):
 
 
 def test_a_classifier_says_how_many_variables_were_filled(tmp_path):
-    in_a_run(None).save(tmp_path / "model.keras")
+    in_a_run(None, features_from="").save(tmp_path / "model.keras")
     built = build_classifier(
         "MobileNet",
         class_names="abc",

@@ -70,21 +70,3 @@ def test_a_network_without_batch_normalization_has_no_calls():
         "VGG16", class_names=("a", "b"), weights="none", image_size=32
     )
     assert norm_calls(vgg) == []
-
-
-def test_distances_need_no_tensorflow(run_on_jax):
-    run_on_jax("""
-import numpy as np
-from tlkeras.models.classifier import build_classifier
-from tlkeras.models.source_distance import (
-    build_moments_model, measure_distances,
-)
-classifier = build_classifier(
-    "MobileNet", class_names=("a", "b"), weights="letters", image_size=32,
-    alpha=0.25)
-images = np.random.default_rng(0).uniform(0, 255, (4, 32, 32, 3))
-moments = [np.asarray(m) for m in build_moments_model(classifier)(images)]
-rows = measure_distances(classifier, [moments])
-assert len(rows) == 27
-assert np.mean([row.distance for row in rows]) > 0.35
-""")

@@ -23,7 +23,7 @@ def check_split(name):
     own_codes = keras.ops.convert_to_numpy(classifier.code_model(images))
     count = len(topological_layers(classifier.backbone))
     several = 0
-    for cutoff in (count // 3, count // 2, 5 * count // 6, count):
+    for cutoff in (count // 3, 5 * count // 6, count):
         parts = split_classifier(classifier, cutoff)
         frontier = parts.prefix(images, training=False)
         several += len(parts.prefix.outputs) > 1

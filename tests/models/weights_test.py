@@ -5,6 +5,7 @@ import pytest
 from tlkeras.errors import InputError
 from tlkeras.models.backbones import build_backbone
 from tlkeras.models.classifier import build_classifier
+from tlkeras.models.graph import truncate
 from tlkeras.models.weights import load_backbone_weights
 
 
@@ -73,19 +74,21 @@ def test_a_truncated_run_fills_the_lower_part(tmp_path):
 
 def test_weights_of_another_network_are_refused(tmp_path):
     path = tmp_path / "wide.weights.h5"
-    narrow(alpha=0.5).save_weights(path)
+    wide, target = narrow(alpha=0.5), narrow()
+    wide.save_weights(path)
     with pytest.raises(InputError, match="do not fit"):
-        load_backbone_weights(narrow(), str(path))
+        load_backbone_weights(target, str(path))
     other = build_backbone("MobileNetV2", image_size=32, alpha=0.35)
+    other = truncate(other, "block_2_add")
     other.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(InputError, match="do not fit"):
-        load_backbone_weights(narrow(), str(tmp_path / "other.weights.h5"))
+        load_backbone_weights(target, str(tmp_path / "other.weights.h5"))
     other.save(tmp_path / "other.keras")
     with pytest.raises(InputError, match="holds another network"):
-        load_backbone_weights(narrow(), str(tmp_path / "other.keras"))
-    narrow(alpha=0.5).save(tmp_path / "wide.keras")
+        load_backbone_weights(target, str(tmp_path / "other.keras"))
+    wide.save(tmp_path / "wide.keras")
     with pytest.raises(InputError, match="has another shape"):
-        load_backbone_weights(narrow(), str(tmp_path / "wide.keras"))
+        load_backbone_weights(target, str(tmp_path / "wide.keras"))
 
 
 def test_files_that_are_no_weights_are_refused(tmp_path):

@@ -26,7 +26,7 @@ CASES = {
     "thousand classes": (
         {
             "class_names": tuple(f"class {i:03d}" for i in range(1000)),
-            "num_images": 2500,
+            "num_images": 1200,
         },
         None,
     ),
@@ -77,6 +77,31 @@ def reported(tmp_path_factory, photos):
         return made[name]
 
     return make
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory, photo_folder, make_small_config):
+    """The run directory of a real, small run with both phases."""
+    from tlkeras import train_and_evaluate, write_report
+
+    root = tmp_path_factory.mktemp("report")
+    # A class name that is markup.
+    source = root / "photos"
+    (source / "<b>china").mkdir(parents=True)
+    (source / "flower").mkdir()
+    for path in photo_folder.glob("*/*.jpg"):
+        folder = "<b>china" if path.parent.name == "china" else "flower"
+        (source / folder / path.name).write_bytes(path.read_bytes())
+    (source / "flower" / "<script>.jpg").write_text("rubbish")
+    config = make_small_config(
+        {
+            "data.source": str(source),
+            "phases.fine_tune.trainable_from": "all",
+        }
+    )
+    train_and_evaluate(config, root / "run")
+    write_report(root / "run")
+    return root / "run"
 
 
 @pytest.fixture(params=list(CASES))

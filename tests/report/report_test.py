@@ -2,32 +2,15 @@ import keras
 import numpy as np
 import pytest
 
-from tlkeras import load_run, train_and_evaluate, workdir, write_report
+from tlkeras import load_run, workdir, write_report
 from tlkeras.errors import InputError
 from tlkeras.evaluation.records import RunResult
 from tlkeras.models.graph import topological_layers
 from tlkeras.report.text import format_result
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory, photo_folder, make_small_config):
-    root = tmp_path_factory.mktemp("report")
-    # A class name that is markup.
-    source = root / "photos"
-    (source / "<b>china").mkdir(parents=True)
-    (source / "flower").mkdir()
-    for path in photo_folder.glob("*/*.jpg"):
-        folder = "<b>china" if path.parent.name == "china" else "flower"
-        (source / folder / path.name).write_bytes(path.read_bytes())
-    (source / "flower" / "<script>.jpg").write_text("rubbish")
-    config = make_small_config({"data.source": str(source)})
-    train_and_evaluate(config, root / "run")
-    write_report(root / "run")
-    return root / "run"
-
-
-def test_the_page_says_what_happened(finished):
-    page = (finished / workdir.REPORT).read_text("utf-8")
+def test_the_page_says_what_happened(real):
+    page = (real / workdir.REPORT).read_text("utf-8")
     for part in (
         "linear_probe",
         "fine_tune",
@@ -43,39 +26,39 @@ def test_the_page_says_what_happened(finished):
     assert "<b>china" not in page
 
 
-def test_the_codes_left_behind_give_the_answers_of_the_run(finished):
-    run = load_run(finished)
+def test_the_codes_left_behind_give_the_answers_of_the_run(real):
+    run = load_run(real)
     kernel, bias = run.model.get_layer("logits").get_weights()
-    with np.load(finished / workdir.CODES) as stored:
+    with np.load(real / workdir.CODES) as stored:
         logits = stored["codes"].astype(np.float32) @ kernel + bias
         labels = stored["labels"].tolist()
-    rows = workdir.read_table(finished / workdir.predictions_name("validation"))
+    rows = workdir.read_table(real / workdir.predictions_name("validation"))
     answers = [run.class_names[best] for best in logits.argmax(-1)]
     assert answers == [row["predicted"] for row in rows]
     assert labels == [row["label"] for row in rows]
 
 
-def test_the_filters_left_behind_are_those_of_the_weights(finished):
-    run = load_run(finished)
+def test_the_filters_left_behind_are_those_of_the_weights(real):
+    run = load_run(real)
     (backbone,) = [x for x in run.model.layers if isinstance(x, keras.Model)]
     kernel = next(
         weight
         for layer in topological_layers(backbone)
         for weight in layer.weights
     )
-    with np.load(finished / workdir.FILTERS) as stored:
+    with np.load(real / workdir.FILTERS) as stored:
         np.testing.assert_array_equal(stored["after"], kernel)
         assert stored["before"].shape == stored["after"].shape
 
 
-def test_tensorboard_gets_the_pictures_once(finished):
+def test_tensorboard_gets_the_pictures_once(real):
     from tensorboard.backend.event_processing.event_accumulator import (
         EventAccumulator,
     )
 
     for _ in range(2):
-        write_report(finished)
-        events = EventAccumulator(str(finished / "tensorboard" / "report"))
+        write_report(real)
+        events = EventAccumulator(str(real / "tensorboard" / "report"))
         events.Reload()
         tags = events.Tags()["images"]
         assert set(tags) == {
@@ -89,10 +72,10 @@ def test_tensorboard_gets_the_pictures_once(finished):
             assert image.encoded_image_string.startswith(b"\x89PNG")
 
 
-def test_the_last_lines_say_which_phase_is_kept(finished):
-    stored = workdir.read_json(finished / workdir.RESULT)
+def test_the_last_lines_say_which_phase_is_kept(real):
+    stored = workdir.read_json(real / workdir.RESULT)
     result = RunResult.from_dict(stored)
-    text = format_result(result, finished)
+    text = format_result(result, real)
     kept = [line for line in text.splitlines() if line.endswith("<- kept")]
     assert len(kept) == 1
     assert kept[0].startswith(result.best_phase)
@@ -103,8 +86,8 @@ def test_a_directory_that_is_no_run_is_refused(tmp_path):
         write_report(tmp_path)
 
 
-def test_a_run_of_a_newer_version_is_refused(finished, tmp_path):
-    values = workdir.read_json(finished / workdir.CONFIG)
+def test_a_run_of_a_newer_version_is_refused(real, tmp_path):
+    values = workdir.read_json(real / workdir.CONFIG)
     workdir.write_json(
         tmp_path / workdir.CONFIG, {**values, "format_version": 99}
     )
@@ -112,21 +95,21 @@ def test_a_run_of_a_newer_version_is_refused(finished, tmp_path):
         write_report(tmp_path)
 
 
-def test_a_run_that_is_not_finished_is_refused(finished, tmp_path):
-    values = workdir.read_json(finished / workdir.CONFIG)
+def test_a_run_that_is_not_finished_is_refused(real, tmp_path):
+    values = workdir.read_json(real / workdir.CONFIG)
     workdir.write_json(tmp_path / workdir.CONFIG, values)
     with pytest.raises(InputError, match="is not finished"):
         write_report(tmp_path)
 
 
-def test_a_run_without_its_evaluation_is_refused(finished, tmp_path):
+def test_a_run_without_its_evaluation_is_refused(real, tmp_path):
     for name in (workdir.CONFIG, workdir.RESULT):
-        (tmp_path / name).write_bytes((finished / name).read_bytes())
+        (tmp_path / name).write_bytes((real / name).read_bytes())
     with pytest.raises(InputError, match=r"lacks evaluation_validation.json"):
         write_report(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_refused(finished, tmp_path):
+def test_a_folder_that_cannot_be_written_is_refused(real, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match=r"report folder .* cannot be"):
-        write_report(finished, output=tmp_path / "file" / "folder")
+        write_report(real, output=tmp_path / "file" / "folder")

@@ -18,16 +18,34 @@ from tlkeras.studies.quadrants import QUADRANTS, RECIPES
 
 
 @pytest.fixture
-def whole_config(small_config):
-    small_config.model.features_from = ""
+def few_blocks(small_config):
+    small_config.model.features_from = "conv_pw_3_relu"
     return small_config
 
 
-def test_advice_is_written_drawn_and_said(whole_config, tmp_path):
-    result = advise(whole_config, tmp_path)
-    written = json.loads((tmp_path / workdir.ADVICE).read_text())
+@pytest.fixture(scope="module")
+def advised(make_small_config, tmp_path_factory):
+    """Advice on forty images: config, directory, result and images seen."""
+    config = make_small_config({"model.features_from": ""})
+    directory = tmp_path_factory.mktemp("advised")
+    seen = []
+    original = advice_findings.compute_depth_codes
+
+    def spy(config, classifier, images, *rest):
+        seen.append(images)
+        return original(config, classifier, images, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(advice_findings, "compute_depth_codes", spy)
+        result = advise(config, directory, max_images=40)
+    return config, directory, result, seen
+
+
+def test_advice_is_written_drawn_and_said(advised, tmp_path):
+    _, directory, result, _ = advised
+    written = json.loads((directory / workdir.ADVICE).read_text())
     assert written == json.loads(json.dumps(result))
-    assert workdir.is_written_by_us(tmp_path)
+    assert workdir.is_written_by_us(directory)
     quadrant = result["quadrant"]
     rule = QUADRANTS[quadrant["size"], quadrant["similarity"]]
     assert result["rule"] == rule.sentence
@@ -51,9 +69,8 @@ def test_advice_is_written_drawn_and_said(whole_config, tmp_path):
     assert (tmp_path / "advice.png").stat().st_size > 20_000
 
 
-def test_flags_build_the_recipe(whole_config, tmp_path):
-    result = advise(whole_config, tmp_path)
-    flags = dict(flag.split("=") for flag in result["flags"])
+def test_flags_build_the_recipe(advised):
+    flags = dict(flag.split("=") for flag in advised[2]["flags"])
     assert set(flags) <= {
         "--config.model.features_from",
         "--config.phases.fine_tune.epochs",
@@ -71,31 +88,23 @@ def test_flags_build_the_recipe(whole_config, tmp_path):
     assert find_cutoff(backbone, start) >= 0
 
 
-def test_the_test_split_is_left_alone(whole_config, tmp_path, monkeypatch):
-    seen = []
-    original = advice_findings.compute_depth_codes
-
-    def spy(config, classifier, images, *rest):
-        seen.append(images)
-        return original(config, classifier, images, *rest)
-
-    monkeypatch.setattr(advice_findings, "compute_depth_codes", spy)
-    advise(whole_config, tmp_path, max_images=40)
+def test_the_test_split_is_left_alone(advised):
+    config, _, _, seen = advised
     from tlkeras.data.load import load_dataset
 
-    held = load_dataset(whole_config.data.source).splits["test"]
+    held = load_dataset(config.data.source).splits["test"]
     assert len(seen[0]) == 40
     assert set(seen[0].digests).isdisjoint(held.digests)
 
 
 @pytest.mark.slow
 def test_measuring_trains_every_recipe_and_goes_on(
-    whole_config, tmp_path, monkeypatch
+    few_blocks, tmp_path, monkeypatch
 ):
     """A second start trains nothing again; a lost run alone is made again."""
     monkeypatch.setattr(recipe_trials, "EPOCHS", 1)
-    whole_config.model.features_from = "conv_pw_6_relu"
-    result = advise(whole_config, tmp_path, measure=True, num_folds=2)
+    few_blocks.model.features_from = "conv_pw_6_relu"
+    result = advise(few_blocks, tmp_path, measure=True, num_folds=2)
     assert set(result["accuracies"]) == set(RECIPES)
     if not result["ceiling"]["reached"]:
         assert result["verdict"] != "not_measured"
@@ -105,7 +114,7 @@ def test_measuring_trains_every_recipe_and_goes_on(
     assert len(runs) == 4  # two recipes, two folds
     from tlkeras.data.load import load_dataset
 
-    test = set(load_dataset(whole_config.data.source).splits["test"].digests)
+    test = set(load_dataset(few_blocks.data.source).splits["test"].digests)
     for run in runs:
         with open(run / workdir.SPLIT) as file:
             assert test.isdisjoint(
@@ -113,7 +122,7 @@ def test_measuring_trains_every_recipe_and_goes_on(
             )
     times = {run: (run / workdir.RESULT).stat().st_mtime_ns for run in runs}
     (runs[0] / workdir.RESULT).unlink()
-    again = advise(whole_config, tmp_path, measure=True, num_folds=2)
+    again = advise(few_blocks, tmp_path, measure=True, num_folds=2)
     changed = [
         run
         for run in runs
@@ -131,17 +140,22 @@ def test_a_network_without_batch_normalization_says_so(tmp_path, photo_folder):
     config.model.backbone = "VGG16"
     config.model.weights = "none"
     config.model.image_size = 32
+    config.model.features_from = "block3_pool"
     result = advise(config, tmp_path)
     assert result["similarity"] is None
     assert "VGG16 has no BatchNormalization" in result["sentences"][0]
     assert result["limits"][0] == result["sentences"][0]
-    assert len(result["profile"]["depths"]) >= 5
+    assert [row["layer"] for row in result["profile"]["depths"]] == [
+        "block1_pool",
+        "block2_pool",
+        "block3_pool",
+    ]
     plot_advice(result, tmp_path / "advice.png")
 
 
-def test_random_weights_have_no_source(whole_config, tmp_path):
-    whole_config.model.weights = "none"
-    result = advise(whole_config, tmp_path)
+def test_random_weights_have_no_source(few_blocks, tmp_path):
+    few_blocks.model.weights = "none"
+    result = advise(few_blocks, tmp_path)
     assert result["similarity"] is None
     assert "random weights have no source" in result["sentences"][0]
 
@@ -160,24 +174,24 @@ def shuffle_labels(source, folder):
 
 @pytest.mark.parametrize("measure", [False, True])
 def test_shuffled_labels_cannot_tell(
-    whole_config, photo_folder, tmp_path, measure
+    few_blocks, photo_folder, tmp_path, measure
 ):
     manifest = shuffle_labels(photo_folder, tmp_path)
-    whole_config.data.source = str(manifest)
-    result = advise(whole_config, tmp_path / "advice", measure=measure)
+    few_blocks.data.source = str(manifest)
+    result = advise(few_blocks, tmp_path / "advice", measure=measure)
     assert result["verdict"] == "cannot_tell"
     assert "tlkeras check" in result["reason"]
     # Nothing is trained on what cannot be learnt.
     assert not (tmp_path / "advice" / recipe_trials.MEASURED).exists()
 
 
-def test_too_few_images_are_refused(whole_config, tmp_path):
+def test_too_few_images_are_refused(few_blocks, tmp_path):
     with pytest.raises(InputError, match=r"12 images .* expected at least 20"):
-        advise(whole_config, tmp_path / "advice", max_images=12)
+        advise(few_blocks, tmp_path / "advice", max_images=12)
     assert not (tmp_path / "advice").exists()
 
 
-def test_no_validation_images_are_refused(whole_config, tmp_path):
-    whole_config.data.split = (0.8, 0.0, 0.2)
+def test_no_validation_images_are_refused(few_blocks, tmp_path):
+    few_blocks.data.split = (0.8, 0.0, 0.2)
     with pytest.raises(InputError, match="no validation image"):
-        advise(whole_config, tmp_path / "advice", measure=True)
+        advise(few_blocks, tmp_path / "advice", measure=True)

@@ -66,14 +66,39 @@ def probe_config(small_config, tmp_path, monkeypatch):
     return small_config
 
 
-def test_the_table_has_every_depth(probe_config, tmp_path):
-    result = run_linear_probe(probe_config, tmp_path / "probe")
-    written = json.loads((tmp_path / "probe" / workdir.PROBE).read_text())
+@pytest.fixture(scope="module")
+def probed(make_small_config, tmp_path_factory):
+    """A probe of thirty images: config, directory, result, images seen."""
+    config = make_small_config({"model.features_from": "conv_pw_3_relu"})
+    directory = tmp_path_factory.mktemp("probed")
+    seen = []
+    original = linear_probe.compute_depth_codes
+
+    def spy(config, classifier, images, *rest):
+        seen.append(images)
+        return original(config, classifier, images, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TLKERAS_CACHE", str(directory / "cache"))
+        patch.setattr(linear_probe, "compute_depth_codes", spy)
+        result = run_linear_probe(
+            config,
+            directory / "probe",
+            max_images=30,
+            train_per_class=5,
+            num_splits=2,
+        )
+    return config, directory / "probe", result, seen
+
+
+def test_the_table_has_every_depth(probed, tmp_path):
+    _, directory, result, _ = probed
+    written = json.loads((directory / workdir.PROBE).read_text())
     assert written == json.loads(json.dumps(result))
     layers = [row["layer"] for row in result["depths"]]
     assert layers[0] == "conv1_relu"
-    assert layers[-1] == "conv_pw_6_relu"
-    assert len(layers) == 13
+    assert layers[-1] == "conv_pw_3_relu"
+    assert len(layers) == 7
     for row in result["depths"]:
         for column in PROBE_COLUMNS:
             low, high = row[column]["interval"]
@@ -81,14 +106,25 @@ def test_the_table_has_every_depth(probe_config, tmp_path):
         assert row["milliseconds_per_step"] > 0
     sizes = [row["frontier_bytes"] for row in result["depths"]]
     assert sizes[0] == 4 * 16 * 16 * 8
-    assert sizes[-1] == 4 * 128  # pooled
-    assert sum(row["is_measured"] for row in result["depths"]) >= 5
+    assert sizes[-1] == 4 * 32  # pooled
+    assert sum(row["is_measured"] for row in result["depths"]) >= 3
     text = format_probe(result)
     assert "recommended: " in text
     assert "--config.phases.fine_tune.trainable_from=" in text
     assert "l2+power" in text
     plot_probe(result, tmp_path / "probe.png")
     assert (tmp_path / "probe.png").stat().st_size > 10_000
+
+
+def test_the_table_over_splits_has_every_depth(probed):
+    _, _, result, _ = probed
+    layers = [row["layer"] for row in result["depths"]]
+    assert [row["layer"] for row in result["over_splits"]] == layers
+    top = result["over_splits"][-1]
+    assert set(top) == {"layer", "softmax", "svm"}
+    assert f"softmax {top['softmax']['accuracy']:.3f} +- " in format_probe(
+        result
+    )
 
 
 @pytest.mark.parametrize("depth", [0, 3, -1])
@@ -135,19 +171,11 @@ def test_the_same_config_gives_the_same_network(probe_config, tmp_path):
         assert [a[key] for key in keys] == [b[key] for key in keys]
 
 
-def test_the_test_split_is_never_read(probe_config, tmp_path, monkeypatch):
-    seen = []
-    original = linear_probe.compute_depth_codes
-
-    def spy(config, classifier, images, *rest):
-        seen.append(images)
-        return original(config, classifier, images, *rest)
-
-    monkeypatch.setattr(linear_probe, "compute_depth_codes", spy)
-    run_linear_probe(probe_config, tmp_path / "probe", max_images=30)
+def test_the_test_split_is_never_read(probed):
+    config, _, _, seen = probed
     from tlkeras.data.load import load_dataset
 
-    splits = load_dataset(probe_config.data.source).splits
+    splits = load_dataset(config.data.source).splits
     assert len(seen[0]) == 30
     assert set(seen[0].digests).isdisjoint(splits["test"].digests)
 
@@ -183,6 +211,12 @@ def test_mobilenetv2_on_clothing(assets, tmp_path, monkeypatch, shuffled):
             linear_probe.StepCost(1.0, False, 1) for _ in depths
         ],
     )
+
+    def stem_and_top(backbone):
+        first, *_, last = block_ends(backbone)
+        return [first, last]
+
+    monkeypatch.setattr(linear_probe, "block_ends", stem_and_top)
     columns = {"softmax": linear_probe.PROBE_COLUMNS["softmax"]}
     monkeypatch.setattr(linear_probe, "PROBE_COLUMNS", columns)
     if shuffled:

@@ -11,7 +11,6 @@ from tlkeras.studies.papers_protocol import (
     measure_over_splits,
     require_enough,
 )
-from tlkeras.studies.probe_text import format_probe
 
 
 def measure(codes, targets, **settings):
@@ -69,17 +68,7 @@ def test_too_few_images_of_a_class_are_refused(uneven):
         require_enough(targets + targets[::-1], ("a", "b", "c"), 2)
 
 
-def test_the_probe_has_the_table(small_config, tmp_path):
-    result = run_linear_probe(
-        small_config, tmp_path, train_per_class=5, num_splits=2
-    )
-    layers = [row["layer"] for row in result["depths"]]
-    assert [row["layer"] for row in result["over_splits"]] == layers
-    top = result["over_splits"][-1]
-    assert set(top) == {"layer", "softmax", "svm"}
-    assert f"softmax {top['softmax']['accuracy']:.3f} +- " in format_probe(
-        result
-    )
+def test_the_probe_refuses_too_many(small_config, tmp_path):
     with pytest.raises(InputError, match="lower it"):
         run_linear_probe(small_config, tmp_path / "b", train_per_class=500)
     assert not (tmp_path / "b").exists()

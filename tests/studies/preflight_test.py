@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pytest
 
@@ -32,6 +34,31 @@ NAMES = [
 ]
 
 
+@pytest.fixture(scope="module")
+def make_config(make_small_config):
+    """Returns what makes the config of a few blocks."""
+    return lambda: make_small_config(
+        {
+            "model.features_from": "conv_pw_3_relu",
+            "phases.fine_tune.epochs": 1,
+            "phases.fine_tune.trainable_from": "conv_dw_2",
+            "report.enabled": False,
+        }
+    )
+
+
+@pytest.fixture
+def small_config(make_config):
+    return make_config()
+
+
+@pytest.fixture(scope="module")
+def checked(make_config, tmp_path_factory):
+    """A directory that was checked before any training, and the results."""
+    directory = tmp_path_factory.mktemp("checked") / "run"
+    return directory, run_preflight(make_config(), directory)
+
+
 def judge(results):
     """Check -> verdict, without those on images that are as they are.
 
@@ -45,8 +72,11 @@ def judge(results):
     return verdicts
 
 
-def test_a_clean_run_passes_everything_and_then_trains(small_config, tmp_path):
-    results = run_preflight(small_config, tmp_path / "run")
+def test_a_clean_run_passes_everything_and_then_trains(
+    small_config, tmp_path, checked
+):
+    directory, results = checked
+    shutil.copytree(directory, tmp_path / "run")
     assert [r.name for r in results] == NAMES
     assert set(judge(results).values()) == {"pass"}, results
     doubts = workdir.read_table(tmp_path / "run/suspect_labels.csv")
@@ -67,8 +97,8 @@ def test_a_clean_run_passes_everything_and_then_trains(small_config, tmp_path):
     assert train_and_evaluate(small_config, tmp_path / "run") == stored
 
 
-def test_checks_of_another_config_are_dropped(small_config, tmp_path):
-    run_preflight(small_config, tmp_path / "run")
+def test_checks_of_another_config_are_dropped(small_config, tmp_path, checked):
+    shutil.copytree(checked[0], tmp_path / "run")
     small_config.phases.fine_tune.epochs = 0
     train_and_evaluate(small_config, tmp_path / "run")
     names = {r["name"] for r in workdir.read_json(tmp_path / "run/checks.json")}
@@ -139,6 +169,7 @@ def test_several_labels_pass(small_config, tmp_path, photo_folder):
     (tmp_path / "labels.csv").write_text("\n".join(rows))
     small_config.data.source = str(tmp_path / "labels.csv")
     small_config.model.head = "multi_label"
+    small_config.model.features_from = "conv_pw_6_relu"
     small_config.phases.linear_probe.method = "fit"
     small_config.phases.fine_tune.epochs = 0
     results = run_preflight(small_config, tmp_path / "run")
@@ -148,8 +179,6 @@ def test_several_labels_pass(small_config, tmp_path, photo_folder):
 def test_changed_data_does_not_touch_a_finished_run(
     small_config, tmp_path, photo_folder
 ):
-    import shutil
-
     shutil.copytree(photo_folder, tmp_path / "photos")
     small_config.data.source = str(tmp_path / "photos")
     small_config.phases.fine_tune.epochs = 0

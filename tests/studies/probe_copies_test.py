@@ -1,11 +1,14 @@
 """`tlkeras probe --augmented_copies` from photos to table."""
 
+import contextlib
+import io
 import json
 
 import numpy as np
 import pytest
 
 from tlkeras import workdir
+from tlkeras.console import Console
 from tlkeras.models.depths import block_ends
 from tlkeras.studies import linear_probe
 from tlkeras.studies.linear_probe import run_linear_probe
@@ -17,38 +20,54 @@ from tlkeras.studies.probe_text import format_probe
 PLAIN = [name for name in PROBE_COLUMNS if "+" not in name]
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Three depths, whose steps are not timed."""
-    monkeypatch.setattr(
-        linear_probe, "block_ends", lambda backbone: block_ends(backbone)[-3:]
-    )
-    monkeypatch.setattr(
-        linear_probe,
-        "measure_steps",
-        lambda classifier, depths, console: [
-            StepCost(1.0, False, 1) for _ in depths
-        ],
-    )
-
-
-@pytest.fixture
-def probe(small_config, tmp_path, monkeypatch, listening_console):
-    """Returns what probes into a folder: (result, printed lines)."""
-    monkeypatch.setenv("TLKERAS_CACHE", str(tmp_path / "cache"))
-
-    def call(name, **settings):
-        listening_console.lines = []
-        result = run_linear_probe(
-            small_config,
-            tmp_path / name,
-            train_per_class=8,
-            num_splits=2,
-            console=listening_console,
-            **settings,
+@pytest.fixture(scope="module", autouse=True)
+def quick():
+    """Two depths, whose steps are not timed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            linear_probe,
+            "block_ends",
+            lambda backbone: block_ends(backbone)[-2:],
         )
-        return result, listening_console.lines
+        patch.setattr(
+            linear_probe,
+            "measure_steps",
+            lambda classifier, depths, console: [
+                StepCost(1.0, False, 1) for _ in depths
+            ],
+        )
+        yield
 
+
+@pytest.fixture(scope="module")
+def config(make_small_config):
+    return make_small_config({"model.features_from": "conv_pw_3_relu"})
+
+
+@pytest.fixture(scope="module")
+def probe(tmp_path_factory):
+    """Returns what probes into a folder: (result, printed lines)."""
+    folder = tmp_path_factory.mktemp("probes")
+
+    def call(config, name, **settings):
+        said = io.StringIO()
+        with (
+            pytest.MonkeyPatch.context() as patch,
+            contextlib.redirect_stdout(said),
+        ):
+            patch.setenv("TLKERAS_CACHE", str(folder / "cache"))
+            result = run_linear_probe(
+                config,
+                folder / name,
+                num_folds=2,
+                train_per_class=8,
+                num_splits=2,
+                console=Console(),
+                **settings,
+            )
+        return result, said.getvalue().splitlines()
+
+    call.folder = folder
     return call
 
 
@@ -61,9 +80,20 @@ def num_computed(lines):
     return int(line.split(": ")[1].split(" of ")[0])
 
 
-def test_copies_add_columns_and_change_none(probe, tmp_path):
-    plain, _ = probe("plain")
-    result, lines = probe("copies", augmented_copies=16)
+@pytest.fixture(scope="module")
+def probes(probe, config):
+    """Name -> (result, lines) of probes that share a cache, in this order."""
+    return {
+        "plain": probe(config, "plain"),
+        "eight": probe(config, "eight", augmented_copies=8),
+        "again": probe(config, "again", augmented_copies=8),
+        "sixteen": probe(config, "sixteen", augmented_copies=16),
+    }
+
+
+def test_copies_add_columns_and_change_none(probes, probe, tmp_path):
+    plain, _ = probes["plain"]
+    result, lines = probes["sixteen"]
     assert plain["augmented_copies"] == 1
     assert not any(COPIES in name for name in plain["depths"][0])
     assert [drop_copies(row) for row in result["depths"]] == plain["depths"]
@@ -83,12 +113,11 @@ def test_copies_add_columns_and_change_none(probe, tmp_path):
             low, high = cell["difference_interval"]
             assert low <= cell["difference"] <= high
             assert len(protocol[name + COPIES]["accuracies"]) == 2
-    written = json.loads((tmp_path / "copies" / workdir.PROBE).read_text())
+    written = json.loads((probe.folder / "sixteen" / workdir.PROBE).read_text())
     assert written == json.loads(json.dumps(result))
     # The cost comes first, in images that are really there.
     num_images = result["num_images"]
     assert f"16 copies of {num_images} images: 16 times the" in lines[0]
-    assert num_computed(lines) == 15 * num_images
 
     text = format_probe(result)
     top = result["depths"][-1]["svm+copies"]
@@ -104,14 +133,14 @@ def test_copies_add_columns_and_change_none(probe, tmp_path):
     assert sizes[0] > sizes[1] > 10_000
 
 
-def test_copies_are_computed_once_and_the_same_for_ever(probe):
+def test_copies_are_computed_once_and_the_same_for_ever(probes):
     """Fewer copies are the first of more, and find them in the cache."""
-    eight, lines = probe("first", augmented_copies=8)
+    eight, lines = probes["eight"]
     assert num_computed(lines) == 7 * eight["num_images"]
-    again, lines = probe("second", augmented_copies=8)
+    again, lines = probes["again"]
     assert num_computed(lines) == 0
     assert again == eight
-    sixteen, lines = probe("third", augmented_copies=16)
+    sixteen, lines = probes["sixteen"]
     assert num_computed(lines) == 8 * eight["num_images"]
     assert any(
         a["svm+copies"] != b["svm+copies"]
@@ -121,9 +150,9 @@ def test_copies_are_computed_once_and_the_same_for_ever(probe):
 
 @pytest.mark.slow
 def test_without_a_cache_the_answers_are_the_same(probe, small_config):
-    cached, _ = probe("cached", augmented_copies=6)
+    cached, _ = probe(small_config, "cached", augmented_copies=6)
     small_config.features.cache = "off"
-    live, lines = probe("live", augmented_copies=6)
+    live, lines = probe(small_config, "live", augmented_copies=6)
     assert not any("codes of copies" in line for line in lines)
     for a, b in zip(cached["depths"], live["depths"], strict=True):
         for name in PLAIN:
@@ -155,7 +184,7 @@ def test_the_codes_of_the_copies_are_those_of_the_copied_photos(
             turn(Image.open(path)).save(target.with_suffix(".png"))
     for root in ("png", "mirrored"):
         small_config.data.source = str(tmp_path / root)
-        probe(root + "_probe", augmented_copies=16)
+        probe(small_config, root + "_probe", augmented_copies=16)
 
     def by_name(images, codes):
         names = ["/".join(path.split("/")[-2:]) for path in images.paths]

@@ -13,8 +13,15 @@ from tlkeras.report.page import write_report
 from tlkeras.studies.soup import answer
 from tlkeras.training.trainer import train_and_evaluate
 
-# The statistics are those of the training images.
-ADAPTED = {"phases.linear_probe.batch_norm": "adapt"}
+FIELDS = {
+    "model.features_from": "conv_pw_3_relu",
+    "phases.fine_tune.trainable_from": "conv_dw_2",
+    # The statistics are those of the training images.
+    "phases.linear_probe.batch_norm": "adapt",
+    "evaluation.replace_p_value": 1.0,  # fine-tuning stays
+    "checks.enabled": False,
+    "report.enabled": False,
+}
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +29,16 @@ def runs(tmp_path_factory, make_small_config):
     """Two runs that differ in their seed, and so in their upper layers."""
     root = tmp_path_factory.mktemp("runs")
     for seed in (0, 1):
-        config = make_small_config({**ADAPTED, "seed": seed})
-        config.evaluation.replace_p_value = 1.0  # fine-tuning stays
+        config = make_small_config({**FIELDS, "seed": seed})
         train_and_evaluate(config, root / f"seed{seed}")
     return [root / "seed0", root / "seed1"]
+
+
+@pytest.fixture(scope="module")
+def soup(runs):
+    """The soup of both runs, as a directory, and its record."""
+    directory = runs[0].parent / "soup"
+    return directory, make_soup(runs, directory)
 
 
 @pytest.fixture
@@ -91,8 +104,8 @@ def trained_weights(directory):
     return [np.array(w) for w in run.model.weights]
 
 
-def test_a_soup_is_the_mean_of_the_weights_as_trained(tmp_path, runs):
-    record = make_soup(runs, tmp_path / "soup")
+def test_a_soup_is_the_mean_of_the_weights_as_trained(soup, runs):
+    directory, record = soup
     assert [row.seed for row in record.runs] == [0, 1]
     assert record.num_averaged == 2
     zero, one = map(trained_weights, runs)
@@ -100,20 +113,22 @@ def test_a_soup_is_the_mean_of_the_weights_as_trained(tmp_path, runs):
         not np.array_equal(*pair) for pair in zip(zero, one, strict=True)
     )
     for ours, *theirs in zip(
-        trained_weights(tmp_path / "soup"), zero, one, strict=True
+        trained_weights(directory), zero, one, strict=True
     ):
         np.testing.assert_allclose(
             ours, np.mean(theirs, axis=0), rtol=1e-6, atol=1e-8
         )
     # Any command reads it, and says of it what the record says.
-    found = load_run(tmp_path / "soup").evaluate("validation")
+    found = load_run(directory).evaluate("validation")
     assert found["top_1_accuracy"] == record.metrics["top_1_accuracy"]
-    page = write_report(tmp_path / "soup").read_text()
+    page = write_report(directory).read_text()
     assert "Averaged runs" in page
     assert str(runs[1]) in page
 
 
-def test_members_are_averaged_as_they_were_trained(tmp_path, runs, change):
+def test_members_are_averaged_as_they_were_trained(
+    tmp_path, runs, soup, change
+):
     def halve_logits(weight):
         return weight / 2 if weight.path.startswith("logits") else weight
 
@@ -125,10 +140,9 @@ def test_members_are_averaged_as_they_were_trained(tmp_path, runs, change):
         result=lambda result: result.update(calibration=calibration),
     )
     make_soup([runs[0], calibrated], tmp_path / "soup")
-    make_soup(runs, tmp_path / "plain")
     for ours, theirs in zip(
         trained_weights(tmp_path / "soup"),
-        trained_weights(tmp_path / "plain"),
+        trained_weights(soup[0]),
         strict=True,
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-8)
@@ -162,7 +176,7 @@ def test_statistics_that_differ_are_computed_from_the_training_images(
         )
 
 
-def test_a_run_that_harms_stays_out(tmp_path, runs, change):
+def test_a_run_that_harms_stays_out(tmp_path, runs, soup, change):
     def answer_the_other_class(weight):
         return -20 * weight if weight.path.startswith("logits") else weight
 
@@ -170,22 +184,23 @@ def test_a_run_that_harms_stays_out(tmp_path, runs, change):
     record = make_soup([*runs, harmful], tmp_path / "soup")
     assert [row.is_in for row in record.runs] == [True, True, False]
     assert record.runs[2].comparison.difference < 0
-    assert record.metrics == make_soup(runs, tmp_path / "without").metrics
+    directory, without = soup
+    assert record.metrics == without.metrics
     for ours, theirs in zip(
         weights_of(tmp_path / "soup"),
-        weights_of(tmp_path / "without"),
+        weights_of(directory),
         strict=True,
     ):
         assert np.array_equal(ours, theirs)
 
 
-def test_the_same_soup_again_is_read(tmp_path, runs):
-    record = make_soup(runs, tmp_path / "soup")
-    stamp = (tmp_path / "soup" / "model.keras").stat().st_mtime_ns
-    assert make_soup(runs, tmp_path / "soup") == record
-    assert (tmp_path / "soup" / "model.keras").stat().st_mtime_ns == stamp
+def test_the_same_soup_again_is_read(soup, runs):
+    directory, record = soup
+    stamp = (directory / "model.keras").stat().st_mtime_ns
+    assert make_soup(runs, directory) == record
+    assert (directory / "model.keras").stat().st_mtime_ns == stamp
     with pytest.raises(InputError, match="holds another run or soup"):
-        make_soup(runs[:1], tmp_path / "soup")
+        make_soup(runs[:1], directory)
 
 
 def test_runs_that_cannot_be_averaged_are_refused(tmp_path, runs, copy_with):

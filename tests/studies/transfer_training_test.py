@@ -14,7 +14,7 @@ from tlkeras.studies.transfer_training import (
     join_weights,
 )
 
-CUT = "conv_pw_2_relu"
+CUT = "conv_pw_1_relu"
 SETTINGS = StudySettings(epochs=2, batch_size=8)
 
 
@@ -25,7 +25,7 @@ def build(seed):
         weights="none",
         image_size=32,
         alpha=0.25,
-        features_from="conv_pw_4_relu",
+        features_from="conv_pw_2_relu",
         seed=seed,
     )
 
@@ -77,18 +77,18 @@ def test_joined_weights_are_one_networks_below_and_anothers_above():
     classifier.model.set_weights(join_weights(classifier, low, high, cutoff))
     joined = classifier.model.get_weights()
     classifier.model.set_weights(low)
-    lower = classifier.backbone.get_layer("conv_pw_2").get_weights()
+    lower = classifier.backbone.get_layer("conv_pw_1").get_weights()
     classifier.model.set_weights(joined)
     backbone = classifier.backbone
     np.testing.assert_array_equal(
-        backbone.get_layer("conv_pw_2").get_weights()[0], lower[0]
+        backbone.get_layer("conv_pw_1").get_weights()[0], lower[0]
     )
     classifier.model.set_weights(high)
-    upper = backbone.get_layer("conv_pw_3").get_weights()
+    upper = backbone.get_layer("conv_pw_2").get_weights()
     head = classifier.logits_layer.get_weights()
     classifier.model.set_weights(joined)
     np.testing.assert_array_equal(
-        backbone.get_layer("conv_pw_3").get_weights()[0], upper[0]
+        backbone.get_layer("conv_pw_2").get_weights()[0], upper[0]
     )
     np.testing.assert_array_equal(
         classifier.logits_layer.get_weights()[0], head[0]
