@@ -10,7 +10,7 @@ SMALL = [
     "--config.model.alpha=0.25",
     "--config.model.image_size=32",
     "--config.model.weights=letters",
-    "--config.model.features_from=conv_pw_3_relu",
+    "--config.model.features_from=conv_pw_4_relu",
     "--config.evaluation.bootstrap_samples=100",
 ]
 
