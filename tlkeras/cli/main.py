@@ -36,6 +36,7 @@ COMMANDS = {
     "serve_check": "TF Serving's REST JSON in process, to try clients",
     "report": "write the page of a run again",
     "doctor": "versions, devices, weight cache; layers of a backbone",
+    "completion": "what completes commands, flags and fields in a shell",
 }
 ENDING_SIGNALS = ("SIGTERM", "SIGHUP")
 BROKEN_PIPE = 141  # 128 + SIGPIPE, as shells count
