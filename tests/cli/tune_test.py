@@ -10,7 +10,7 @@ SMALL = [
     "--config.model.alpha=0.25",
     "--config.model.image_size=32",
     "--config.model.weights=letters",
-    "--config.model.features_from=conv_pw_3_relu",
+    "--config.model.features_from=conv_pw_5_relu",
     "--config.evaluation.bootstrap_samples=100",
 ]
 
@@ -58,12 +58,12 @@ def test_tune_with_a_source_alone(run, photo_folder, tmp_path, monkeypatch):
         "tune",
         f"--data={photo_folder}",
         *SMALL,
-        "--config.tuning.num_trials=4",
+        "--config.tuning.num_trials=9",
         "--config.tuning.compare=false",
     ]
     code, out, err = run(*arguments)
     assert code == 0, err
-    assert out.count("val_acc: ") == 4
+    assert out.count("val_acc: ") == 9
     assert out.count("<-- best") == 1
     assert "noise floor" in out
     (directory,) = (tmp_path / "tunings").iterdir()
