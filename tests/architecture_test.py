@@ -22,6 +22,7 @@ LINES = {
     "pages": 0,
     "charts": 0,
     "frozen_graph": 0,
+    "litert": 0,
     "devices": 0,
     "startup": 0,
     "ranking": 0,
