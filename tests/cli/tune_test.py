@@ -10,7 +10,6 @@ SMALL = [
     "--config.model.alpha=0.25",
     "--config.model.image_size=32",
     "--config.model.weights=letters",
-    "--config.model.features_from=conv_pw_5_relu",
     "--config.evaluation.bootstrap_samples=100",
 ]
 
@@ -58,6 +57,7 @@ def test_tune_with_a_source_alone(run, photo_folder, tmp_path, monkeypatch):
         "tune",
         f"--data={photo_folder}",
         *SMALL,
+        "--config.model.features_from=conv_pw_5_relu",
         "--config.tuning.num_trials=9",
         "--config.tuning.compare=false",
     ]
