@@ -227,7 +227,9 @@ for name in CORE:
     package = importlib.import_module(f"tlkeras.{name}")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"tlkeras.{name}.{module.name}")
-import numpy as np
+import keras, numpy as np
+# Compiling draws of each shape, which the weights replace, takes 15 s.
+keras.initializers.VarianceScaling.__call__ = keras.initializers.Zeros.__call__
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.layer_groups import group_layers
 from tlkeras.optim.multi_optimizer import build_group_optimizer

@@ -26,7 +26,7 @@ CASES = {
     "thousand classes": (
         {
             "class_names": tuple(f"class {i:03d}" for i in range(1000)),
-            "num_images": 1200,
+            "num_images": 2500,
         },
         None,
     ),
