@@ -125,7 +125,9 @@ def answer(directory: Path) -> tuple[np.ndarray, np.ndarray]:
     """
     from tlkeras import workdir
     from tlkeras.evaluation.run import load_run
+    from tlkeras.training.mixing import mix_weights
     from tlkeras.training.progress import RunProgress
+    from tlkeras.training.state import Checkpoints
 
     path = directory / "which_weights.npz"
     if not path.exists():
@@ -133,26 +135,19 @@ def answer(directory: Path) -> tuple[np.ndarray, np.ndarray]:
         folder = directory / workdir.CHECKPOINTS
         with np.load(folder / workdir.STATE) as stored:
             progress, _ = RunProgress.from_json(stored["record"].tobytes())
+        checkpoints = Checkpoints(folder, {})
         probe, tuned = (
-            read_weights(folder / outcome.best.file)
+            checkpoints.read_weights(outcome.best.file)
             for outcome in progress.outcomes
         )
         examples = run.load_dataset("validation").splits["validation"]
         logits = []
         for share in MIXED:
-            run.model.set_weights(
-                [p + share * (t - p) for p, t in zip(probe, tuned, strict=True)]
-            )
+            run.model.set_weights(mix_weights(probe, tuned, share))
             logits.append(run.compute_logits(examples))
         np.savez(path, targets=examples.targets, logits=np.array(logits))
     with np.load(path) as stored:
         return stored["targets"], stored["logits"].astype(np.float64)
-
-
-def read_weights(path: Path) -> list[np.ndarray]:
-    """Returns the arrays [...] of a file of `checkpoints/`."""
-    with np.load(path) as stored:
-        return [stored[f"weight:{row}"] for row in range(len(stored.files))]
 
 
 def measure(

@@ -5,7 +5,7 @@ A file answers without TensorFlow: LiteRT is imported in a tenth of a second.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,17 +25,30 @@ def convert_to_litert(model: "keras.Model") -> bytes:
     Raises:
         Exception: The converter's many kinds, for what LiteRT has no operator.
     """
+    converter = make_converter(model)
+    with silenced_stderr():
+        return converter.convert()
+
+
+def make_converter(model: "keras.Model") -> Any:
+    """Returns TensorFlow's converter of a model, with built-in operators.
+
+    Args:
+        model: As for `convert_to_litert`.
+    """
     import tensorflow as tf
 
     from tlkeras.frozen_graph import freeze_graph
 
+    # Frozen first: a Keras 3 model hands its variables to the converter as
+    # resources that stay uninitialised.
     graph = freeze_graph(model, batch_size=1, dtype="float32")
     with silenced_stderr():
         converter = tf.lite.TFLiteConverter.from_concrete_functions(
             [graph.function]
         )
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-        return converter.convert()
+    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    return converter
 
 
 def open_interpreter(path: Path, *, with_delegate: bool) -> "Interpreter":

@@ -1,6 +1,7 @@
 """`predict` answers as Keras does, and from its second call without it."""
 
 import csv
+import dataclasses
 import io
 import shutil
 import subprocess
@@ -86,6 +87,20 @@ def test_the_command_needs_no_tensorflow_then(prepared, photos):
     (expected,) = load_light_run(prepared).predict(photos[0])
     assert row["label"] == expected.label
     assert float(row["score"]) == pytest.approx(expected.score, abs=1e-6)
+
+
+def test_the_network_is_asked_about_the_images_alone(prepared, photos):
+    light = load_light_run(prepared)
+    asked = []
+
+    def count(images):
+        asked.append(len(images))
+        return light.model(images)
+
+    count.image_size = light.model.image_size
+    counting = dataclasses.replace(light, model=count)
+    assert len(list(counting.predict(photos[:3]))) == 3
+    assert asked == [3]
 
 
 def test_another_model_gets_another_file(fresh, prepared):

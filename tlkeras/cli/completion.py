@@ -3,9 +3,10 @@
 import importlib
 import json
 
+from tlkeras.cli.parsing import SHARED_FLAGS
+
 USAGE = "tlkeras completion bash|zsh   (source it from the shell's settings)"
 TAKES_ARGUMENTS = True
-SHARED_FLAGS = ("config", "data", "workdir", "quiet")  # of those that say so
 
 # Everything is known when the script is printed, so that a key press starts no
 # process. Bash parts words at "=" and ":"; the flag is the word before them.

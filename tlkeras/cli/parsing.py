@@ -12,7 +12,6 @@ from ml_collections import ConfigDict, config_flags
 from tlkeras.config import defaults, validate
 from tlkeras.config.dotted import walk
 from tlkeras.config.hashing import default_workdir
-from tlkeras.config.meanings import format_fields
 from tlkeras.config.presets import apply_preset
 from tlkeras.console import complain
 from tlkeras.errors import InputError, quote
@@ -20,6 +19,7 @@ from tlkeras.tables import suggest
 
 FLAGS = flags.FLAGS
 HELP_FLAGS = ("--help", "-h", "-help", "--helpfull")
+SHARED_FLAGS = ("config", "data", "workdir", "quiet")
 ABOUT = "--help="  # a section of the config
 EXPLAINED = ("data", "model", "phases.fine_tune", "runtime")
 
@@ -72,6 +72,8 @@ def parse_flags(argv: list[str], module: ModuleType) -> list[str]:
     asked = [arg for arg in argv if arg.startswith(ABOUT)]
     try:
         if asked:
+            from tlkeras.config.meanings import format_fields
+
             for arg in asked:
                 print(format_fields(arg.removeprefix(ABOUT)))
             sys.exit(0)
@@ -103,13 +105,7 @@ def format_flags(module: ModuleType) -> str:
         f"usage: {module.USAGE}",
         "",
     ]
-    own = {
-        "config",
-        "data",
-        "workdir",
-        "quiet",
-        *getattr(module, "FLAG_NAMES", ()),
-    }
+    own = {*SHARED_FLAGS, *getattr(module, "FLAG_NAMES", ())}
     for flag_name in sorted(own & set(FLAGS)):
         flag = FLAGS[flag_name]
         lines.append(f"  --{flag_name}: {' '.join((flag.help or '').split())}")

@@ -147,10 +147,10 @@ def _decode_jpeg(content: bytes, power: int) -> tuple[np.ndarray | None, int]:
         return None, 0
     by_decoder = min(power, BY_DECODER)
     # The size for which Pillow asks libjpeg for this reduction.
-    width, height = (side >> by_decoder for side in image.size)
-    image.draft(None, (max(width, 1), max(height, 1)))
-    reduced = tuple(-(-side >> by_decoder) for side in read_size(content) or ())
-    if image.size != tuple(map(abs, reduced)):
+    reduced = tuple(-(-side >> by_decoder) for side in image.size)
+    width, height = (max(side >> by_decoder, 1) for side in image.size)
+    image.draft(None, (width, height))
+    if image.size != reduced:
         return None, 0
     return _as_rgb(image), power - by_decoder
 

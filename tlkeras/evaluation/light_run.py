@@ -1,8 +1,8 @@
 """A finished run that answers without TensorFlow, from a file beside it.
 
 `engine.tflite` holds the network of `model.keras`, and `engine.json` of which
-bytes, and how far its answers were from Keras'. Both are made when a run is
-first asked about images, and made again when the model is another one.
+bytes, or why there is no such file. Both are made when a run is first asked
+about images, and made again when the model is another one.
 """
 
 import dataclasses

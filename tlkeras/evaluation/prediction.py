@@ -15,8 +15,8 @@ from tlkeras.errors import InputError
 from tlkeras.optim.losses import Loss, compute_probabilities
 
 PREDICT_BATCH = 32
-# Side of images, pixels -> uint8 [PREDICT_BATCH, S, S, 3]; and what they are
-# answered, float32 [PREDICT_BATCH, C].
+# Side of images, pixels -> uint8 [n, S, S, 3], n <= PREDICT_BATCH; and what
+# they are answered, float32 [n, C].
 Answer = Callable[[Mapping[int, np.ndarray]], np.ndarray]
 
 
@@ -74,7 +74,8 @@ def predict_files(
 
     Args:
         paths: Of files.
-        answer: Gives logits of a batch; rows beyond its images mean nothing.
+        answer: Gives logits of a batch; those of files without an image mean
+            nothing.
         sides: S of the images that it asks for, pixels.
         definition: What the pixels of an image are.
         loss: That the network was trained with.
@@ -82,7 +83,7 @@ def predict_files(
     """
     while chunk := list(itertools.islice(paths, PREDICT_BATCH)):
         batches = {
-            side: np.zeros((PREDICT_BATCH, side, side, 3), np.uint8)
+            side: np.zeros((len(chunk), side, side, 3), np.uint8)
             for side in sides
         }
         problems = [
@@ -90,7 +91,7 @@ def predict_files(
             for row, path in enumerate(chunk)
         ]
         scores = compute_probabilities(answer(batches), loss)
-        for path, problem, row in zip(chunk, problems, scores, strict=False):
+        for path, problem, row in zip(chunk, problems, scores, strict=True):
             if problem:
                 yield Prediction(path, "", 0.0, (), problem)
             else:

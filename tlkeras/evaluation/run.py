@@ -20,7 +20,12 @@ from tlkeras.errors import InputError
 from tlkeras.evaluation.calibration import NO_CALIBRATION, Calibration
 from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.evaluation.mistakes import write_mistake_maps
-from tlkeras.evaluation.prediction import Prediction, as_paths, predict_files
+from tlkeras.evaluation.prediction import (
+    PREDICT_BATCH,
+    Prediction,
+    as_paths,
+    predict_files,
+)
 from tlkeras.evaluation.records import RunResult, read_result
 from tlkeras.evaluation.test_time import (
     NONE,
@@ -127,12 +132,18 @@ class Run:
         self, paths: Iterator[str], classifier: MultiViewClassifier
     ) -> Iterator[Prediction]:
         def answer(batches: Mapping[int, np.ndarray]) -> np.ndarray:
-            return average_views(
-                classifier.compute_logits(lambda side: [batches[side]]),
+            count = len(batches[classifier.sizes[0]])
+            # One compiled shape serves all.
+            padding = [(0, PREDICT_BATCH - count), (0, 0), (0, 0), (0, 0)]
+            logits = average_views(
+                classifier.compute_logits(
+                    lambda side: [np.pad(batches[side], padding)]
+                ),
                 classifier.views,
                 loss=self.loss,
                 calibration=self.calibration,
             )
+            return logits[:count]
 
         return predict_files(
             paths,

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from tlkeras.exporters.inference import ServedModel, build_score_model
 from tlkeras.exporters.tflite_metadata import add_metadata
-from tlkeras.frozen_graph import freeze_graph
+from tlkeras.litert import make_converter
 from tlkeras.startup import silenced_stderr
 
 TFLITE_KINDS = {
@@ -49,16 +49,7 @@ def convert_to_tflite(
     Returns:
         The file's bytes, with labels and metadata.
     """
-    # Frozen first: a Keras 3 model hands its variables to the converter as
-    # resources that stay uninitialised.
-    graph = freeze_graph(
-        build_score_model(served), batch_size=1, dtype="float32"
-    )
-    with silenced_stderr():
-        converter = tf.lite.TFLiteConverter.from_concrete_functions(
-            [graph.function]
-        )
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+    converter = make_converter(build_score_model(served))
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
