@@ -1,9 +1,10 @@
 """Which rule chooses best between the probe and the fine-tuned weights.
 
-Small parts of real sets are trained on, and most images held out. Candidates
-are the solved probe, the fine-tuned weights and three points between them
-(WiSE-FT). A rule sees a few of the held-out images; what its choice answers to
-all others is compared with the best that any candidate would have answered.
+Networks learn from 5, 10, 20 or all training images of a class, and many others
+are held out. Candidates are the solved probe, the weights of the best and of the
+last epoch, and three points between the probe and the best (WiSE-FT). A rule
+sees some of the held-out images; what its choice answers to all others is
+compared with the best that any candidate would have answered.
 
 Command: TLKERAS_ASSETS=DIR python benchmarks/which_weights.py FOLDER
 Runs lie in FOLDER; the command goes on where it was stopped.
@@ -14,26 +15,28 @@ References:
     out-of-distribution, 2022 (LP-FT).
 """
 
-import itertools
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import numpy as np
 
 from benchmarks.harness import assets, mobilenet_weights
 
 SETS = ("clothing", "blood_cells", "sign_digits", "omniglot")
-TRAIN_SHARES = (0.1, 0.3)
+A_CLASS = ("5", "10", "20", "all")  # training images
 SEEDS = (0, 1, 2)
-MIXED = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the fine-tuned weights
-SEEN = (20, 50, 100, 200)  # validation images that a rule sees
+MIXED = (0.0, 0.25, 0.5, 0.75, 1.0)  # of the weights of the best epoch
+PROBE, HALF, BEST, LAST = 0, 2, 4, 5  # candidates
+OWN = 0.15 / 0.7  # validation images that a default split has, a training one
+SEEN = (20, 50, 100, 200)  # or as many, whatever was trained on
 NUM_DRAWS = 60
 SAMPLES = 400  # of a bootstrap
 
 # What a rule sees: scores [candidates, n] and log losses [candidates, n].
 Rule = Callable[[np.ndarray, np.ndarray], int]
-PROBE, HALF, TUNED = 0, 2, 4
 
 
 def by_loss(scores: np.ndarray, losses: np.ndarray) -> int:
@@ -66,18 +69,27 @@ def if_sure(
 
 RULES: dict[str, Rule] = {
     "the probe": lambda scores, losses: PROBE,
-    "the fine-tuned": lambda scores, losses: TUNED,
+    "the best epoch": lambda scores, losses: BEST,
+    "the last epoch": lambda scores, losses: LAST,
     "half way": lambda scores, losses: HALF,
-    "fine-tuned if surely more accurate": if_sure("accuracy", 0, (4,)),
-    "fine-tuned if surely of lower loss": if_sure("loss", 0, (4,)),
-    "the lower loss of the two ends": if_sure("loss", 0, (4,), p=0.5),
-    "the lowest loss of five": by_loss,
-    "the most accurate of five": by_accuracy,
-    "the lowest loss of five, if surely, else half way": if_sure(
-        "loss", 2, (0, 1, 3, 4)
+    "best epoch if surely more accurate (today)": if_sure(
+        "accuracy", PROBE, (BEST,)
     ),
-    "the lowest loss of five, if surely, else fine-tuned": if_sure(
-        "loss", 4, (0, 1, 2, 3)
+    "best epoch if surely of lower loss": if_sure("loss", PROBE, (BEST,)),
+    "best epoch if of lower loss": if_sure("loss", PROBE, (BEST,), p=0.5),
+    "best epoch unless probe surely of lower loss": if_sure(
+        "loss", BEST, (PROBE,)
+    ),
+    "lowest loss of probe, best, last": if_sure(
+        "loss", PROBE, (PROBE, BEST, LAST), p=1.0
+    ),
+    "lowest loss of all": by_loss,
+    "most accurate of all": by_accuracy,
+    "lowest loss of all if surely, else half way": if_sure(
+        "loss", HALF, (0, 1, 3, 4, 5)
+    ),
+    "lowest loss of all if surely, else best epoch": if_sure(
+        "loss", BEST, (0, 1, 2, 3, 5)
     ),
 }
 
@@ -89,33 +101,73 @@ def main() -> None:
     from tlkeras.startup import import_frameworks
 
     import_frameworks()
-    lost: dict[tuple[str, int], list[np.ndarray]] = {}
-    for name, share, seed in itertools.product(SETS, TRAIN_SHARES, SEEDS):
-        folder = Path(sys.argv[1]) / f"{name}-{share}-{seed}"
-        targets, logits = answer(train(name, share, seed, folder))
-        print_candidates(folder.name, targets, logits)
-        for seen in SEEN:
-            if 2 * seen <= len(targets):
-                for rule, value in try_rules(targets, logits, seen).items():
-                    lost.setdefault((rule, seen), []).append(value)
-    print_lost(lost)
+    own: Losses = {}
+    fixed: Losses = {}
+    for name in SETS:
+        for images in counts(name):
+            for seed in SEEDS:
+                folder = Path(sys.argv[1]) / f"{name}-{images}-{seed}"
+                trained = train(name, images, seed, folder)
+                targets, logits = answer(folder)
+                print_candidates(folder.name, targets, logits)
+                seen = max(round(OWN * trained), 2 * targets.shape[1])
+                add(own, images, try_rules(targets, logits, seen))
+                for seen in SEEN:
+                    if 2 * seen <= len(targets):
+                        add(fixed, seen, try_rules(targets, logits, seen))
+    print_lost("training images a class", own)
+    print_lost("validation images", fixed)
 
 
-def train(name: str, share: float, seed: int, directory: Path) -> Path:
-    """Trains the default recipe on a share of a set; returns its directory."""
+# Column -> rule -> points of accuracy and log loss that it lost, one a run.
+Losses = dict[object, dict[str, list[np.ndarray]]]
+
+
+def counts(name: str) -> tuple[str, ...]:
+    """Returns how many images a class of a set are trained on."""
+    # Omniglot has 20 in all; "all" are 14.
+    return ("5", "10", "all") if name == "omniglot" else A_CLASS
+
+
+def add(
+    losses: Losses, column: object, values: dict[str, np.ndarray]
+) -> None:
+    """Adds what the rules lost in one run."""
+    for rule, value in values.items():
+        losses.setdefault(column, {}).setdefault(rule, []).append(value)
+
+
+def train(name: str, images: str, seed: int, directory: Path) -> int:
+    """Trains the default recipe; returns on how many images.
+
+    The weights of the last epoch are kept too, in `last.npz`.
+    """
     from tlkeras.config import get_config
-    from tlkeras.training.trainer import train_and_evaluate
+    from tlkeras.data.load import load_configured
+    from tlkeras.training import mixing, trainer
 
     config = get_config()
     config.seed = config.data.split_seed = seed
     config.data.source = str(assets() / "datasets" / name)
-    config.data.split = (share, 0.95 - share, 0.05)
+    config.data.split = (0.5, 0.45, 0.05)
+    if images == "all":
+        config.data.split = (0.7, 0.25, 0.05)
+    else:
+        config.data.images_per_class = int(images)
     config.model.weights = mobilenet_weights()
     config.model.image_size = 96
     config.evaluation.test_at_end = False
     config.checks.enabled = config.report.enabled = False
-    train_and_evaluate(config, directory)
-    return directory
+    config.runtime.tensorboard = False
+
+    def keep_last(result: Any, before: Any, run: Any) -> Any:
+        weights = run.classifier.model.get_weights()
+        np.savez(directory / "last.npz", *weights)
+        return mixing.mix(result, before, run)
+
+    with mock.patch.object(trainer, "mix", keep_last):
+        trainer.train_and_evaluate(config, directory)
+    return len(load_configured(config).splits["train"])
 
 
 def answer(directory: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -123,31 +175,40 @@ def answer(directory: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Logits are of the weights as trained, for the validation images.
     """
-    from tlkeras import workdir
     from tlkeras.evaluation.run import load_run
-    from tlkeras.training.mixing import mix_weights
-    from tlkeras.training.progress import RunProgress
-    from tlkeras.training.state import Checkpoints
 
     path = directory / "which_weights.npz"
     if not path.exists():
         run = load_run(directory)
-        folder = directory / workdir.CHECKPOINTS
-        with np.load(folder / workdir.STATE) as stored:
-            progress, _ = RunProgress.from_json(stored["record"].tobytes())
-        checkpoints = Checkpoints(folder, {})
-        probe, tuned = (
-            checkpoints.read_weights(outcome.best.file)
-            for outcome in progress.outcomes
-        )
         examples = run.load_dataset("validation").splits["validation"]
         logits = []
-        for share in MIXED:
-            run.model.set_weights(mix_weights(probe, tuned, share))
+        for weights in read_candidates(directory):
+            run.model.set_weights(weights)
             logits.append(run.compute_logits(examples))
         np.savez(path, targets=examples.targets, logits=np.array(logits))
     with np.load(path) as stored:
         return stored["targets"], stored["logits"].astype(np.float64)
+
+
+def read_candidates(directory: Path) -> Iterator[list[np.ndarray]]:
+    """Yields the weights [...] of each candidate of a finished run."""
+    from tlkeras import workdir
+    from tlkeras.training.mixing import mix_weights
+    from tlkeras.training.progress import RunProgress
+    from tlkeras.training.state import Checkpoints
+
+    folder = directory / workdir.CHECKPOINTS
+    with np.load(folder / workdir.STATE) as stored:
+        progress, _ = RunProgress.from_json(stored["record"].tobytes())
+    checkpoints = Checkpoints(folder, {})
+    probe, best = (
+        checkpoints.read_weights(outcome.best.file)
+        for outcome in progress.outcomes
+    )
+    for share in MIXED:
+        yield mix_weights(probe, best, share)
+    with np.load(directory / "last.npz") as stored:
+        yield [stored[name] for name in stored.files]
 
 
 def measure(
@@ -216,15 +277,15 @@ def print_candidates(
     print("|", name, "|", " | ".join(cells), "|", flush=True)
 
 
-def print_lost(lost: dict[tuple[str, int], list[np.ndarray]]) -> None:
+def print_lost(title: str, losses: Losses) -> None:
     """Prints points of accuracy and log loss that each rule loses."""
-    print("\n| rule |", " | ".join(f"{seen} seen" for seen in SEEN), "|")
+    print(f"\n| rule, by {title} |", " | ".join(map(str, losses)), "| mean |")
+    print("|---" * (len(losses) + 2) + "|")
     for rule in RULES:
-        cells = []
-        for seen in SEEN:
-            points, loss = np.mean(lost[rule, seen], axis=0)
-            cells.append(f"{100 * points:.2f}, {loss:.4f}")
-        print("|", rule, "|", " | ".join(cells), "|")
+        cells = [np.mean(column[rule], axis=0) for column in losses.values()]
+        cells.append(np.mean(cells, axis=0))
+        texts = (f"{100 * points:.2f}, {loss:.3f}" for points, loss in cells)
+        print("|", rule, "|", " | ".join(texts), "|")
 
 
 if __name__ == "__main__":
