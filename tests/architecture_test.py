@@ -18,6 +18,7 @@ LINES = {
     "tables": 0,
     "workdir": 0,
     "locks": 0,
+    "processes": 0,
     "console": 0,
     "pages": 0,
     "charts": 0,

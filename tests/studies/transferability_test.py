@@ -1,6 +1,7 @@
 """Studies of eight letters on a few layers, all kinds."""
 
 import json
+import os
 import shutil
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 
 from tlkeras import workdir
 from tlkeras.data.builtin import draw_letters
-from tlkeras.errors import InputError
+from tlkeras.errors import GateError, InputError
 from tlkeras.models.weights import load_backbone_weights
+from tlkeras.studies import transfer_workers
 from tlkeras.studies.transfer_plot import plot_transferability
 from tlkeras.studies.transfer_protocol import StudyOptions
 from tlkeras.studies.transfer_trainer import NetworkTrainer
@@ -143,6 +145,39 @@ def test_killed_anywhere_it_ends_with_the_same_file(
     run_again(config, tmp_path / "again")
     assert read_text(tmp_path / "again") == read_text(study[0])
     assert not list(networks.glob(f"{workdir.TEMPORARY}*"))
+
+
+def test_processes_train_what_one_does_and_go_on_to_the_bit(
+    config, tmp_path, monkeypatch
+):
+    options = StudyOptions(2, (CUT,), quick=True)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    one = run_again(config, tmp_path / "one", options)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    two = run_again(config, tmp_path / "two", options)
+    for mine, other in zip(one["networks"], two["networks"], strict=True):
+        # Two threads sum in another order than one.
+        assert mine.pop("train_loss") == pytest.approx(
+            other.pop("train_loss"), rel=1e-3
+        )
+        mine.pop("accuracy"), other.pop("accuracy")
+        assert mine == other
+    text = read_text(tmp_path / "two")
+    for path in (tmp_path / "two" / NETWORKS).glob("seed1-b-*"):
+        path.unlink()
+    (tmp_path / "two" / workdir.TRANSFERABILITY).unlink()
+    run_again(config, tmp_path / "two", options)
+    assert read_text(tmp_path / "two") == text
+
+
+def test_a_process_that_dies_is_one_sentence(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(transfer_workers, "WORKER", "tlkeras.no_such_module")
+    options = StudyOptions(2, (CUT,), quick=True)
+    with pytest.raises(GateError, match="'seed0-a-base' ended with exit code"):
+        run_again(config, tmp_path, options)
+    log = (tmp_path / NETWORKS / workdir.LOG).read_text()
+    assert "no_such_module" in log
 
 
 def accuracies_of(result):

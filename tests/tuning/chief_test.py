@@ -66,7 +66,7 @@ def test_a_killed_worker_comes_back_under_its_id_and_nothing_is_lost(
     script.write_text(WORKER)
     monkeypatch.setattr(
         chief,
-        "child_command",
+        "tlkeras_command",
         lambda *arguments: [sys.executable, str(script), *arguments],
     )
     killed = []

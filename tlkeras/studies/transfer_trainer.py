@@ -33,42 +33,50 @@ from tlkeras.studies.transfer_training import (
 from tlkeras.training.build import build_from_config
 from tlkeras.training.reading import read_pixels
 
+ANSWER = ".json"  # a file that a finished network has
+
+
+@dataclasses.dataclass(frozen=True)
+class Study:
+    """What the networks of a study have in common, but for the images.
+
+    Attributes:
+        config: Its `model` section counts.
+        halves: All targets.
+        settings: Of every training.
+        source: Weights of A, as for `model.weights`; "" = the other half's.
+        directory: Where bases and answers are kept.
+    """
+
+    config: ConfigDict
+    halves: Sequence[Half]
+    settings: StudySettings
+    source: str
+    directory: Path
+
 
 class NetworkTrainer:
     """Trains the networks of one study.
 
     Args:
-        config: Its `model` section counts.
+        study: Which.
         dataset: Whose classes are halved.
-        halves: All targets.
-        settings: Of every training.
-        source: Weights of A, as for `model.weights`; "" = the other half's.
-        directory: Where bases are kept.
 
     Raises:
         InputError: For weights that do not fit, or an unknown layer.
     """
 
-    def __init__(
-        self,
-        config: ConfigDict,
-        dataset: Dataset,
-        halves: Sequence[Half],
-        settings: StudySettings,
-        *,
-        source: str,
-        directory: Path,
-    ) -> None:
-        self.config = config
+    def __init__(self, study: Study, dataset: Dataset) -> None:
+        self.config = study.config
         self.dataset = dataset
-        self.halves = halves
-        self.settings = settings
-        self.directory = directory
+        self.halves = halves = study.halves
+        self.settings = study.settings
+        self.directory = study.directory
         self.width = max(len(half.classes) for half in halves)
         self._pixels: dict[tuple[str, ...], Images] = {}
         self._graphs: dict[str, SharedGraph] = {}
         self._initial: dict[tuple[int, str], Weights] = {}
-        self.template = self.build(config.seed, source or "none")
+        self.template = self.build(study.config.seed, study.source or "none")
         self._pretrained = self.template.model.get_weights()
         self.image_size = self.template.image_size
         self._frozen: tuple[tuple[str, str], dict] = (("", ""), {})
@@ -82,6 +90,21 @@ class NetworkTrainer:
         return build_from_config(
             config, dataclasses.replace(self.dataset, class_names=names)
         )
+
+    def keep(self, network: Network) -> TrainedNetwork:
+        """Trains a network, and writes its answer once it is done."""
+        trained = self.train(network)
+        path = self.path(network, ANSWER)
+        workdir.write_json(path, dataclasses.asdict(trained))
+        return trained
+
+    def read(self, network: Network) -> TrainedNetwork | None:
+        """Returns the answer of a network that is done, else None."""
+        path = self.path(network, ANSWER)
+        if not path.exists():
+            return None
+        with workdir.reading(path):
+            return TrainedNetwork(**workdir.read_json(path))
 
     def train(self, network: Network) -> TrainedNetwork:
         """Trains a network, and keeps its weights if it is a base."""

@@ -8,7 +8,6 @@ features that are specific to their classes.
 """
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,8 +35,13 @@ from tlkeras.studies.transfer_protocol import (
     make_protocol,
     require_random,
 )
-from tlkeras.studies.transfer_trainer import NetworkTrainer
+from tlkeras.studies.transfer_trainer import NetworkTrainer, Study
 from tlkeras.studies.transfer_training import StudySettings, TrainedNetwork
+from tlkeras.studies.transfer_workers import (
+    count_workers,
+    train_here,
+    train_in_workers,
+)
 from tlkeras.training.build import set_up_model
 
 NETWORKS = "networks"  # folder of one file a network
@@ -76,14 +80,10 @@ def run_transferability(
     dataset = load_configured(config)
     halves = choose_halves(dataset, options, config.seed)
     directory = Path(directory)
-    trainer = NetworkTrainer(
-        config,
-        dataset,
-        halves,
-        settings,
-        source=options.source,
-        directory=directory / NETWORKS,
+    study = Study(
+        config, halves, settings, options.source, directory / NETWORKS
     )
+    trainer = NetworkTrainer(study, dataset)
     backbone = trainer.template.backbone
     cuts = choose_cuts(backbone, options.cuts)
     protocol = make_protocol(config, dataset, halves, options, settings)
@@ -93,7 +93,7 @@ def run_transferability(
         keep_protocol(directory / workdir.PROTOCOL, protocol)
         workdir.remove_leftovers(directory / NETWORKS)
         networks = plan_networks(halves, cuts, quick=options.quick)
-        trained = _train_all(trainer, networks, console)
+        trained = _train_all(study, trainer, networks, console)
         rows = describe_cuts(backbone, cuts)
         accuracies = {n: found.accuracy for n, found in trained.items()}
         result = {
@@ -112,41 +112,40 @@ def run_transferability(
 
 
 def _train_all(
-    trainer: NetworkTrainer, networks: Sequence[Network], console: Console
+    study: Study,
+    trainer: NetworkTrainer,
+    networks: Sequence[Network],
+    console: Console,
 ) -> dict[Network, TrainedNetwork]:
     """Trains what is missing; each network has its file once it is done."""
-    found = {n: _read(trainer, n) for n in networks}
-    missing = [network for network, stored in found.items() if stored is None]
-    if len(missing) < len(networks):
-        console.line(f"{len(networks) - len(missing)} networks are there")
+    missing = [n for n in networks if trainer.read(n) is None]
+    there = len(networks) - len(missing)
+    if there:
+        console.line(f"{there} networks are there")
+    num_workers = count_workers(study)
+    done = (
+        train_in_workers(study, trainer, missing)
+        if missing and num_workers > 1
+        else train_here(trainer, missing)
+    )
+    left = list(missing)
     seconds: dict[bool, list[float]] = {True: [], False: []}
     console.start("networks", len(networks))
-    for number, network in enumerate(missing, 1):
-        started = time.perf_counter()
-        trained = found[network] = trainer.train(network)
-        workdir.write_json(
-            trainer.path(network, ".json"), dataclasses.asdict(trained)
-        )
-        seconds[NETWORK_KINDS[network.kind].is_frozen].append(
-            time.perf_counter() - started
-        )
-        left = _seconds_left(missing[number:], seconds)
-        done = len(networks) - len(missing) + number
+    for network, took in done:
+        left.remove(network)
+        seconds[NETWORK_KINDS[network.kind].is_frozen].append(took)
+        minutes = _seconds_left(left, seconds) / num_workers / 60
+        number = len(networks) - len(left)
+        trained = trainer.read(network)
+        assert trained is not None
         console.line(
-            f"{done} of {len(networks)}  {network.name}  "
-            f"{trained.accuracy:.3f}  about {left / 60:.1f} min left"
+            f"{number} of {len(networks)}  {network.name}  "
+            f"{trained.accuracy:.3f}  about {minutes:.1f} min left"
         )
-        console.advance_to(done)
+        console.advance_to(number)
     console.stop()
+    found = {network: trainer.read(network) for network in networks}
     return {n: stored for n, stored in found.items() if stored is not None}
-
-
-def _read(trainer: NetworkTrainer, network: Network) -> TrainedNetwork | None:
-    path = trainer.path(network, ".json")
-    if not path.exists():
-        return None
-    with workdir.reading(path):
-        return TrainedNetwork(**workdir.read_json(path))
 
 
 def _seconds_left(

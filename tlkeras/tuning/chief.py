@@ -18,6 +18,7 @@ from typing import Any
 
 from tlkeras import workdir
 from tlkeras.errors import GateError, InputError
+from tlkeras.processes import kill_tree
 from tlkeras.tuning.address import IP, PORT, TUNER, Address, read_address
 from tlkeras.tuning.context import SearchContext
 from tlkeras.tuning.page.live_table import LiveTable
@@ -27,7 +28,7 @@ from tlkeras.tuning.store.keras_tuner_private import (
 )
 from tlkeras.tuning.store.stored_oracle import StoredOracle
 from tlkeras.tuning.trials.outcome import read_outcomes
-from tlkeras.tuning.trials.watched_process import child_command, kill_tree
+from tlkeras.tuning.trials.watched_process import tlkeras_command
 
 LOOK_SECONDS = 0.5
 # For workers to ask once more and hear that the search is over; one that died
@@ -151,7 +152,7 @@ class Supervisor:
         }
         with open(self.context.store / f"{name}.log", "ab") as log:
             self.workers[name] = subprocess.Popen(
-                child_command(
+                tlkeras_command(
                     "tune",
                     f"--config={directory / workdir.GIVEN_CONFIG}",
                     f"--workdir={directory}",

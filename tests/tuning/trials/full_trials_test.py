@@ -182,9 +182,9 @@ def test_a_limit_kills_what_a_trial_started_too(tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux' own")
 def test_a_trial_ends_with_its_search(tmp_path):
-    """`tlkeras.cli.child` asks the kernel to end it with its parent."""
+    """A child asks the kernel to end it with its parent."""
     trial = (
-        "import os, sys, time; from tlkeras.cli.child import end_with_parent; "
+        "import os, sys, time; from tlkeras.processes import end_with_parent; "
         "end_with_parent(int(sys.argv[1])); print(os.getpid(), flush=True); "
         "time.sleep(60)"
     )

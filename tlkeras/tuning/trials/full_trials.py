@@ -33,8 +33,8 @@ from tlkeras.tuning.trials.outcome import (
 from tlkeras.tuning.trials.watched_process import (
     Limits,
     ProcessEnd,
-    child_command,
     run_watched,
+    tlkeras_command,
 )
 
 CONFIG_FILE = "config.py"
@@ -44,7 +44,7 @@ HEAVY = (workdir.CHECKPOINTS, workdir.MODEL, workdir.TENSORBOARD)
 
 def train_command(config_file: Path, directory: Path) -> list[str]:
     """Returns the command that trains a config in a child process."""
-    return child_command(
+    return tlkeras_command(
         "train", f"--config={config_file}", f"--workdir={directory}", "--quiet"
     )
 

@@ -4,15 +4,13 @@ Not RLIMIT_AS: frameworks reserve far more addresses than they ever use.
 """
 
 import dataclasses
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import psutil
+from tlkeras.processes import child_command, kill_tree, resident_bytes
 
 LOOK_SECONDS = 0.1
 MIB = 1024**2
@@ -91,10 +89,9 @@ def run_watched(
     return ProcessEnd(code, reason, peak)
 
 
-def child_command(*arguments: str) -> list[str]:
+def tlkeras_command(*arguments: str) -> list[str]:
     """Returns what starts `tlkeras ARGUMENTS` so that it ends with us."""
-    pid = str(os.getpid())
-    return [sys.executable, "-m", "tlkeras.cli.child", pid, *arguments]
+    return child_command("tlkeras.cli.child", *arguments)
 
 
 def _passed(limits: Limits, seconds: float, used: int) -> str:
@@ -108,31 +105,3 @@ def _passed(limits: Limits, seconds: float, used: int) -> str:
     if limits.deadline is not None and time.monotonic() > limits.deadline:
         return "the time of the search was up"
     return ""
-
-
-def resident_bytes(pid: int) -> int:
-    """Returns the resident memory of a process and those below it."""
-    total = 0
-    for process in _tree(pid):
-        try:
-            total += process.memory_info().rss
-        except psutil.Error:  # it ended in between
-            continue
-    return total
-
-
-def kill_tree(pid: int) -> None:
-    """Kills a process and those that it started."""
-    for process in _tree(pid):
-        try:
-            process.kill()
-        except psutil.Error:
-            continue
-
-
-def _tree(pid: int) -> list[psutil.Process]:
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return []
