@@ -12,7 +12,7 @@ from tlkeras.data.definition import CURRENT, ImageDefinition
 SPLITS = ("train", "validation", "test")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Example:
     """One labelled image file.
 
@@ -34,6 +34,25 @@ class Example:
     digest: str = ""
     look: int | None = None
     problem: str = ""
+    copy: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FileReport:
+    """What a scan found out about one file.
+
+    Attributes:
+        digest: Hash of its bytes; "" where they were not read.
+        problem: Why it cannot be used, or "".
+        is_rotated: Whether its EXIF orientation is not upright.
+        look: Perceptual hash, 64 bits; None without one.
+        copy: PNG to decode in its place, where one is needed.
+    """
+
+    digest: str
+    problem: str = ""
+    is_rotated: bool = False
+    look: int | None = None
     copy: str = ""
 
 

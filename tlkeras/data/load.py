@@ -9,6 +9,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
+from tlkeras.console import Console
 from tlkeras.data import splits
 from tlkeras.data.dataset import (
     SPLITS,
@@ -29,6 +30,7 @@ from tlkeras.data.groups import (
     set_groups,
 )
 from tlkeras.data.scan import scan
+from tlkeras.data.scan_memory import memory_file
 from tlkeras.data.sources import list_examples
 from tlkeras.data.split_memory import (
     find_changed,
@@ -57,6 +59,7 @@ def load_dataset(
     tfds_splits: Sequence[str] = SPLITS,
     num_workers: int | None = None,
     definition: ImageDefinition = CURRENT,
+    console: Console | None = None,
 ) -> Dataset:
     """Lists, scans and splits a source of labelled images.
 
@@ -79,6 +82,7 @@ def load_dataset(
         tfds_splits: TFDS split expressions for train, validation, test.
         num_workers: Threads that read files; None = one per core.
         definition: What the pixels of an image are.
+        console: For the progress of the scan; None is quiet.
 
     Returns:
         A `Dataset` with the splits that have images.
@@ -102,6 +106,8 @@ def load_dataset(
         on_bad_image=on_bad_image,
         num_workers=num_workers or os.cpu_count() or 1,
         max_pixels=definition.max_pixels,
+        memory=memory_file(source, definition.max_pixels),
+        console=console,
     )
     settle_empty_classes(listed, found, ledger, on_empty_class=on_empty_class)
     require_divisible(found)
@@ -184,7 +190,9 @@ def _follow_memory(
 
 
 def load_configured(
-    config: ConfigDict, directory: Path | None = None
+    config: ConfigDict,
+    directory: Path | None = None,
+    console: Console | None = None,
 ) -> Dataset:
     """Loads the data of a run: as its config says, in the splits it has.
 
@@ -192,6 +200,7 @@ def load_configured(
         config: Of the run.
         directory: Of the run; its `split.csv`, once there, is honoured. None:
             there is no run.
+        console: For the progress of the scan; None is quiet.
 
     Raises:
         InputError: As `load_dataset`.
@@ -215,6 +224,7 @@ def load_configured(
         tfds_splits=data.tfds_splits,
         num_workers=config.runtime.num_workers,
         definition=configured_definition(config),
+        console=console,
     )
 
 

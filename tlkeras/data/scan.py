@@ -12,23 +12,25 @@ import hashlib
 import io
 import warnings
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tlkeras.console import Console
 from tlkeras.data.conversion import (
     ConversionError,
     copy_as_png,
     is_convertible,
 )
-from tlkeras.data.dataset import Example, Ledger, LeftOut
+from tlkeras.data.dataset import Example, FileReport, Ledger, LeftOut
 from tlkeras.data.decode_numpy import read_pixels
 from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
 from tlkeras.data.image_header import ends_whole, read_size, refuse_pixels
 from tlkeras.data.orientation import read_orientation, turn_upright
 from tlkeras.data.perceptual_hash import HASH_SIDE, perceptual_hash
+from tlkeras.data.scan_memory import find_known, recall, remember, stamp_of
 from tlkeras.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,20 +40,6 @@ MIN_SIDE = 2  # pixels; a single pixel shows nothing
 REFUSED = "TensorFlow cannot decode it; save it again"
 MAX_BYTES = 2**29  # of a file; one that is longer is not read
 ON_BAD_IMAGE = ("skip", "fail")
-
-
-@dataclass(frozen=True)
-class FileReport:
-    """What a scan found out about one file; `problem` is "" when it is fine.
-
-    `copy` is a PNG to decode in its place, where one is needed.
-    """
-
-    digest: str
-    problem: str = ""
-    is_rotated: bool = False
-    look: int | None = None
-    copy: str = ""
 
 
 def digest_of(content: bytes) -> str:
@@ -165,6 +153,8 @@ def scan(
     on_bad_image: str,
     num_workers: int,
     max_pixels: int = MAX_PIXELS,
+    memory: Path | None = None,
+    console: Console | None = None,
 ) -> tuple[list[Example], Ledger]:
     """Returns the usable examples, with digests, and the ledger of the rest.
 
@@ -177,6 +167,9 @@ def scan(
         on_bad_image: `skip`, or `fail` at the first damaged file.
         num_workers: Threads that read and decode.
         max_pixels: A larger image is left out, before it is decoded.
+        memory: From `scan_memory.memory_file`: files that have not changed
+            since are not read again. None = all are read.
+        console: For progress; None is quiet.
 
     Raises:
         InputError: If `on_bad_image="fail"` and a file is bad, or if no
@@ -187,10 +180,13 @@ def scan(
         len(listed), [LeftOut(e.path, e.problem) for e in listed if e.problem]
     )
     examples = [example for example in listed if not example.problem]
-    with ThreadPoolExecutor(num_workers) as pool:
-        reports = list(
-            pool.map(lambda e: inspect_file(e.path, max_pixels), examples)
-        )
+    reports = _inspect_all(
+        [example.path for example in examples],
+        num_workers=num_workers,
+        max_pixels=max_pixels,
+        memory=memory,
+        console=console or Console(quiet=True),
+    )
     readable = []
     for example, report in zip(examples, reports, strict=True):
         if report.problem and on_bad_image == "fail":
@@ -219,6 +215,39 @@ def scan(
             "Expected JPEG, PNG, GIF, BMP or WebP files."
         )
     return _drop_copies(readable, ledger), ledger
+
+
+def _inspect_all(
+    files: Sequence[str],
+    *,
+    num_workers: int,
+    max_pixels: int,
+    memory: Path | None,
+    console: Console,
+) -> list[FileReport]:
+    """Returns the report of each file; reads those that are not remembered."""
+    known = recall(memory) if memory else {}
+    stamps = [stamp_of(path) if memory else None for path in files]
+    found = [
+        find_known(known, path, stamp)
+        for path, stamp in zip(files, stamps, strict=True)
+    ]
+    missing = [row for row, report in enumerate(found) if report is None]
+    console.start("reading images", len(missing))
+    with ThreadPoolExecutor(num_workers) as pool:
+        reports = pool.map(
+            lambda row: inspect_file(files[row], max_pixels), missing
+        )
+        for done, (row, report) in enumerate(
+            zip(missing, reports, strict=True), 1
+        ):
+            found[row] = report
+            console.advance_to(done)
+    console.stop()
+    everything = [report for report in found if report is not None]
+    if memory and (missing or len(known) > len(files)):
+        remember(memory, zip(files, stamps, everything, strict=True))
+    return everything
 
 
 def _drop_copies(examples: list[Example], ledger: Ledger) -> list[Example]:

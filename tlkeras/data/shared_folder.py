@@ -2,12 +2,14 @@
 
 import atexit
 import functools
+import re
 import shutil
 import tempfile
 from pathlib import Path
 
 from tlkeras import workdir
 from tlkeras.console import warn
+from tlkeras.data.splits import digest_text
 from tlkeras.errors import InputError
 
 
@@ -20,6 +22,21 @@ def shared_path(kind: str, name: str) -> Path:
     """
     path = workdir.cache_directory() / kind / name
     return path if path.is_dir() else shared_folder(kind) / name
+
+
+def source_file(kind: str, source: str, key: str, suffix: str) -> Path:
+    """Returns the file below the cache that keeps something of a source.
+
+    Args:
+        kind: Folder of the cache.
+        source: As the user wrote it.
+        key: Of what else it depends on.
+        suffix: Of the file.
+    """
+    place = Path(source)
+    key = digest_text(f"{place.resolve()}:{key}")
+    name = re.sub(r"\W+", "_", place.name)
+    return workdir.cache_directory() / kind / f"{name}-{key}{suffix}"
 
 
 def shared_folder(name: str) -> Path:

@@ -7,14 +7,14 @@ cache folder. Another machine does not remember: `data.split_memory=False` gives
 the split that data and seed alone decide.
 """
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from tlkeras import workdir
 from tlkeras.console import warn
 from tlkeras.data.dataset import Example
-from tlkeras.data.splits import SPLIT_COLUMNS, digest_text, read_split_file
+from tlkeras.data.shared_folder import source_file
+from tlkeras.data.splits import SPLIT_COLUMNS, read_split_file
 from tlkeras.errors import InputError
 
 
@@ -26,10 +26,7 @@ def memory_path(source: str, seed: int, fractions: Sequence[float]) -> Path:
         seed: Of the division.
         fractions: Shares of train, validation and test.
     """
-    place = Path(source)
-    key = digest_text(f"{place.resolve()}:{seed}:{tuple(fractions)}")
-    name = re.sub(r"\W+", "_", place.name)
-    return workdir.cache_directory() / "splits" / f"{name}-{key}.csv"
+    return source_file("splits", source, f"{seed}:{tuple(fractions)}", ".csv")
 
 
 def recall_moves(memory: Path) -> dict[str, str]:

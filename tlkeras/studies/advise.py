@@ -59,7 +59,7 @@ def advise(
     console = console or Console(quiet=True)
     validate(config)
     set_up_model(config)
-    dataset = load_configured(config)
+    dataset = load_configured(config, console=console)
     images = draw_images(dataset, max_images, config.seed)
     if len(images) < MIN_IMAGES:
         raise InputError(

@@ -109,7 +109,7 @@ def measure_all(
         console: Told which recipe is being measured.
     """
     first = next(iter(recipes.values()))
-    dataset = load_configured(first, directory)
+    dataset = load_configured(first, directory, console)
     figures = [measure_raw_pixels("raw pixels", dataset, raw_pixel_size)]
     for name, config in recipes.items():
         folder = directory / name.replace(" ", "_").replace(",", "")

@@ -113,7 +113,7 @@ def run_linear_probe(
         augmented_copies, may_mirror=config.data.augment.horizontal_flip
     )
     set_up_model(config)
-    dataset = load_configured(config)
+    dataset = load_configured(config, console=console)
     images = draw_images(dataset, max_images, config.seed)
     if train_per_class:
         require_enough(images.targets, dataset.class_names, train_per_class)

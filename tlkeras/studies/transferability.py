@@ -77,7 +77,7 @@ def run_transferability(
     validate(config)
     require_random(config, options)
     set_up_model(config)
-    dataset = load_configured(config)
+    dataset = load_configured(config, console=console)
     halves = choose_halves(dataset, options, config.seed)
     directory = Path(directory)
     study = Study(

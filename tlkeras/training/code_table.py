@@ -64,7 +64,7 @@ def compute_codes(
     console = console or Console(quiet=True)
     validate(config)
     set_up_model(config)
-    dataset = load_configured(config)
+    dataset = load_configured(config, console=console)
     settings = feature_settings(config)
     classifier = build_from_config(config, dataset)
     network = build_code_model(

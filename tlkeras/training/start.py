@@ -90,7 +90,7 @@ def load_data(
     Raises:
         InputError: If the run was begun on other data; nothing is written.
     """
-    dataset = dataset or load_configured(config, directory)
+    dataset = dataset or load_configured(config, directory, console)
     Checkpoints(
         directory / workdir.CHECKPOINTS, {"data": dataset.fingerprint}
     ).require_same()

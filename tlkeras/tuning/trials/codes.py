@@ -76,7 +76,7 @@ def load_head_codes(config: ConfigDict, console: Console) -> HeadCodes:
     """
     validate(config)
     set_up_model(config)
-    dataset = load_configured(config)
+    dataset = load_configured(config, console=console)
     require_fitting_head(config, dataset)
     seen = {n: s for n, s in dataset.splits.items() if n != "test"}
     dataset = dataclasses.replace(dataset, splits=seen)

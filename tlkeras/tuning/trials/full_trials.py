@@ -97,7 +97,7 @@ class ProcessTrials:
         cls, config: ConfigDict, plan: SearchPlan, console: Console
     ) -> tuple["ProcessTrials", SearchPlan]:
         """Loads the data, to check and count them: each trial loads its own."""
-        dataset = load_configured(plan.config)
+        dataset = load_configured(plan.config, console=console)
         check_data(config, dataset, console)
         plan = plan.resolved(len(dataset.splits["train"]))
         return cls.of(plan), plan
