@@ -17,7 +17,7 @@ from tlkeras.config.presets import PRESETS
 from tlkeras.data import empty_classes, epoch, means, placement, scan
 from tlkeras.features import cache, engines, frozen, openvino_engine
 from tlkeras.linear import solvers
-from tlkeras.models import classifier, heads
+from tlkeras.models import classifier, heads, preprocessing
 from tlkeras.optim import optimizers, schedules
 from tlkeras.training import phases
 from tlkeras.tuning import modes
@@ -32,6 +32,7 @@ TABLES = {
     "data.geometry": placement.GEOMETRIES,
     "data.class_weighting": epoch.CLASS_WEIGHTINGS,
     "data.mean": ("none", *means.MEAN_AXES),
+    "model.contract": ("auto", *preprocessing.CONTRACTS),
     "model.pooling": heads.POOLINGS,
     "model.head": heads.HEADS,
     "model.head_initializer": heads.INITIALIZERS,

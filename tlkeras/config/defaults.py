@@ -71,14 +71,20 @@ def augment_section() -> ConfigDict:
 def model_section() -> ConfigDict:
     """Returns the backbone and the head."""
     model = ConfigDict()
-    model.backbone = "MobileNetV2"  # any network of keras.applications
+    # Any network of keras.applications, or one's own: a .keras or .h5 file, or
+    # a run directory.
+    model.backbone = "MobileNetV2"
     model.alpha = 1.0  # width multiplier of MobileNet, V2 and V3
-    # imagenet | none | letters | a weights file | a run directory.
+    # imagenet (of one's own network, those in its file) | none | letters | a
+    # weights file | a run directory.
     model.weights = "imagenet"
     model.image_size = placeholder(int)  # pixels; None = the backbone's own
     # Layer or stageN whose output feeds the head; "" = the top. A stage here
     # means its last layer.
     model.features_from = ""
+    # Values that the backbone expects: none (0..255) | minus_one_one | zero_one
+    # | caffe | torch; auto = those of its own, measured where nothing says it.
+    model.contract = "auto"
     model.pooling = "average"  # average | max | flatten
     model.head = "linear"  # linear | mlp | svm | multi_label
     model.hidden_units = (256,)  # adaptation layers of an mlp head, one or two

@@ -41,6 +41,9 @@ from tlkeras.config.image_definition import (
 )
 from tlkeras.config.presets import PRESETS
 from tlkeras.config.values import (
+    CONTRACT_NAMES,
+    EXPORT_FORMATS,
+    OPTIMIZER_NAMES,
     check_fractions,
     check_pair,
     check_shares,
@@ -58,19 +61,6 @@ SECONDS = (0, 1e9, False)
 SHARE = (0, 1, True)
 BELOW_ONE = (0, 0.999, True)
 SEED = (0, 2**31 - 1, True)
-
-EXPORT_FORMATS = (
-    "saved_model",
-    "tflite",
-    "float32",
-    "float16",
-    "dynamic",
-    "int8",
-    "int16x8",
-    "onnx",
-    "openvino",
-)
-OPTIMIZER_NAMES = ("sgd", "rmsprop", "adam", "adamw", "adagrad", "lion")
 
 
 def _augment(name: str, *when: When, **rest: Any) -> Field:
@@ -163,6 +153,7 @@ ROWS = (
     Field("model.weights"),
     Field("model.image_size", limits=(1, 8192, True), search=IN_FULL),
     Field("model.features_from", search=IN_FULL),
+    Field("model.contract", choices=CONTRACT_NAMES),
     Field(
         "model.pooling", choices=("average", "max", "flatten"), search=IN_FULL
     ),

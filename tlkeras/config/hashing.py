@@ -19,7 +19,11 @@ NOT_IDENTITY = ("runtime", "report", "export", "tuning", "checks", "preset")
 # Of a path only the last name counts, so that a moved folder is still the same
 # experiment; of a file that decides the result, its content counts.
 FOLDERS = (("data", "source"),)
-FILES = (("data", "split_file"), ("model", "weights"))
+FILES = (
+    ("data", "split_file"),
+    ("model", "backbone"),
+    ("model", "weights"),
+)
 LOCATIONS = (("data", "tfds_data_dir"),)
 SPEED_ONLY = (("features", "cache"), ("features", "max_cache_bytes"))
 # Fields that came later, and their value in runs of before, or that with which
@@ -29,6 +33,7 @@ ADDED = {
     ("data", "on_empty_class"): "fail",
     ("data", "geometry"): "squash",
     ("data", "group_by"): "",
+    ("model", "contract"): "auto",
     ("evaluation", "calibrate"): True,
     ("evaluation", "wise_ft"): [],
 }

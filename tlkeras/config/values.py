@@ -14,6 +14,28 @@ from tlkeras.tables import suggest
 LONGEST_NAME = 255  # bytes
 LONGEST_PATH = 4000
 
+# Of tables that the config does not know.
+EXPORT_FORMATS = (
+    "saved_model",
+    "tflite",
+    "float32",
+    "float16",
+    "dynamic",
+    "int8",
+    "int16x8",
+    "onnx",
+    "openvino",
+)
+OPTIMIZER_NAMES = ("sgd", "rmsprop", "adam", "adamw", "adagrad", "lion")
+CONTRACT_NAMES = (
+    "auto",
+    "none",
+    "minus_one_one",
+    "zero_one",
+    "caffe",
+    "torch",
+)
+
 
 def check_value(row: Field, name: str, value: Any) -> None:
     """Makes sure that a value obeys the row of its field.

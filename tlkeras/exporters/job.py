@@ -1,6 +1,7 @@
 """What an export works on, and how it describes itself."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class Job:
                 "image": f"RGB, 0..255, {size} x {size} pixels; normalised in "
                 "the graph",
             },
-            backbone=self.run.config.model.backbone,
+            backbone=Path(self.run.config.model.backbone).name,
             config_hash=self.run.config_hash,
             libraries=installed_versions(),
             metrics={

@@ -186,7 +186,7 @@ class ModelInfo:
         image_size: Side of the square input, pixels.
         image_definition: `version` and `geometry` of what an image is.
         input_contract: Name of an input -> what it takes.
-        backbone: Key of `models.backbones.BACKBONES`.
+        backbone: Key of `models.backbones.BACKBONES`, or a file's name.
         config_hash: The identity of the experiment.
         libraries: Package -> version.
         metrics: Split -> the run's own figures.

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 
 from tlkeras.errors import InputError
+from tlkeras.models.own_backbone import build_own, is_own, read_network
 from tlkeras.tables import lookup
 
 
@@ -22,7 +23,8 @@ class BackboneSpec:
         contract: What its ImageNet weights were trained on, a key of
             `preprocessing.CONTRACTS`: none = takes 0..255 itself;
             minus_one_one = x / 127.5 - 1; caffe = BGR minus the ImageNet mean;
-            torch = 0..1, normalised by ImageNet's mean and deviation.
+            torch = 0..1, normalised by ImageNet's mean and deviation; "" = not
+            known, of one's own networks only.
         default_size: Image size of the ImageNet weights, pixels.
         min_size: Smallest image size that the network allows, pixels.
         takes_alpha: Whether it has a width multiplier.
@@ -131,6 +133,7 @@ _SPECS = [
     ),
 ]
 BACKBONES = {spec.name: spec for spec in _SPECS}
+OWN = "own"  # family of networks that are not in the table
 
 # The cheapest member of each family, for tests and first tries.
 SMALLEST = {
@@ -151,12 +154,33 @@ SMALLEST = {
 }
 
 
+def find_spec(name: str) -> BackboneSpec:
+    """Returns what is known of a backbone.
+
+    Args:
+        name: Of a network in `BACKBONES`, or what `own_backbone.is_own` takes.
+
+    Raises:
+        InputError: If there is no such network.
+    """
+    if name in BACKBONES or not is_own(name):
+        return lookup(BACKBONES, name, what="backbone")
+    network, contract = read_network(name)
+    size = network.inputs[0].shape[1] or 0
+    return BackboneSpec(network.name, OWN, contract, size, min_size=1)
+
+
 def check_image_size(spec: BackboneSpec, image_size: int) -> None:
     """Makes sure that the network allows an image size.
 
     Raises:
-        InputError: If the size is below the network's minimum.
+        InputError: If the size is below the network's minimum, or 0: not known.
     """
+    if not image_size:
+        raise InputError(
+            f"The network '{spec.name}' takes any size of images; expected "
+            "one: pass --config.model.image_size, the size it was trained on."
+        )
     if image_size < spec.min_size:
         raise InputError(
             f"The image size {image_size} is too small for {spec.name}; "
@@ -175,10 +199,11 @@ def build_backbone(
     """Builds a backbone without its top.
 
     Args:
-        name: Of a network in `BACKBONES`.
+        name: Of a network in `BACKBONES`, or a file or run with one's own.
         image_size: Side of the square input, pixels; None = the default.
         alpha: Width multiplier, where the network has one.
-        imagenet: Whether to load the ImageNet weights; random otherwise.
+        imagenet: Whether to load the ImageNet weights, or those of the file;
+            random otherwise.
 
     Returns:
         A functional model, [N, size, size, 3] -> [N, h, w, c], that takes what
@@ -188,7 +213,7 @@ def build_backbone(
         InputError: If the name is unknown, the size too small, alpha does not
             apply, or the weights cannot be had.
     """
-    spec = lookup(BACKBONES, name, what="backbone")
+    spec = find_spec(name)
     size = image_size or spec.default_size
     check_image_size(spec, size)
     arguments: dict[str, Any] = {}
@@ -200,6 +225,8 @@ def build_backbone(
             f"--config.model.alpha={alpha} or choose MobileNet, MobileNetV2 or "
             "MobileNetV3."
         )
+    if spec.family == OWN:
+        return build_own(name, image_size=size, with_weights=imagenet)
     if spec.preprocesses:
         arguments["include_preprocessing"] = True
     builder = getattr(keras.applications, name)

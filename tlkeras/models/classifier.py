@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from tlkeras.models.backbones import BACKBONES, BackboneSpec, build_backbone
+from tlkeras.errors import InputError
+from tlkeras.models.backbones import BackboneSpec, build_backbone, find_spec
 from tlkeras.models.graph import (
     batch_norm_layers,
     find_cutoff,
@@ -22,7 +23,11 @@ from tlkeras.models.heads import (
     HeadSpec,
     build_head,
 )
-from tlkeras.models.preprocessing import apply_contract, standardize
+from tlkeras.models.preprocessing import (
+    CONTRACTS,
+    apply_contract,
+    standardize,
+)
 from tlkeras.models.weights import load_backbone_weights
 from tlkeras.tables import lookup
 
@@ -93,6 +98,7 @@ def build_classifier(
     image_size: int | None = None,
     alpha: float = 1.0,
     features_from: str = "",
+    contract: str = "auto",
     head: HeadConfig = DEFAULT_HEAD,
     mean: np.ndarray | None = None,
     std: np.ndarray | None = None,
@@ -101,12 +107,16 @@ def build_classifier(
     """Builds a classifier from a pretrained backbone and a new head.
 
     Args:
-        backbone: Name of a network in `keras.applications`.
+        backbone: Name of a network in `keras.applications`, or a `.keras` or
+            `.h5` file or a run directory with a network of one's own.
         class_names: [C] names, in the order of the logits.
-        weights: `imagenet`, `none`, `letters`, a weights file or a run.
+        weights: `imagenet` (of one's own network, those in its file), `none`,
+            `letters`, a weights file or a run.
         image_size: Side of the square input, pixels; None = the backbone's.
         alpha: Width multiplier, where the backbone has one.
         features_from: Layer or `stageN` that feeds the head; "" = the top.
+        contract: Which values the backbone expects, a key of
+            `preprocessing.CONTRACTS`; auto = what is known of it.
         head: Its kind, pooling, dropout, penalties.
         mean: Training mean to subtract, RGB in 0..255, [3] or [S, S, 3].
         std: Like `mean`; division is off when None.
@@ -126,7 +136,7 @@ def build_classifier(
     >>> built.model.output_shape
     (None, 2)
     """
-    spec = lookup(BACKBONES, backbone, what="backbone")
+    spec = _with_contract(find_spec(backbone), contract)
     head_spec = lookup(HEADS, head.kind, what="head")
     network = build_backbone(
         backbone,
@@ -157,6 +167,23 @@ def build_classifier(
     return Classifier(
         model, network, spec, head_spec, tuple(class_names), origin
     )
+
+
+def _with_contract(spec: BackboneSpec, contract: str) -> BackboneSpec:
+    """Returns what is known of a backbone, with a contract that is asked for.
+
+    Raises:
+        InputError: If it is unknown, or nothing says which it is.
+    """
+    if contract == "auto" and not spec.contract:
+        raise InputError(
+            f"Nothing says which values the network '{spec.name}' expects; "
+            f"expected a contract: one of {', '.join(CONTRACTS)}."
+        )
+    if contract == "auto":
+        return spec
+    lookup(CONTRACTS, contract, what="model.contract")
+    return dataclasses.replace(spec, contract=contract)
 
 
 def freeze(

@@ -66,7 +66,7 @@ def _load_file(backbone: keras.Model, path: Path, named: str) -> None:
     except (ValueError, OSError, KeyError, UserWarning) as error:
         raise InputError(
             f"The weights '{named}' do not fit {backbone.name} "
-            f"({_first_line(error)}); expected a file saved from the same "
+            f"({first_line(error)}); expected a file saved from the same "
             "network, with the same model.alpha and without its top."
         ) from None
 
@@ -84,7 +84,7 @@ def read_model(path: Path) -> keras.Model:
     except Exception as error:  # of Keras, zip, HDF5 and JSON: many kinds
         raise InputError(
             f"'{path}' cannot be read as a Keras model "
-            f"({_first_line(error)}); expected the model.keras of a finished "
+            f"({first_line(error)}); expected the model.keras of a finished "
             "run: restore the file, or train again in a new directory."
         ) from None
 
@@ -133,5 +133,6 @@ def _copy_from_model(backbone: keras.Model, path: Path) -> int:
     return sum(len(target.layers[name].weights) for name in matched)
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Returns the first line of what an error says, or its kind."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

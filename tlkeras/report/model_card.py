@@ -1,6 +1,7 @@
 """`MODEL_CARD.md`: the report as Markdown, with a header for model hubs."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from tlkeras.console import printable
@@ -83,6 +84,7 @@ def hub_metadata(files: RunFiles) -> dict[str, Any]:
     header: dict[str, Any] = {"language": config.report.language}
     if config.report.license:
         header["license"] = config.report.license
+    backbone = Path(config.model.backbone).name
     return {
         **header,
         "library_name": "keras",
@@ -92,7 +94,7 @@ def hub_metadata(files: RunFiles) -> dict[str, Any]:
             "transfer-learning",
             "keras",
             "tlkeras",
-            _slug(config.model.backbone),
+            _slug(backbone),
         ],
         "metrics": [
             kind
@@ -101,7 +103,7 @@ def hub_metadata(files: RunFiles) -> dict[str, Any]:
         ],
         "model-index": [
             {
-                "name": f"{config.model.backbone} on {data_name}",
+                "name": f"{backbone} on {data_name}",
                 "results": results,
             }
         ],

@@ -14,12 +14,16 @@ from tlkeras import devices
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.means import compute_training_mean
 from tlkeras.errors import InputError
-from tlkeras.models.backbones import BACKBONES, check_image_size
+from tlkeras.models.backbones import check_image_size, find_spec
 from tlkeras.models.classifier import Classifier, build_classifier
 from tlkeras.models.heads import HEADS, split_model_section
-from tlkeras.tables import lookup
+from tlkeras.models.own_backbone import read_network
+from tlkeras.models.own_contract import measure_contract
 from tlkeras.training.phases import Phase, ResolvedPhase, resolve_phase
+from tlkeras.training.reading import read_pixels
 from tlkeras.training.teacher import require_teacher
+
+CONTRACT_IMAGES = 128
 
 
 def set_up_model(config: ConfigDict) -> str:
@@ -47,7 +51,7 @@ def check_backbone(config: ConfigDict) -> None:
     Raises:
         InputError: For an unknown backbone or an impossible size.
     """
-    spec = lookup(BACKBONES, config.model.backbone, what="backbone")
+    spec = find_spec(config.model.backbone)
     check_image_size(spec, config.model.image_size or spec.default_size)
 
 
@@ -88,7 +92,9 @@ def build_from_config(config: ConfigDict, dataset: Dataset) -> Classifier:
         dataset: Whose training images give the means.
     """
     head, settings = split_model_section(config.model.to_dict())
-    spec = lookup(BACKBONES, settings["backbone"], what="backbone")
+    spec = find_spec(settings["backbone"])
+    if settings["contract"] == "auto" and not spec.contract:
+        settings["contract"] = _measure_contract(config, dataset)
     mean, std = compute_training_mean(
         dataset.splits["train"],
         kind=config.data.mean,
@@ -105,6 +111,14 @@ def build_from_config(config: ConfigDict, dataset: Dataset) -> Classifier:
         seed=config.seed,
         **settings,
     )
+
+
+def _measure_contract(config: ConfigDict, dataset: Dataset) -> str:
+    """Returns the contract of a network that does not say what it expects."""
+    network, _ = read_network(config.model.backbone)
+    size = network.inputs[0].shape[1] or config.model.image_size
+    split = dataset.splits["train"].draw(CONTRACT_IMAGES, seed=0)
+    return measure_contract(network, read_pixels(split, size))
 
 
 def resolve_phases(
