@@ -1,10 +1,14 @@
 """Commands as a user types them."""
 
+import types
+
 import pytest
 from absl import flags
 
+from tlkeras.cli import parsing
 from tlkeras.cli.main import main
 
+TRAIN = types.SimpleNamespace(define_flags=parsing.define_config_flags)
 CONFIG = """
 from tlkeras.config import defaults
 
@@ -66,3 +70,22 @@ def run(capfd):
         return code, out, err
 
     return call
+
+
+@pytest.fixture
+def resolve():
+    """Returns what gives the config of a command line."""
+    known = set(flags.FLAGS)
+
+    def forget():
+        for name in set(flags.FLAGS) - known:
+            delattr(flags.FLAGS, name)
+        flags.FLAGS.unparse_flags()
+
+    def call(*arguments):
+        forget()
+        parsing.parse_flags(["tlkeras", "--data=digits", *arguments], TRAIN)
+        return parsing.resolve_config()
+
+    yield call
+    forget()

@@ -1,30 +1,9 @@
 """A preset as a flag, beside the flags of its fields."""
 
-import types
-
 import pytest
-from absl import flags
 
-from tlkeras.cli import parsing
 from tlkeras.config.presets import PRESETS
 from tlkeras.models.backbones import build_backbone
-
-COMMAND = types.SimpleNamespace(define_flags=parsing.define_config_flags)
-
-
-@pytest.fixture
-def resolve():
-    """Returns what gives the config of a command line."""
-    known = set(flags.FLAGS)
-
-    def call(*arguments):
-        parsing.parse_flags(["tlkeras", "--data=digits", *arguments], COMMAND)
-        return parsing.resolve_config()
-
-    yield call
-    for name in set(flags.FLAGS) - known:
-        delattr(flags.FLAGS, name)
-    flags.FLAGS.unparse_flags()
 
 
 @pytest.mark.parametrize("first", [True, False])
