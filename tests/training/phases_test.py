@@ -8,7 +8,11 @@ from tlkeras import train_and_evaluate
 from tlkeras.errors import InputError
 from tlkeras.models.graph import find_cutoff
 from tlkeras.training.build import resolve_phases
-from tlkeras.training.phases import read_phases, resolve_method
+from tlkeras.training.phases import (
+    read_phases,
+    resolve_method,
+    schedule_args,
+)
 
 
 def test_solving_is_refused_where_it_cannot_be_done(
@@ -61,3 +65,24 @@ def test_a_run_looks_for_each_cutoff_once(small_config, tmp_path, monkeypatch):
     assert looked == [
         phase.trainable_from for phase in read_phases(small_config.phases, 48)
     ]
+
+
+@pytest.mark.parametrize(
+    ("num_images", "epochs", "warmup"),
+    [
+        (15, 100, 100 / 12),
+        (1000, 12, 1.0),
+        (10_000, 12, 1.0),
+        (10**6, 1, 1 / 12),
+    ],
+)
+def test_a_phase_that_is_stretched_warms_up_as_long(num_images, epochs, warmup):
+    from tlkeras.config import get_config
+
+    config = get_config()
+    (_, phase) = read_phases(config.phases, num_images)
+    assert phase.epochs == epochs
+    assert schedule_args(phase).warmup_epochs == warmup
+    config.phases.fine_tune.schedule_args.warmup_epochs = 3.0
+    (_, phase) = read_phases(config.phases, num_images)
+    assert schedule_args(phase).warmup_epochs == 3.0

@@ -1,6 +1,7 @@
 """Epochs that the data decide, and the numbers that stood there before.
 
 What they are is said by `training/epoch_rule.py`, once the images are counted.
+The warm-up of a schedule follows from them.
 """
 
 import copy
@@ -14,6 +15,7 @@ from tlkeras.errors import InputError, quote
 AUTO = "auto"
 # Defaults of the versions without `auto`.
 BEFORE = {"linear_probe": 20, "fine_tune": 12}
+WARMUP_BEFORE = 1.0
 
 
 def are_epochs(name: str, value: Any) -> None:
@@ -57,17 +59,36 @@ def follow_epochs(
         config: As given.
         stored: Section `phases` of that run; None: it begins.
     """
-    stored = stored or {}
-    return with_epochs(
-        config,
-        {
-            name: stored[name]["epochs"]
-            for name in config.phases.phase_order
-            if name in stored
-        },
+    phases = {
+        name: stored[name]
+        for name in config.phases.phase_order
+        if stored and name in stored
+    }
+    return _with_warmup(
+        with_epochs(config, {n: p["epochs"] for n, p in phases.items()}),
+        {n: p["schedule_args"]["warmup_epochs"] for n, p in phases.items()},
     )
+
+
+def _with_warmup(config: ConfigDict, warmup: Mapping[str, Any]) -> ConfigDict:
+    """Returns a config with numbers where a warm-up said `auto`."""
+    found = {
+        name: warmup[name]
+        for name in config.phases.phase_order
+        if config.phases[name].schedule_args.warmup_epochs == AUTO
+        and warmup.get(name, AUTO) != AUTO
+    }
+    if not found:
+        return config
+    stated = copy.deepcopy(config)
+    for name, number in found.items():
+        stated.phases[name].schedule_args.warmup_epochs = number
+    return stated
 
 
 def as_before(config: ConfigDict) -> ConfigDict:
     """Returns the config that an earlier version would have made of flags."""
-    return with_epochs(config, BEFORE)
+    return _with_warmup(
+        with_epochs(config, BEFORE),
+        dict.fromkeys(config.phases.phase_order, WARMUP_BEFORE),
+    )

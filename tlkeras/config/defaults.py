@@ -162,7 +162,8 @@ def phase_section() -> ConfigDict:
 def schedule_section() -> ConfigDict:
     """Returns the constants of the schedules; each uses those it names."""
     args = ConfigDict()
-    args.warmup_epochs = 1.0  # cosine
+    # cosine; "auto" = a twelfth of the phase.
+    args.warmup_epochs = FieldReference("auto", field_type=object)
     args.drop_every_epochs = 10.0  # step
     args.drop_factor = 0.1  # step
     args.decay_per_epoch = 0.97  # exponential

@@ -84,11 +84,12 @@ def _solving(name: str, **rest: Any) -> Field:
     return _phase(name, method="solve", when=SOLVED, **rest)
 
 
-def _schedule(name: str, limits: Range, *by: str) -> Field:
+def _schedule(name: str, limits: Range, *by: str, word: str = "") -> Field:
     """Of the schedules that read it."""
     return _phase(
         f"schedule_args.{name}",
         limits=limits,
+        word=word,
         search=ON_CODES,
         when=(one_of("phases.*.schedule", *by),),
     )
@@ -244,7 +245,7 @@ ROWS = (
         ),
         search=ON_CODES,
     ),
-    _schedule("warmup_epochs", NOT_NEGATIVE, "cosine"),
+    _schedule("warmup_epochs", NOT_NEGATIVE, "cosine", word=AUTO),
     _schedule("drop_every_epochs", POSITIVE, "step"),
     _schedule("drop_factor", (0, 1, False), "step"),
     _schedule("decay_per_epoch", (0, 1, False), "exponential"),

@@ -22,7 +22,7 @@ from tlkeras.models.layer_groups import (
 )
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
-from tlkeras.training.epoch_rule import auto_epochs
+from tlkeras.training.epoch_rule import USUAL_EPOCHS, auto_epochs
 
 METHODS = ("auto", "solve", "fit")
 
@@ -217,7 +217,7 @@ def group_spec(
 ) -> OptimizerSpec:
     """Returns the optimizer of one group at a peak rate."""
     own = phase.groups.get(name, GroupSettings())
-    args = ScheduleArgs(total_epochs=phase.epochs, **phase.schedule_args)
+    args = schedule_args(phase)
     return OptimizerSpec(
         optimizer=own.optimizer or phase.optimizer,
         learning_rate=make_learning_rate(
@@ -227,6 +227,18 @@ def group_spec(
         momentum=phase.momentum,
         clipnorm=_first(own.clipnorm, phase.clipnorm),
     )
+
+
+def schedule_args(phase: Phase) -> ScheduleArgs:
+    """Returns the constants of a phase's schedule.
+
+    Its warm-up is a twelfth of it where the config leaves that open: few
+    images end an epoch after one step, and one step is none.
+    """
+    stated = dict(phase.schedule_args)
+    if stated["warmup_epochs"] == AUTO:
+        stated["warmup_epochs"] = phase.epochs / USUAL_EPOCHS
+    return ScheduleArgs(total_epochs=phase.epochs, **stated)
 
 
 def _first(value: Any, default: Any) -> Any:
