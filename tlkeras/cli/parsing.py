@@ -6,7 +6,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from absl import flags
+from absl import flags, logging
 from ml_collections import ConfigDict, config_flags
 
 from tlkeras.config import defaults, validate
@@ -89,6 +89,8 @@ def parse_flags(argv: list[str], module: ModuleType) -> list[str]:
 
 def _parse(argv: list[str], module: ModuleType) -> list[str]:
     rest = FLAGS(argv)
+    if FLAGS["verbosity"].using_default_value:
+        FLAGS.verbosity = logging.ERROR  # absl's own default is to tell all
     if rest[1:] and not getattr(module, "TAKES_ARGUMENTS", False):
         raise InputError(
             f"Unexpected argument '{rest[1]}'; expected flags only, as "
