@@ -57,8 +57,8 @@ def get_config(arguments: str = "seed=0") -> ConfigDict:
     config.phases.fine_tune.epochs = 40
     config.phases.fine_tune.batch_size = 20
     config.phases.fine_tune.trainable_from = "all"
-    for name in config.phases.phase_order:  # as it was measured
-        config.phases[name].schedule_args.warmup_epochs = 1.0
+    # As it was measured.
+    config.phases.fine_tune.schedule_args.warmup_epochs = 1.0
     return config
 
 

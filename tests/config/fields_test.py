@@ -158,4 +158,4 @@ def test_hashes_stay_those_of_earlier_runs():
     """They name run directories, and say to which config one belongs."""
     assert config_hash(as_before(get_config())) == "ba1270ad"
     quickstart = runpy.run_path(str(CONFIGS / "quickstart.py"))
-    assert config_hash(quickstart["get_config"]()) == "e4ae2553"
+    assert config_hash(as_before(quickstart["get_config"]())) == "e4ae2553"

@@ -23,7 +23,7 @@ def config(make_small_config):
         {
             "evaluation.wise_ft": SHARES,
             "evaluation.calibrate": False,  # weights stay as they are chosen
-            "evaluation.replace_p_value": 0.0,  # does not decide here
+            "evaluation.replace_p_value": 1.0,  # the best of its own stays
             "phases.fine_tune.batch_norm": "train",
             "checks.enabled": False,
             "report.enabled": False,
@@ -46,8 +46,9 @@ def test_every_point_is_tried_and_the_lowest_loss_is_taken(finished):
     mixed = tuned(finished).details.mixed
     assert [share for share, _, _ in mixed.tried] == [0, *SHARES, 1]
     losses = {share: loss for share, _, loss in mixed.tried}
-    assert mixed.share == min(losses, key=losses.get)
-    assert tuned(finished).kept == (mixed.share > 0)
+    own = [share for share in losses if share]
+    assert mixed.share == min(own, key=losses.get)
+    assert tuned(finished).kept
     assert len(set(losses.values())) > 2
 
 
@@ -100,6 +101,39 @@ def test_a_stopped_run_goes_on_to_the_point_that_is_chosen(
         np.testing.assert_allclose(middle, (start + own) / 2, atol=1e-6)
     assert tuned(directory).details.mixed.share == wanted
     assert tuned(directory).kept
+
+
+@pytest.mark.parametrize("shares", [(), SHARES])
+@pytest.mark.parametrize(
+    ("losses", "p_value", "kept"),
+    [
+        ((0.5, 0.4), 0.5, True),
+        ((0.5, 0.4), 0.0, True),  # every image says so
+        ((0.4, 0.5), 0.5, False),
+        ((0.4, 0.5), 1.0, True),
+    ],
+)
+def test_the_log_loss_decides_whether_a_phase_stays(
+    config, tmp_path, monkeypatch, shares, losses, p_value, kept
+):
+    changed = config.copy_and_resolve_references()
+    changed.evaluation.wise_ft = shares
+    changed.evaluation.replace_p_value = p_value
+    changed.phases.fine_tune.epochs = 1
+    try_point = mixing._try_point
+
+    def set_losses(share, *rest):
+        point = try_point(share, *rest)
+        value = losses[share > 0] + 0.01 * share
+        chosen = np.full_like(point.log_losses, value)
+        return dataclasses.replace(point, log_losses=chosen)
+
+    monkeypatch.setattr(mixing, "_try_point", set_losses)
+    train_and_evaluate(changed, tmp_path / "run")
+    phase = tuned(tmp_path / "run")
+    own = shares[0] if shares else 1.0
+    assert phase.kept == kept
+    assert phase.details.mixed.share == (own if kept else 0.0)
 
 
 def test_what_did_not_change_stays_to_the_bit_and_so_do_the_ends():

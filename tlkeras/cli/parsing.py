@@ -89,8 +89,11 @@ def parse_flags(argv: list[str], module: ModuleType) -> list[str]:
 
 def _parse(argv: list[str], module: ModuleType) -> list[str]:
     rest = FLAGS(argv)
-    if FLAGS["verbosity"].using_default_value:
-        FLAGS.verbosity = logging.ERROR  # absl's own default is to tell all
+    verbosity = FLAGS["verbosity"]
+    if verbosity.using_default_value:
+        # absl's runner would raise a default to INFO.
+        verbosity.using_default_value = False
+        verbosity.value = logging.ERROR
     if rest[1:] and not getattr(module, "TAKES_ARGUMENTS", False):
         raise InputError(
             f"Unexpected argument '{rest[1]}'; expected flags only, as "

@@ -16,6 +16,8 @@ AUTO = "auto"
 # Defaults of the versions without `auto`.
 BEFORE = {"linear_probe": 20, "fine_tune": 12}
 WARMUP_BEFORE = 1.0
+# Of `evaluation.replace_p_value`, the default and that of before.
+P_VALUE, P_VALUE_BEFORE = 0.95, 0.05
 
 
 def are_epochs(name: str, value: Any) -> None:
@@ -50,45 +52,64 @@ def with_epochs(config: ConfigDict, epochs: Mapping[str, Any]) -> ConfigDict:
     return stated
 
 
-def follow_epochs(
-    config: ConfigDict, stored: Mapping[str, Any] | None
-) -> ConfigDict:
-    """Returns a config with the numbers of a run that goes on, for `auto`.
+def follow(config: ConfigDict, stored: Mapping[str, Any] | None) -> ConfigDict:
+    """Returns a config with the numbers of a run that goes on.
+
+    They stand where the config says `auto`, and where its default is another
+    one than it was.
 
     Args:
         config: As given.
-        stored: Section `phases` of that run; None: it begins.
+        stored: The config of that run; None: it begins.
     """
+    if not stored:
+        return config
     phases = {
-        name: stored[name]
+        name: stored["phases"][name]
         for name in config.phases.phase_order
-        if stored and name in stored
+        if name in stored["phases"]
     }
-    return _with_warmup(
+    return _with_former(
         with_epochs(config, {n: p["epochs"] for n, p in phases.items()}),
         {n: p["schedule_args"]["warmup_epochs"] for n, p in phases.items()},
+        stored["evaluation"]["replace_p_value"],
     )
 
 
-def _with_warmup(config: ConfigDict, warmup: Mapping[str, Any]) -> ConfigDict:
-    """Returns a config with numbers where a warm-up said `auto`."""
+def as_before(config: ConfigDict) -> ConfigDict:
+    """Returns the config that an earlier version would have made of flags."""
+    return _with_former(
+        with_epochs(config, BEFORE),
+        dict.fromkeys(config.phases.phase_order, WARMUP_BEFORE),
+        P_VALUE_BEFORE,
+    )
+
+
+def _with_former(
+    config: ConfigDict, warmup: Mapping[str, Any], p_value: float
+) -> ConfigDict:
+    """Returns a config with numbers of before in place of today's defaults.
+
+    Args:
+        config: Stays as it is.
+        warmup: Phase -> number, for a warm-up that says `auto`.
+        p_value: In place of the default, if it is that of before.
+    """
     found = {
         name: warmup[name]
         for name in config.phases.phase_order
         if config.phases[name].schedule_args.warmup_epochs == AUTO
         and warmup.get(name, AUTO) != AUTO
     }
-    if not found:
+    is_former = (
+        p_value == P_VALUE_BEFORE
+        and config.evaluation.replace_p_value == P_VALUE
+    )
+    if not found and not is_former:
         return config
     stated = copy.deepcopy(config)
     for name, number in found.items():
         stated.phases[name].schedule_args.warmup_epochs = number
+    if is_former:
+        stated.evaluation.replace_p_value = p_value
     return stated
-
-
-def as_before(config: ConfigDict) -> ConfigDict:
-    """Returns the config that an earlier version would have made of flags."""
-    return _with_warmup(
-        with_epochs(config, BEFORE),
-        dict.fromkeys(config.phases.phase_order, WARMUP_BEFORE),
-    )

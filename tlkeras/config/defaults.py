@@ -7,6 +7,8 @@ from `get_config()` here and changes what its experiment is about.
 from ml_collections import ConfigDict, FieldReference
 from ml_collections.config_dict import placeholder
 
+from tlkeras.config.auto_epochs import P_VALUE
+
 
 def data_section() -> ConfigDict:
     """Returns where the images come from and how they are prepared."""
@@ -268,11 +270,13 @@ def get_config() -> ConfigDict:
     config.evaluation.calibrate = True
     config.evaluation.calibration_bins = 15
     # Points between the weights before a fitted phase (0) and its own (1) that
-    # are tried beside both (WiSE-FT); the lowest log loss on validation is
-    # taken. () = its own, if they pass the next field.
+    # are tried beside its own (WiSE-FT); the lowest log loss on validation is
+    # taken.
     config.evaluation.wise_ft = ()
-    # A later phase replaces an earlier one on validation at this one-sided p.
-    config.evaluation.replace_p_value = 0.05
+    # A later phase replaces an earlier one up to this one-sided p: that its log
+    # loss on validation is not the lower one. 0.95 = unless it surely is the
+    # higher one, 0.5 = where it is lower, 0.05 = where it surely is.
+    config.evaluation.replace_p_value = P_VALUE
     config.evaluation.test_at_end = True
 
     config.report = ConfigDict()

@@ -10,7 +10,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.auto_epochs import follow_epochs
+from tlkeras.config.auto_epochs import follow
 from tlkeras.config.defaults import get_config, phase_section
 from tlkeras.config.dotted import first_difference, walk
 from tlkeras.config.fields import row_of
@@ -108,7 +108,7 @@ def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:
     if not _holds_work(directory):
         return state_definition(config, None)
     stored = read_config(directory)
-    return follow_epochs(state_definition(config, stored.data), stored.phases)
+    return follow(state_definition(config, stored.data), stored)
 
 
 def _holds_work(directory: Path) -> bool:

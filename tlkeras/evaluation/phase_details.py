@@ -40,12 +40,12 @@ class GroupRow:
 
 @dataclasses.dataclass(frozen=True)
 class MixedWeights:
-    """Where between the weights before a phase and its own a run went on.
+    """Whether a run went on with a phase's weights, those before, or between.
 
     Attributes:
         share: Of the phase's own weights: 0 = those before, 1 = its own.
-        p_value: One-sided, that their log loss is not below that of those
-            before.
+        p_value: One-sided, that the log loss of the best but those before is
+            not below that of those before.
         tried: (share, primary metric, log loss as calibrated) on validation.
     """
 
@@ -55,11 +55,13 @@ class MixedWeights:
 
     def describe(self) -> str:
         """Returns a sentence for people, without a full stop."""
-        losses = ", ".join(f"{s:g}: {loss:.4f}" for s, _, loss in self.tried)
-        return (
-            f"log loss by the share of its weights, {losses}; {self.share:g} "
-            f"is taken (p {self.p_value:.3f} against 0)"
-        )
+        losses = {share: f"{loss:.4f}" for share, _, loss in self.tried}
+        if len(losses) == 2:
+            text = f"log loss {losses[1]}, before {losses[0]}"
+        else:
+            listed = ", ".join(f"{s:g}: {loss}" for s, loss in losses.items())
+            text = f"log loss by the share of its weights, {listed}"
+        return f"{text}; {self.share:g} of it is taken (p {self.p_value:.3f})"
 
     def as_dict(self) -> dict[str, Any]:
         """Returns plain values for JSON."""

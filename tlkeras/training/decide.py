@@ -15,7 +15,8 @@ def decide(
 ) -> PhaseOutcome:
     """Keeps a phase's weights if they are better by a paired comparison.
 
-    Where points between both were tried, that has decided it.
+    Of a fitted phase the log loss has decided (`mixing.py`); of a solved one
+    the score of each image does.
 
     Args:
         outcome: Of the phase that has just ended.
@@ -49,7 +50,8 @@ def decide(
         f"{outcome.phase} against {before.phase} on validation: "
         f"{comparison.describe()}, "
         f"{comparison.num_better} better, {comparison.num_worse} worse, "
-        f"p {comparison.p_value:.3f}: "
+        f"p {mixed.p_value if mixed else comparison.p_value:.3f}"
+        f"{' by log loss' if mixed else ''}: "
         f"{outcome.phase if kept else before.phase} is kept"
     )
     return dataclasses.replace(outcome, kept=kept, comparison=comparison)

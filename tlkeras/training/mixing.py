@@ -1,9 +1,9 @@
-"""Which weights a fitted phase ends with: its own, or some on the way to them.
+"""Which weights a fitted phase ends with: its own, or those before it.
 
-On the line from the weights before a phase to its own lie networks that keep
-some of both: with few validation images the choice between the two ends is a
-coin, and a point between them is a safe one. Each is tried on the validation
-images, from cached activations where there are such.
+The log loss of the validation images decides, each calibrated by others of
+them: it says more of few images than their accuracy does. Weights on the line
+between both may be tried too. All are tried from cached activations where there
+are such.
 
 References:
     Wortsman et al., Robust fine-tuning of zero-shot models, 2022 (WiSE-FT).
@@ -49,17 +49,18 @@ def mix(
 ) -> PhaseResult:
     """Returns a fitted phase with the best weights on the line to its own.
 
-    The lowest log loss of validation images counts, each calibrated by others
-    of them.
+    Of its own and those between, the lowest log loss counts. It must be below
+    that of the weights before at `evaluation.replace_p_value`; else the share
+    that is taken is 0.
 
     Args:
         result: Of a phase that has just ended.
         before: Of the phase whose weights were kept so far, or None.
         run: Whose model is changed.
     """
-    outcome, shares = result.outcome, run.config.evaluation.wise_ft
+    outcome, evaluation = result.outcome, run.config.evaluation
     solved = outcome.details.layer_groups is None
-    if before is None or solved or outcome.stopped or not shares:
+    if before is None or solved:
         return result
     start, own = (
         run.checkpoints.read_weights(phase.best.file)
@@ -71,17 +72,18 @@ def mix(
         _try_point(0.0, start, result.frozen if is_as_before else None, run),
         *(
             _try_point(s, mix_weights(from_here, own, s), result.frozen, run)
-            for s in (*shares, 1.0)
+            for s in (*evaluation.wise_ft, 1.0)
         ),
     ]
-    chosen = min(points, key=lambda point: point.log_losses.mean())
+    chosen = min(points[1:], key=lambda point: point.log_losses.mean())
     paired = compare_paired(
         -points[0].log_losses,
         -chosen.log_losses,
-        num_samples=run.config.evaluation.bootstrap_samples,
+        num_samples=evaluation.bootstrap_samples,
     )
+    is_better = paired.p_value <= evaluation.replace_p_value
     mixed = MixedWeights(
-        chosen.share,
+        chosen.share if is_better else 0.0,
         paired.p_value,
         tuple(
             (p.share, p.metrics[run.metric], float(p.log_losses.mean()))
@@ -90,7 +92,7 @@ def mix(
     )
     run.console.line(f"{outcome.phase}: {mixed.describe()}")
     best = outcome.best
-    if 0 < chosen.share < 1:
+    if 0 < mixed.share < 1:
         model = run.classifier.model
         model.set_weights(mix_weights(from_here, own, chosen.share))
         best = dataclasses.replace(

@@ -25,6 +25,8 @@ from tlkeras.tuning.space.fields import copy_config
 from tlkeras.tuning.store.search_result import Comparison, SearchResult
 from tlkeras.tuning.trials.outcome import TrialOutcome, read_outcomes
 
+SIGNIFICANT = 0.05  # one-sided p of a winner that is called better
+
 
 def conclude(context: SearchContext) -> SearchResult:
     """Measures the noise, trains the best again, and trains the winner.
@@ -142,7 +144,7 @@ def _train_finals(
         given,
         tuned,
         num_samples=config.evaluation.bootstrap_samples,
-        significant=config.evaluation.replace_p_value,
+        significant=SIGNIFICANT,
     )
     for line in format_comparison(compared):
         context.console.line(line)

@@ -12,7 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.auto_epochs import as_before, follow_epochs, with_epochs
+from tlkeras.config.auto_epochs import as_before, follow, with_epochs
 from tlkeras.config.config_file import write_config_file
 from tlkeras.config.dotted import first_difference, set_value
 from tlkeras.config.hashing import identity
@@ -121,7 +121,7 @@ def follow_search(config: ConfigDict, directory: Path) -> ConfigDict:
     stored = workdir.read_json(path) if path.exists() else None
     with workdir.reading(path):
         config = state_definition(config, stored)
-        return follow_epochs(config, stored and stored["config"]["phases"])
+        return follow(config, stored and stored["config"])
 
 
 def follow_plan(plan: SearchPlan, directory: Path) -> SearchPlan:
@@ -207,8 +207,7 @@ def _require_same(path: Path, plan: SearchPlan) -> None:
     with workdir.reading(path):
         stored = dict(workdir.read_json(path))
         # What was `auto` then stays so: the number stands beside it.
-        phases = stored["config"]["phases"]
-        config = follow_epochs(plan.config, phases)
+        config = follow(plan.config, stored["config"])
     described = describe_search(dataclasses.replace(plan, config=config))
     for key, mine in described.items():
         theirs = stored.get(key)
