@@ -9,6 +9,11 @@ USAGE = (
     "[--config=FILE] [--config.section.field=value ...] [--workdir=DIR] "
     "[--quiet]"
 )
+EXAMPLES = (
+    "--data=photos",
+    "--data=photos --measure",
+    "--data=photos --config.model.backbone=VGG16 --max_images=1000",
+)
 FLAG_NAMES = ("measure", "max_images", "folds")
 
 

@@ -6,6 +6,11 @@ USAGE = (
     "tlkeras check --data=SOURCE [--config=FILE] "
     "[--config.section.field=value ...] [--workdir=DIR] [--quiet]"
 )
+EXAMPLES = (
+    "--data=photos",
+    "--data=photos --config.model.weights=none",
+    "--config=configs/fine_tune_all.py --data=photos.csv",
+)
 
 
 def define_flags(argv: list[str]) -> None:

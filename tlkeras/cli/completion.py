@@ -6,6 +6,11 @@ import json
 from tlkeras.cli.parsing import SHARED_FLAGS
 
 USAGE = "tlkeras completion bash|zsh   (source it from the shell's settings)"
+EXAMPLES = (
+    "bash >> ~/.bashrc",
+    "zsh >> ~/.zshrc",
+    "bash",
+)
 TAKES_ARGUMENTS = True
 
 # Everything is known when the script is printed, so that a key press starts no

@@ -5,6 +5,11 @@ from absl import flags
 from tlkeras.cli import parsing
 
 USAGE = "tlkeras doctor [--layers=BACKBONE] [--image_size=PIXELS]"
+EXAMPLES = (
+    "",
+    "--layers=MobileNetV2",
+    "--layers=mine.keras --image_size=128",
+)
 FLAG_NAMES = ("layers", "image_size")
 
 

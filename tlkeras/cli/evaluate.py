@@ -8,6 +8,11 @@ USAGE = (
     "tlkeras evaluate --workdir=RUN [--split=validation|test|train] "
     "[--tta=none|flip|scales|flip+scales]"
 )
+EXAMPLES = (
+    "--workdir=RUN",
+    "--workdir=RUN --tta=flip+scales",
+    "--workdir=RUN --split=test",
+)
 FLAG_NAMES = ("split", "tta")
 
 

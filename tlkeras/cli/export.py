@@ -5,6 +5,11 @@ from absl import flags
 from tlkeras.cli import parsing
 
 USAGE = "tlkeras export --workdir=RUN [--output=DIR] [--formats=NAME,...]"
+EXAMPLES = (
+    "--workdir=RUN --output=export/models/photos",
+    "--workdir=RUN --formats=int8,onnx --output=export/models/photos",
+    "--workdir=RUN --max_drop=0.02 --output=export/models/photos",
+)
 FLAG_NAMES = ("output", "formats", "version", "max_drop", "split")
 
 

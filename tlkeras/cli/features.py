@@ -12,6 +12,11 @@ USAGE = (
     "[--before_activation] [--l2_normalize] [--power=0.5] "
     "[--augmented_copies=K] [--config.section.field=value ...]"
 )
+EXAMPLES = (
+    "--data=photos --output=codes.npz",
+    "--data=photos --output=codes.parquet --layer=block_13_expand",
+    "--data=photos --output=codes.npz --l2_normalize --power=0.5",
+)
 FLAG_NAMES = (
     "output",
     "layer",

@@ -9,6 +9,11 @@ USAGE = (
     "[--config=FILE] [--config.section.field=value ...] [--workdir=DIR] "
     "[--low=1e-7] [--high=10] [--num_steps=100] [--quiet]"
 )
+EXAMPLES = (
+    "--data=photos",
+    "--data=photos --phase=linear_probe",
+    "--data=photos --low=1e-6 --high=1 --num_steps=200",
+)
 FLAG_NAMES = ("phase", "rule", "low", "high", "num_steps")
 
 

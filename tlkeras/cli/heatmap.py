@@ -9,6 +9,11 @@ USAGE = (
     "[--scales=1,1.4,2] [--classes=top|NAME,...] [--output=DIR] [--quiet] "
     "IMAGE_OR_FOLDER ... | --split=validation (the pointing test)"
 )
+EXAMPLES = (
+    "--workdir=RUN photos/cat",
+    "--workdir=RUN --method=windows --classes=cat,dog a.jpg",
+    "--workdir=RUN --split=validation",
+)
 FLAG_NAMES = ("method", "size", "scales", "classes", "output", "split")
 TAKES_ARGUMENTS = True
 

@@ -103,19 +103,20 @@ def _parse(argv: list[str], module: ModuleType) -> list[str]:
 
 
 def format_flags(module: ModuleType) -> str:
-    """Returns a command's help: its docstring and its flags."""
-    lines = [
-        f"{module.__doc__ or ''}".strip(),
-        "",
-        f"usage: {module.USAGE}",
-        "",
-    ]
-    own = {*SHARED_FLAGS, *getattr(module, "FLAG_NAMES", ())}
-    for flag_name in sorted(own & set(FLAGS)):
-        flag = FLAGS[flag_name]
-        lines.append(f"  --{flag_name}: {' '.join((flag.help or '').split())}")
-    if "config" in own & set(FLAGS):
-        lines += ["", "Fields of the config: --help=SECTION, such as"]
+    """Returns a command's help: its docstring, examples and flags."""
+    lines = [f"{module.__doc__ or ''}".strip(), "", f"usage: {module.USAGE}"]
+    command = f"tlkeras {module.__name__.rpartition('.')[2]}"
+    lines += ["", "examples:"]
+    lines += [f"  {command} {rest}".rstrip() for rest in module.EXAMPLES]
+    own, shared = set(getattr(module, "FLAG_NAMES", ())), set(SHARED_FLAGS)
+    for title, names in (("flags", own), ("shared flags", shared - own)):
+        if known := sorted(names & set(FLAGS)):
+            lines += ["", f"{title}:"]
+        for name in known:
+            about = " ".join((FLAGS[name].help or "").split())
+            lines.append(f"  --{name}: {about}")
+    if "config" in FLAGS:
+        lines += ["", "fields of the config: --help=SECTION, such as"]
         lines += [f"  --help={name}" for name in EXPLAINED]
     return "\n".join(lines)
 

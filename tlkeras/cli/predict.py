@@ -9,6 +9,11 @@ USAGE = (
     "[--tta=none|flip|scales|flip+scales] "
     "IMAGE_OR_FOLDER ... | - (paths on standard input)"
 )
+EXAMPLES = (
+    "--workdir=RUN a.jpg b.png",
+    "--workdir=RUN --format=json photos",
+    "--workdir=RUN -",
+)
 FLAG_NAMES = ("format", "tta")
 TAKES_ARGUMENTS = True
 STARTS_ALONE = True  # it imports the frameworks itself, where it needs them

@@ -10,6 +10,11 @@ USAGE = (
     "[--max_images=5000] [--train_per_class=30 [--splits=5]] "
     "[--augmented_copies=16] [--quiet]"
 )
+EXAMPLES = (
+    "--data=photos",
+    "--data=photos --train_per_class=30 --splits=5",
+    "--data=photos --augmented_copies=16 --max_images=1000",
+)
 FLAG_NAMES = (
     "folds",
     "max_images",

@@ -8,6 +8,11 @@ USAGE = (
     "tlkeras report --workdir=RUN [--output=DIR] [--license=NAME] "
     "[--language=CODE]"
 )
+EXAMPLES = (
+    "--workdir=RUN",
+    "--workdir=RUN --output=page",
+    "--workdir=RUN --license=apache-2.0 --language=en",
+)
 FLAG_NAMES = ("output", "license", "language")
 
 

@@ -5,6 +5,11 @@ from absl import flags
 from tlkeras.cli import parsing
 
 USAGE = "tlkeras serve_check --model=export/models/NAME [--port=8501]"
+EXAMPLES = (
+    "--model=export/models/photos",
+    "--model=export/models/photos/2",
+    "--model=export/models/photos --port=0",
+)
 FLAG_NAMES = ("model", "host", "port")
 
 

@@ -5,6 +5,11 @@ from absl import flags
 from tlkeras.cli import parsing
 
 USAGE = "tlkeras soup --workdir=RUN,RUN,... --output=DIR [--quiet]"
+EXAMPLES = (
+    "--workdir=RUN-0,RUN-1,RUN-2 --output=SOUP",
+    "--workdir=RUN-0,RUN-1 --output=SOUP --quiet",
+    "--workdir=SOUP,RUN-3 --output=LARGER",
+)
 FLAG_NAMES = ("output",)
 
 

@@ -6,6 +6,11 @@ USAGE = (
     "tlkeras train --data=SOURCE [--config=FILE] "
     "[--config.section.field=value ...] [--workdir=DIR] [--quiet]"
 )
+EXAMPLES = (
+    "--data=photos",
+    "--data=photos --config.preset=fast",
+    "--config=configs/fine_tune_all.py --data=photos --workdir=runs/all",
+)
 
 
 def define_flags(argv: list[str]) -> None:

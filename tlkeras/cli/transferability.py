@@ -10,6 +10,11 @@ USAGE = (
     "[--source=RUN|WEIGHTS | --split_file=CSV] [--splits=N] [--cuts=LAYER,...] "
     "[--epochs=10] [--batch_size=64] [--learning_rate=0.004] [--quiet]"
 )
+EXAMPLES = (
+    "--quick",
+    "--data=photos --splits=3",
+    "--source=letters --data=digits",
+)
 FLAG_NAMES = (
     "quick",
     "source",

@@ -9,6 +9,12 @@ USAGE = (
     "[--space='FIELD=a|b|c' ...] [--config=FILE] "
     "[--config.section.field=value ...] [--workdir=DIR] [--quiet]"
 )
+EXAMPLES = (
+    "--data=photos",
+    "--data=photos --space=model.head_l2=1e-5:1e2:log",
+    "--data=photos --space='phases.fine_tune.trainable_from=stage4|all' "
+    "--config.tuning.num_trials=12",
+)
 FLAG_NAMES = ("space",)
 
 
