@@ -7,7 +7,7 @@ install:
 	.venv/bin/pip install -e '.[dev]'
 
 quickstart:
-	$(PYTHON) configs/quickstart.py
+	$(PYTHON) -m tlkeras.cli.main quickstart
 
 test:
 	$(PYTHON) -m pytest -n 2

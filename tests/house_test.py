@@ -17,7 +17,7 @@ MAX_LINES = 350
 LOSSES = PACKAGE / "optim" / "losses.py"
 LOSS_NAMES = {"softmax", "binary", "hinge", "squared_hinge"}
 # What each file of cli/ states of its own command.
-OF_A_COMMAND = {"FLAG_NAMES"}
+OF_A_COMMAND = {"FLAG_NAMES", "EXAMPLES"}
 TABLE_MAKERS = {"dict", "frozenset", "set", "list", "tuple"}
 ARRAY = re.compile(r"\b(ndarray|KerasTensor)\b")
 # float32 [N, C], but not list[str].

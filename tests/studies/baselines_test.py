@@ -6,6 +6,7 @@ import pytest
 
 from tlkeras.console import Console
 from tlkeras.data.load import load_dataset
+from tlkeras.studies import quickstart
 from tlkeras.studies.baselines import (
     Figure,
     compare_pooled,
@@ -47,7 +48,6 @@ def test_pooling_compares_image_by_image():
 
 @pytest.mark.slow
 def test_the_quick_start_beats_raw_pixels_and_the_top_layer(tmp_path):
-    quickstart = load_config_module("quickstart")
     figures = measure_all(
         quickstart.make_recipes(0),
         tmp_path,
@@ -58,12 +58,12 @@ def test_the_quick_start_beats_raw_pixels_and_the_top_layer(tmp_path):
     assert accuracy[quickstart.CHOSEN] > accuracy[quickstart.RAW] + 0.01
     assert accuracy[quickstart.CHOSEN] > accuracy[quickstart.RANDOM] + 0.1
     assert accuracy[quickstart.RAW] > accuracy[quickstart.TOP]
-    quickstart.print_figures({figure.name: [figure] for figure in figures})
+    by_name = {figure.name: [figure] for figure in figures}
+    assert "chosen recipe" in quickstart.format_figures(by_name)
 
 
 @pytest.mark.slow
 def test_over_five_seeds_the_gains_are_beyond_doubt(tmp_path):
-    quickstart = load_config_module("quickstart")
     by_name = {}
     for seed in range(5):
         for figure in measure_all(

@@ -20,6 +20,7 @@ from tlkeras.workdir import AS_THEY_ARE, ESCAPED
 
 # Command -> what it does. The module is `tlkeras.cli.COMMAND`.
 COMMANDS = {
+    "quickstart": "the embedded default: letters become digits, in a minute",
     "train": "train a classifier, or go on with an unfinished run",
     "evaluate": "metrics of a finished run on a split",
     "predict": "label images with a finished run",
