@@ -20,6 +20,9 @@ TEST = [
     "axe-playwright-python>=0.1.4",
     "playwright>=1.49",
     "huggingface-hub>=0.26",
+    # They run the notebook.
+    "ipykernel>=6.29",
+    "nbclient>=0.10",
 ]
 
 setup(

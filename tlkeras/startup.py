@@ -11,6 +11,7 @@ tlkeras as a library gets neither.
 import gc
 import importlib
 import json
+import logging
 import os
 import sys
 import time
@@ -93,14 +94,21 @@ def _require_address_space() -> None:
 
 @contextmanager
 def silenced_stderr() -> Iterator[None]:
-    """Drops what native libraries write to stderr, whatever their log level."""
+    """Drops what native libraries write to stderr, whatever their log level.
+
+    And absl's warnings, which go wherever Python's logging sends them.
+    """
     sys.stderr.flush()
     saved = os.dup(2)
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(max(level, logging.ERROR))
     try:
         with open(os.devnull, "wb") as nowhere:
             os.dup2(nowhere.fileno(), 2)
         yield
     finally:
+        absl.setLevel(level)
         sys.stderr.flush()
         os.dup2(saved, 2)
         os.close(saved)
