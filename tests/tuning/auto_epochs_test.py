@@ -6,6 +6,7 @@ import json
 import pytest
 
 from tlkeras import workdir
+from tlkeras.config.auto_epochs import as_before
 from tlkeras.errors import InputError
 from tlkeras.training import epoch_rule
 from tlkeras.tuning.plan import make_plan
@@ -63,8 +64,7 @@ def test_a_search_goes_on_with_the_epochs_that_it_began_with(
 def test_a_search_of_before_is_gone_on_with(auto_config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     new = make_plan(auto_config, L2)
-    auto_config.phases.linear_probe.epochs = 20
-    old = make_plan(auto_config, L2)
+    old = make_plan(as_before(auto_config), L2)
     place = default_search_directory(old)
     assert default_search_directory(new) != place
     open_search_directory(tmp_path / place, old)

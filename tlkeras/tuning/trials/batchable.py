@@ -100,6 +100,7 @@ MODEL = Known(
         "hidden_units": "a head with hidden layers is not batched",
         "backbone": OF_CODES,
         "alpha": OF_CODES,
+        "contract": OF_CODES,
         "weights": OF_CODES,
         "image_size": OF_CODES,
         "features_from": OF_CODES,
