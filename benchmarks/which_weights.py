@@ -74,12 +74,12 @@ RULES: dict[str, Rule] = {
     "the best epoch": lambda scores, losses: BEST,
     "the last epoch": lambda scores, losses: LAST,
     "half way": lambda scores, losses: HALF,
-    "best epoch if surely more accurate (today)": if_sure(
+    "best epoch if surely more accurate (before)": if_sure(
         "accuracy", PROBE, (BEST,)
     ),
     "best epoch if surely of lower loss": if_sure("loss", PROBE, (BEST,)),
     "best epoch if of lower loss": if_sure("loss", PROBE, (BEST,), p=0.5),
-    "best epoch unless probe surely of lower loss": if_sure(
+    "best epoch unless probe surely of lower loss (chosen)": if_sure(
         "loss", BEST, (PROBE,)
     ),
     "lowest loss of probe, best, last": if_sure(

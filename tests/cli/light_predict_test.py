@@ -27,13 +27,15 @@ for name in ("tensorflow", "keras"):
 from tlkeras.cli.main import main
 main(["tlkeras", "predict", *sys.argv[1:]])
 """
+# Other tests may have asked the shared run.
+ENGINE_FILES = shutil.ignore_patterns(workdir.ENGINE, workdir.ENGINE_RECORD)
 
 
 @pytest.fixture(scope="module")
 def prepared(finished, tmp_path_factory):
     """A run that was asked once."""
     directory = tmp_path_factory.mktemp("light") / "run"
-    shutil.copytree(finished, directory)
+    shutil.copytree(finished, directory, ignore=ENGINE_FILES)
     assert isinstance(load_for_prediction(directory), LightRun)
     return directory
 
@@ -41,7 +43,7 @@ def prepared(finished, tmp_path_factory):
 @pytest.fixture
 def fresh(finished, tmp_path):
     """A run that was never asked."""
-    shutil.copytree(finished, tmp_path / "run")
+    shutil.copytree(finished, tmp_path / "run", ignore=ENGINE_FILES)
     return tmp_path / "run"
 
 
