@@ -1,6 +1,7 @@
 """The configs of the lectures' scenarios: each is read, and trains."""
 
 import re
+import runpy
 import shlex
 from pathlib import Path
 
@@ -62,9 +63,9 @@ FEW = (
 )
 
 
-def shorten(path, resolve):
+def shorten(path):
     """Flags that make an experiment a small one."""
-    config = resolve(f"--config={path}", "--data=digits")
+    config = runpy.run_path(str(path))["get_config"]()
     for name in config.phases.phase_order:
         if config.phases[name].epochs not in (0, "auto"):
             yield f"--config.phases.{name}.epochs=2"
@@ -78,7 +79,7 @@ def shorten(path, resolve):
     [path for path in SCENARIOS if path.stem not in NEEDS],
     ids=lambda path: path.stem,
 )
-def test_each_runs_on_digits(path, run, resolve, tmp_path):
+def test_each_runs_on_digits(path, run, tmp_path):
     (command, *_) = read_commands(path)
     code, out, err = run(
         command[1],
@@ -88,7 +89,7 @@ def test_each_runs_on_digits(path, run, resolve, tmp_path):
         "--config.model.weights=letters",
         *SMALL,
         *FEW,
-        *shorten(path, resolve),
+        *shorten(path),
     )
     assert code == 0, err
     results = list(tmp_path.glob("run/**/result.json"))
@@ -96,7 +97,7 @@ def test_each_runs_on_digits(path, run, resolve, tmp_path):
 
 
 @pytest.mark.slow
-def test_ones_own_source_is_trained_and_transferred(run, resolve, tmp_path):
+def test_ones_own_source_is_trained_and_transferred(run, tmp_path):
     path = CONFIGS / "own_source.py"
     source, target = tmp_path / "source", tmp_path / "target"
     short = ("--config.phases.fine_tune.epochs=1", *SMALL)
