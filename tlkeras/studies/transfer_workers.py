@@ -106,7 +106,8 @@ def _working(
         )
     try:
         assert worker.stdin is not None
-        with worker.stdin as pipe:
+        # One that could not start is told of by its exit code.
+        with contextlib.suppress(BrokenPipeError), worker.stdin as pipe:
             pickle.dump((study, share), pipe)
         yield worker
     finally:
