@@ -53,7 +53,7 @@ def test_each_runs_end_to_end(run, tmp_path, name):
         f"--config.preset={name}",
         "--config.model.weights=none",
         "--config.data.images_per_class=4",
-        "--config.data.split=(.1, .05, .05)",
+        "--config.data.split=(0.94, 0.03, 0.03)",
         "--config.phases.fine_tune.epochs=1",
         f"--workdir={tmp_path / 'run'}",
         "--quiet",
