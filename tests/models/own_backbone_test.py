@@ -229,6 +229,18 @@ def lambda_model(path):
     keras.Model(images, keras.layers.Conv2D(4, 3)(x)).save(path)
 
 
+def hidden_lambda(path):
+    import h5py
+
+    lambda_model(path)
+    with h5py.File(path, "r+") as file:
+        text = file.attrs["model_config"]
+        text = text if isinstance(text, str) else text.decode()
+        hidden = text.replace('"Lambda"', '"\\u004cambda"')
+        assert hidden != text
+        file.attrs["model_config"] = hidden.encode()
+
+
 def two_inputs(path):
     one, two = (keras.Input((SIDE, SIDE, 3)) for _ in range(2))
     keras.Model([one, two], keras.layers.Add()([one, two])).save(path)
@@ -261,6 +273,7 @@ def tokens(path):
     [
         (lambda_model, ".keras", "Lambda"),
         (lambda_model, ".h5", "has a Lambda layer, which is code"),
+        (hidden_lambda, ".h5", "has a Lambda layer, which is code"),
         (two_inputs, ".keras", "no network for images"),
         (grey, ".keras", r"\(None, 32, 32, 1\)"),
         (of_words, ".keras", "no network for images"),

@@ -6,7 +6,7 @@ from tlkeras.cli import parsing
 
 USAGE = "tlkeras quickstart [--seeds=1] [--workdir=DIR] [--quiet]"
 EXAMPLES = ("", "--seeds=5", "--workdir=runs/first")
-FLAG_NAMES = ("seeds", "workdir", "quiet")
+FLAG_NAMES = ("seeds",)
 
 
 def define_flags(argv: list[str]) -> None:

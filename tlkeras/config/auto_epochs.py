@@ -1,7 +1,8 @@
 """Epochs that the data decide, and the numbers that stood there before.
 
 What they are is said by `training/epoch_rule.py`, once the images are counted.
-The warm-up of a schedule follows from them.
+The warm-up of a schedule follows from them. Runs that go on keep what stood
+there when they began, and so they do where a default has changed since.
 """
 
 import copy

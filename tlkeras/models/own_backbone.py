@@ -19,7 +19,7 @@ from tlkeras import workdir
 from tlkeras.errors import InputError
 from tlkeras.models.graph import graph_nodes, leaf_layers, topological_layers
 from tlkeras.models.own_contract import recognise_contract
-from tlkeras.models.weights import first_line
+from tlkeras.models.weights import first_line, read_model
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 TOP_POOLINGS = (
@@ -34,11 +34,6 @@ def is_own(backbone: str) -> bool:
     """Says whether a backbone is named by a file or a run directory."""
     path = Path(backbone)
     return path.suffix in MODEL_SUFFIXES or (path.is_dir() and bool(path.name))
-
-
-@functools.lru_cache(maxsize=2)
-def _read_once(path: str, stamp: tuple[int, int]) -> keras.Model:
-    return _read(Path(path))
 
 
 def read_network(backbone: str) -> tuple[keras.Model, str]:
@@ -63,7 +58,12 @@ def read_network(backbone: str) -> tuple[keras.Model, str]:
             "of keras.applications, a .keras or .h5 file, or a run directory."
         )
     stat = path.stat()
-    model = _read_once(str(path), (stat.st_mtime_ns, stat.st_size))
+    return _read_once(path, (stat.st_mtime_ns, stat.st_size))
+
+
+@functools.lru_cache(maxsize=2)  # a run asks for it three times
+def _read_once(path: Path, stamp: tuple[int, int]) -> tuple[keras.Model, str]:
+    model = _read(path)
     core, front = _find_core(model, path)
     contract = "" if front is None else recognise_contract(front, path)
     if any(isinstance(layer, RESCALING) for layer in _first_layers(core)):
@@ -114,37 +114,37 @@ class _DepthwiseConv2D(keras.layers.DepthwiseConv2D):
 
 def _read(path: Path) -> keras.Model:
     custom = {}
-    try:
-        if path.suffix != ".keras":
-            _refuse_code(path)
-            custom = {"DepthwiseConv2D": _DepthwiseConv2D}
-        model = keras.saving.load_model(
-            path, compile=False, custom_objects=custom, safe_mode=True
-        )
-    except (InputError, MemoryError):
-        raise
-    except Exception as error:  # of Keras, zip, HDF5 and JSON: many kinds
-        raise InputError(
-            f"'{path}' cannot be read as a Keras model "
-            f"({first_line(error)}); expected one of Keras' own layers, "
-            "saved by model.save()."
-        ) from None
-    return model
+    if path.suffix != ".keras":
+        _refuse_code(path)
+        custom = {"DepthwiseConv2D": _DepthwiseConv2D}
+    return read_model(
+        path,
+        expected="one of Keras' own layers, saved by model.save()",
+        custom_objects=custom,
+    )
 
 
 def _refuse_code(path: Path) -> None:
     """Makes sure that a file of Keras 2 holds no Lambda layer."""
     import h5py
 
-    with h5py.File(path, "r") as file:
-        text = file.attrs.get("model_config")
+    try:
+        with h5py.File(path, "r") as file:
+            text = file.attrs.get("model_config")
+    except OSError:  # whoever reads it says so
+        return
     if text is None:
         raise InputError(
             f"'{path}' holds weights alone, no network; expected a whole "
             "model, saved by model.save(): pass weights as "
             "--config.model.weights, with the name of their network."
         )
-    if '"Lambda"' in json.dumps(json.loads(text)):
+    try:
+        # Written anew, so that no escape hides a name.
+        plain = json.dumps(json.loads(text))
+    except (ValueError, RecursionError):  # Keras refuses it
+        return
+    if '"Lambda"' in plain:
         raise InputError(
             f"'{path}' has a Lambda layer, which is code; expected a network "
             "of Keras' own layers: replace it, and save the model again."

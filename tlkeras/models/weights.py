@@ -1,8 +1,10 @@
 """Where a backbone's weights come from: a file, the package, or a run."""
 
 import warnings
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import keras
 
@@ -71,21 +73,36 @@ def _load_file(backbone: keras.Model, path: Path, named: str) -> None:
         ) from None
 
 
-def read_model(path: Path) -> keras.Model:
-    """Loads a `.keras` file.
+def read_model(
+    path: Path,
+    *,
+    expected: str = "the model.keras of a finished run: restore the file, or "
+    "train again in a new directory",
+    custom_objects: Mapping[str, Any] | None = None,
+) -> keras.Model:
+    """Loads a whole model; no code of the file is run.
+
+    Args:
+        path: Of a `.keras` or `.h5` file.
+        expected: What it should be, for the error.
+        custom_objects: Name in the file -> class in its place.
 
     Raises:
         InputError: If it is none, or is damaged.
     """
     try:
-        return keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(
+            path,
+            compile=False,
+            custom_objects=custom_objects,
+            safe_mode=True,
+        )
     except MemoryError:
         raise
     except Exception as error:  # of Keras, zip, HDF5 and JSON: many kinds
         raise InputError(
             f"'{path}' cannot be read as a Keras model "
-            f"({first_line(error)}); expected the model.keras of a finished "
-            "run: restore the file, or train again in a new directory."
+            f"({first_line(error)}); expected {expected}."
         ) from None
 
 

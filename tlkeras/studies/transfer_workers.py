@@ -49,19 +49,22 @@ def train_here(
 
 
 def train_in_workers(
-    study: Study, trainer: NetworkTrainer, networks: Sequence[Network]
+    study: Study,
+    trainer: NetworkTrainer,
+    networks: Sequence[Network],
+    count: int,
 ) -> Iterator[tuple[Network, float]]:
     """Trains networks in processes; yields each that is done, with seconds.
 
     Args:
         study: That the networks are of.
-        trainer: Of it; only told whether a network is done.
+        trainer: Of it; only asked whether a network is done.
         networks: In an order that each process keeps.
+        count: Of processes, from `count_workers`.
 
     Raises:
         GateError: If a process ends before its networks are done.
     """
-    count = count_workers(study)
     seeds = sorted({half.seed for half in study.halves})
     shares = [
         [n for n in networks if seeds.index(n.half.seed) % count == number]

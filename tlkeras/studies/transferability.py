@@ -124,7 +124,7 @@ def _train_all(
         console.line(f"{there} networks are there")
     num_workers = count_workers(study)
     done = (
-        train_in_workers(study, trainer, missing)
+        train_in_workers(study, trainer, missing, num_workers)
         if missing and num_workers > 1
         else train_here(trainer, missing)
     )
