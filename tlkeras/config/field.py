@@ -12,6 +12,14 @@ Range = tuple[float, float, bool]
 # Of rates, strengths and times: beyond it no number means anything.
 LARGEST = 1e6
 POSITIVE: Range = (0, LARGEST, False)
+NOT_NEGATIVE: Range = (0, LARGEST, True)
+COUNT: Range = (1, 10**6, True)
+BATCH: Range = (1, 2**16, True)
+BYTES: Range = (0, 2**60, True)
+SECONDS: Range = (0, 1e9, False)
+SHARE: Range = (0, 1, True)
+BELOW_ONE: Range = (0, 0.999, True)
+SEED: Range = (0, 2**31 - 1, True)
 # Where trials may change a field: nowhere, where each trains the whole config,
 # or on cached codes too, where trials are heads.
 NEVER, IN_FULL, ON_CODES = "", "full", "codes"
