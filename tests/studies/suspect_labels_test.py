@@ -66,7 +66,7 @@ def test_of_very_many_images_a_part_is_looked_at(codes, tmp_path, monkeypatch):
 
 def test_several_labels_are_left_alone(codes, tmp_path):
     images = make_images(np.arange(120) % 3)
-    images.targets[5] = 1
+    images.labels[5] = 1
     path = tmp_path / workdir.SUSPECT_LABELS
     result = write_suspect_labels(path, images, codes, "abc")
     assert result.verdict == "skip"

@@ -89,7 +89,7 @@ def training_batches(
         epoch, step, rows = item
         shown = reader.views.of_epoch(reader.keys[rows], epoch)
         images = reader(rows, shown).astype(np.float32, copy=False)
-        targets = reader.split.targets[rows]
+        targets = reader.split.targets_of(rows)
         if augmentation and augmentation.mixes_images:
             # [seed, epoch] is the key of an epoch's order.
             key = tf.constant([seed + 1, step], tf.int64)

@@ -2,14 +2,17 @@
 
 import dataclasses
 import hashlib
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import sparse
 
 from tlkeras.data.definition import CURRENT, ImageDefinition
 
 SPLITS = ("train", "validation", "test")
+HASHED_ROWS = 4096  # of targets, dense at a time
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -118,7 +121,9 @@ class Split:
 
     Attributes:
         paths: [N] image files.
-        targets: [N, C] float32; one-hot, or multi-hot if multi-label.
+        labels: [N, C] float32: 1 for each class of an image, 0 elsewhere, as
+            a sparse matrix, because a million images of a thousand classes
+            would fill 5 GB; soft targets, and few of them, may be dense.
         digests: [N] hash of each file's bytes.
         hashes: [N] perceptual hashes, None for pictures without one; empty
             where the files were not scanned.
@@ -128,7 +133,7 @@ class Split:
     """
 
     paths: tuple[str, ...]
-    targets: np.ndarray
+    labels: np.ndarray | sparse.csr_array
     digests: tuple[str, ...]
     hashes: tuple[int | None, ...] = ()
     definition: ImageDefinition = CURRENT
@@ -137,6 +142,40 @@ class Split:
 
     def __len__(self) -> int:
         return len(self.paths)
+
+    @property
+    def targets(self) -> np.ndarray:
+        """[N, C] float32, made anew: multi-hot, or soft where a teacher is."""
+        return _dense(self.labels)
+
+    def targets_of(self, rows: np.ndarray) -> np.ndarray:
+        """Returns the targets of some images.
+
+        Args:
+            rows: int [n], each in 0 .. N - 1.
+
+        Returns:
+            float32 [n, C].
+        """
+        return _dense(self.labels[rows])
+
+    def label_counts(self) -> np.ndarray:
+        """Returns the sum of the targets of each class, float64 [C]."""
+        return np.asarray(self.labels.sum(0, dtype=np.float64)).ravel()
+
+    def label_names(self, class_names: Sequence[str]) -> list[str]:
+        """Returns the names of each image's classes, [N], joined by `|`.
+
+        Args:
+            class_names: [C].
+        """
+        found = sparse.csr_array(self.labels)
+        ends = found.indptr.tolist()
+        names = [class_names[column] for column in found.indices.tolist()]
+        return [
+            "|".join(names[start:end])
+            for start, end in itertools.pairwise(ends)
+        ]
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -152,7 +191,7 @@ class Split:
         chosen = np.asarray(rows).tolist()
         return Split(
             tuple(self.paths[row] for row in chosen),
-            self.targets[chosen],
+            self.labels[chosen],
             tuple(self.digests[row] for row in chosen),
             tuple(self.hashes[row] for row in chosen if self.hashes),
             self.definition,
@@ -211,7 +250,9 @@ class Dataset:
         digest = hashlib.blake2b(digest_size=8)
         for name, split in self.splits.items():
             digest.update(f"{name}{split.digests}{self.class_names}".encode())
-            digest.update(split.targets.tobytes())
+            for start in range(0, len(split), HASHED_ROWS):
+                rows = _dense(split.labels[start : start + HASHED_ROWS])
+                digest.update(rows.tobytes())
         return digest.hexdigest()
 
     def class_counts(self) -> dict[str, dict[str, int]]:
@@ -220,7 +261,7 @@ class Dataset:
             name: {
                 label: int(count)
                 for label, count in zip(
-                    self.class_names, split.targets.sum(0), strict=True
+                    self.class_names, split.label_counts(), strict=True
                 )
             }
             for name, split in self.splits.items()
@@ -232,20 +273,26 @@ def make_split(
     class_names: tuple[str, ...],
     definition: ImageDefinition = CURRENT,
 ) -> Split:
-    """Returns examples as a `Split` with multi-hot targets [N, C]."""
+    """Returns examples as a `Split` of C classes."""
     index = {name: i for i, name in enumerate(class_names)}
-    targets = np.zeros((len(examples), len(class_names)), np.float32)
-    for row, example in enumerate(examples):
-        targets[row, [index[label] for label in example.labels]] = 1.0
+    columns = [sorted({index[name] for name in e.labels}) for e in examples]
+    ends = np.cumsum([0, *map(len, columns)])
+    chosen = np.array([c for row in columns for c in row], np.int32)
+    ones = np.ones(len(chosen), np.float32)
+    shape = (len(examples), len(class_names))
     return Split(
         paths=tuple(example.path for example in examples),
-        targets=targets,
+        labels=sparse.csr_array((ones, chosen, ends), shape),
         digests=tuple(example.digest for example in examples),
         hashes=tuple(example.look for example in examples),
         definition=definition,
         copies={e.path: e.copy for e in examples if e.copy},
         groups=tuple(e.group for e in examples if e.group),
     )
+
+
+def _dense(labels: np.ndarray | sparse.csr_array) -> np.ndarray:
+    return labels if isinstance(labels, np.ndarray) else labels.toarray()
 
 
 def count_labels(examples: Sequence[Example]) -> Counter[str]:

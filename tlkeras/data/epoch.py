@@ -18,14 +18,14 @@ def steps_per_epoch(num_images: int, batch_size: int) -> int:
     return max(1, num_images // batch_size)
 
 
-def balanced_class_weights(targets: np.ndarray) -> np.ndarray:
+def balanced_class_weights(label_counts: np.ndarray) -> np.ndarray:
     """Returns N / (C n_c) per class, as scikit-learn's `balanced`.
 
     Args:
-        targets: [N, C] multi-hot.
+        label_counts: [C] images n_c of each class.
 
     Returns:
         float32 [C].
     """
-    counts = np.maximum(targets.sum(0), 1.0)
-    return (targets.sum() / (len(counts) * counts)).astype(np.float32)
+    counts = np.maximum(label_counts, 1.0)
+    return (label_counts.sum() / (len(counts) * counts)).astype(np.float32)

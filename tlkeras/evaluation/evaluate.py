@@ -125,12 +125,12 @@ def _prediction_rows(
     scores = per_image_scores(
         split.targets, logits, multi_label=loss.multi_label
     )
+    truth = split.label_names(class_names)
     for row, path in enumerate(split.paths):
         best = int(logits[row].argmax())
-        truth = np.flatnonzero(split.targets[row]).tolist()
         yield {
             "path": path,
-            "label": "|".join(class_names[i] for i in truth),
+            "label": truth[row],
             "predicted": class_names[best],
             "probability": f"{probabilities[row, best]:.6f}",
             "score": f"{scores[row]:.6g}",

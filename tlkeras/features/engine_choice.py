@@ -233,5 +233,5 @@ class CheckedEngine:
         return compare_precision(
             [np.concatenate(t) for t in zip(*reference, strict=True)],
             [np.concatenate(t) for t in zip(*values, strict=True)],
-            self.train.targets[rows],
+            self.train.targets_of(rows),
         )

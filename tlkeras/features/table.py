@@ -73,9 +73,9 @@ def compute_code_table(
         codes,
         tuple(p for s in dataset.splits.values() for p in s.paths),
         tuple(
-            "|".join(np.array(dataset.class_names)[row > 0])
+            names
             for s in dataset.splits.values()
-            for row in s.targets
+            for names in s.label_names(dataset.class_names)
         ),
         tuple(n for n, s in dataset.splits.items() for _ in range(len(s))),
     )

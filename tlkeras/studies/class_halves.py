@@ -139,7 +139,7 @@ def take_half(split: Split, dataset: Dataset, half: Half, width: int) -> Split:
     own = split.targets[:, columns]
     rows = np.flatnonzero(own.sum(1))
     padded = np.pad(own[rows], ((0, 0), (0, width - len(columns))))
-    return dataclasses.replace(split.take(rows), targets=padded)
+    return dataclasses.replace(split.take(rows), labels=padded)
 
 
 def require_images(dataset: Dataset, halves: Sequence[Half]) -> None:

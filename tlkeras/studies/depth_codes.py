@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 from ml_collections import ConfigDict
+from scipy import sparse
 
 from tlkeras.console import Console
 from tlkeras.data.augmented_copies import AUGMENTED_COPIES
@@ -35,7 +36,7 @@ def join_splits(members: Sequence[Split]) -> Split:
     return dataclasses.replace(
         members[0],
         paths=sum((m.paths for m in members), ()),
-        targets=np.concatenate([m.targets for m in members]),
+        labels=sparse.vstack([m.labels for m in members], format="csr"),
         digests=sum((m.digests for m in members), ()),
         hashes=(),
         copies={k: v for m in members for k, v in m.copies.items()},

@@ -19,7 +19,7 @@ def class_weights(config: ConfigDict, train: Split) -> np.ndarray | None:
     """Returns the weights of classes in the loss, float32 [C], or None."""
     if config.data.class_weighting == "none":
         return None
-    return balanced_class_weights(train.targets)
+    return balanced_class_weights(train.label_counts())
 
 
 def phase_order(

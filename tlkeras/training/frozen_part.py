@@ -115,7 +115,7 @@ class FrozenPart:
         keys = image_keys(split)
         for epoch, _, chosen in order:
             views = self.prefix.views.of_epoch(keys[chosen], epoch)
-            targets = split.targets[chosen]
+            targets = split.targets_of(chosen)
             weights = (
                 () if class_weights is None else (targets @ class_weights,)
             )

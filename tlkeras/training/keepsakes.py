@@ -56,8 +56,7 @@ def write_codes(run: RunContext, codes: np.ndarray) -> None:
     limit = max(min(MAX_CODES, MAX_CODE_BYTES // (2 * codes.shape[1])), 1)
     count = min(limit, len(codes))
     rows = np.linspace(0, len(codes) - 1, count).round().astype(int)
-    names = np.array(run.dataset.class_names)
-    labels = ["|".join(names[split.targets[row] > 0]) for row in rows]
+    labels = split.take(rows).label_names(run.dataset.class_names)
     kept = codes[rows]
     if np.abs(kept).max(initial=0.0) <= LARGEST_FLOAT16:
         kept = kept.astype(np.float16)

@@ -95,7 +95,7 @@ def taught_split(phase: Phase, run: RunContext) -> Split:
         share=phase.teacher_share,
         temperature=phase.teacher_temperature,
     )
-    return dataclasses.replace(train, targets=targets)
+    return dataclasses.replace(train, labels=targets)
 
 
 def mix_targets(

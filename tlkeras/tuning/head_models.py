@@ -114,6 +114,6 @@ def _batches(
     class_weights: np.ndarray | None,
 ) -> Generator[Batch]:
     for _, _, rows in order:
-        targets = train.targets[rows]
+        targets = train.targets_of(rows)
         weights = () if class_weights is None else (targets @ class_weights,)
         yield codes[rows], targets, *weights

@@ -57,8 +57,8 @@ class HeadCodes:
     @functools.cached_property
     def class_weights(self) -> np.ndarray:
         """[N] balanced weights of the training images."""
-        targets = self.targets("train")
-        return targets @ balanced_class_weights(targets)
+        train = self.dataset.splits["train"]
+        return train.labels @ balanced_class_weights(train.label_counts())
 
 
 def load_head_codes(config: ConfigDict, console: Console) -> HeadCodes:
