@@ -15,6 +15,7 @@ NAMES = (
     "linear_probe",
     "tuning",
     "presets",
+    "activation_store",
 )
 
 HOURS = ("recipes",)  # only where it is asked for

@@ -6,8 +6,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from tlkeras.data.parallel import ordered_map
-from tlkeras.features.cache import ActivationCache, CacheError, Key
+from tlkeras.features.cache import (
+    ActivationCache,
+    CacheError,
+    DamagedShardError,
+)
 from tlkeras.features.engine import Engine
+from tlkeras.features.shard_index import Key
 
 # (rows of a split [n], views [n]) -> images [n, S, S, 3] in 0..255; called by
 # several threads.
@@ -54,6 +59,7 @@ class Activations:
         cache: Where rows are kept, or None: the engine runs each time.
         num_workers: Streams of the engine.
         on_loss: Told why the cache is given up after it was filled.
+        on_repair: Told the name of a shard that was damaged and done again.
     """
 
     get_engine: Callable[[], Engine]
@@ -62,6 +68,8 @@ class Activations:
     cache: ActivationCache | None
     num_workers: int
     on_loss: Callable[[CacheError], None] = lambda error: None
+    on_repair: Callable[[str], None] = lambda name: None
+    _num_views: int = dataclasses.field(default=1, init=False)
 
     def fill(
         self,
@@ -85,6 +93,7 @@ class Activations:
         """
         cache = self.cache
         assert cache is not None
+        self._num_views = num_views
         wanted = wanted_keys(self.digests, num_views)
         try:
             if not cache.missing(wanted):
@@ -95,6 +104,8 @@ class Activations:
         except CacheError:
             self.cache = None
             raise
+        while cache.repaired:
+            self.on_repair(cache.repaired.pop())
         return len(missing)
 
     def _fill(
@@ -104,7 +115,7 @@ class Activations:
         rows: dict[Key, int],
         on_images: Callable[[int], None],
     ) -> None:
-        size = cache.layout.shard_rows
+        size = cache.layout.shard_rows(len(rows))
         ready: list[np.ndarray] = []
         held = written = 0
         indices = np.array([rows[key] for key in missing])
@@ -156,11 +167,21 @@ class Activations:
                 for row, view in zip(rows, views, strict=True)
             ]
             try:
-                return self.cache.read(keys)
+                return self._read(self.cache, keys)
             except CacheError as error:  # somebody emptied the folder
                 self.cache = None
                 self.on_loss(error)
         return _concatenate(list(self._run(rows, views)))
+
+    def _read(
+        self, cache: ActivationCache, keys: list[Key]
+    ) -> list[np.ndarray]:
+        for _ in keys:  # each may lie in a shard that is damaged
+            try:
+                return cache.read(keys)
+            except DamagedShardError:
+                self.fill(self._num_views)
+        return cache.read(keys)
 
     def batches(self, batch_size: int) -> Iterator[list[np.ndarray]]:
         """Yields the frontier of the whole split in order, view 0.

@@ -3,17 +3,16 @@
 A store is a folder named by the hash of its recipe. It holds shards:
 `NAME.npy`, [rows, values] with the frontier tensors of an image side by side,
 and `NAME.json`, written last, with the keys of the rows and a checksum. A key
-is an image's hash and a view. Shards never change; a name is the hash of its
-keys, so that work done again gives the same file. One process fills a store at
-a time; others wait for it and find its rows.
+is an image's hash and a view; `shard_index.py` finds it. Shards never change; a
+name is the hash of its keys, so that work done again gives the same file. One
+process fills a store at a time; others wait for it and find its rows.
 """
 
 import contextlib
 import dataclasses
-import hashlib
-import itertools
-import json
+import functools
 import mmap
+import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -23,14 +22,17 @@ from filelock import FileLock, Timeout
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
+from tlkeras.features.layout import STORAGE, Layout
+from tlkeras.features.shard_index import (
+    Header,
+    Key,
+    ShardIndex,
+    Stamp,
+    format_header,
+    name_shard,
+    read_header,
+)
 
-Key = tuple[str, int]  # (hash of an image's bytes, view)
-SHARD_BYTES = 32 * 1024**2  # one is held in memory while it fills
-MAX_SHARD_ROWS = 256  # what a killed process loses at most
-STORAGE = {"float32": np.float32, "float16": np.float16}
-MAX_FLOAT16 = 65504.0
-# Damage; other errors of the system, too many open files, say, are none.
-NO_FILE = (FileNotFoundError, IsADirectoryError)
 MAX_MAPPED = 64  # shards that are mapped at once: each holds a descriptor
 
 
@@ -41,72 +43,8 @@ class CacheError(Exception):
     """
 
 
-@dataclasses.dataclass(frozen=True)
-class Layout:
-    """How the frontier of one image lies in a row.
-
-    Attributes:
-        shapes: Of the frontier tensors, without the batch dimension.
-        storage: `float32` or `float16`.
-    """
-
-    shapes: tuple[tuple[int, ...], ...]
-    storage: str
-
-    @property
-    def values(self) -> int:
-        """Numbers in a row."""
-        return int(sum(np.prod(shape) for shape in self.shapes))
-
-    @property
-    def row_bytes(self) -> int:
-        """Size of a row on disk."""
-        return self.values * np.dtype(STORAGE[self.storage]).itemsize
-
-    @property
-    def shard_rows(self) -> int:
-        """Rows of a full shard, a multiple of 8."""
-        rows = min(MAX_SHARD_ROWS, SHARD_BYTES // self.row_bytes)
-        return max(8, rows // 8 * 8)
-
-    def pack(self, tensors: Sequence[np.ndarray]) -> np.ndarray:
-        """Returns tensors as rows in the storage dtype.
-
-        Args:
-            tensors: float32 [n, ...] each, of `shapes`.
-
-        Returns:
-            [n, values].
-
-        Raises:
-            InputError: If a number is too large for float16.
-        """
-        flat = [tensor.reshape(len(tensor), -1) for tensor in tensors]
-        rows = np.concatenate(flat, axis=1)
-        largest = float(np.abs(rows).max(initial=0.0))
-        if self.storage == "float16" and largest > MAX_FLOAT16:
-            raise InputError(
-                f"An activation of {largest:.3g} does not fit into float16; "
-                "expected numbers up to 65504: set "
-                "--config.features.storage=float32."
-            )
-        return rows.astype(STORAGE[self.storage])
-
-    def unpack(self, rows: np.ndarray) -> list[np.ndarray]:
-        """Returns rows as the tensors that were packed.
-
-        Args:
-            rows: [n, values] in the storage dtype.
-
-        Returns:
-            float32 [n, ...] each, of `shapes`.
-        """
-        ends = list(itertools.accumulate(int(np.prod(s)) for s in self.shapes))
-        starts = [0, *ends[:-1]]
-        return [
-            rows[:, start:end].astype(np.float32).reshape(-1, *shape)
-            for start, end, shape in zip(starts, ends, self.shapes, strict=True)
-        ]
+class DamagedShardError(CacheError):
+    """A shard is not what was written; its rows can be computed again."""
 
 
 class ActivationCache:
@@ -124,17 +62,21 @@ class ActivationCache:
         self.directory = directory
         self.layout = layout
         self.repaired: list[str] = []
-        self._places: dict[Key, tuple[str, int]] = {}
+        self._damaged: set[str] = set()
         self._whole: set[str] = set()  # shards whose checksum was compared
         self._mapped: dict[str, Shard] = {}  # the last used ones, in order
+
+    @functools.cached_property
+    def _index(self) -> ShardIndex:
+        return ShardIndex(self.directory, self.layout.values)
 
     def missing(
         self, keys: Iterable[Key], *, repair: bool = False
     ) -> list[Key]:
-        """Returns the keys, each once, that no whole shard holds.
+        """Returns the keys, each once, that no shard holds.
 
-        Shards that hold one of the keys are read once to compare checksums;
-        the rows of a damaged one count as missing.
+        Shards whose header is damaged hold nothing; those whose rows are, are
+        found by `read`, and hold nothing from then on.
 
         Args:
             keys: To look for.
@@ -143,47 +85,66 @@ class ActivationCache:
         Raises:
             CacheError: If the store cannot be read; it stays as it is.
         """
-        keys = list(dict.fromkeys(keys))
+        keys = list(keys if isinstance(keys, dict) else dict.fromkeys(keys))
         try:
-            self._scan(set(keys), repair)
+            self._look(repair)
         except OSError as error:
             raise CacheError(str(error)) from None
-        return [key for key in keys if key not in self._places]
+        found = self._index.find(keys)
+        return [keys[place] for place in np.flatnonzero(found < 0).tolist()]
 
-    def _scan(self, wanted: set[Key], repair: bool) -> None:
+    def _look(self, repair: bool) -> None:
+        """Brings the index up to date with the folder."""
         if not self.directory.is_dir():
+            self._index.remove(self._index.names())
             return
-        for sidecar in sorted(self.directory.glob("[!.]*.json")):
-            name = sidecar.stem
-            if name in self._whole:
-                continue
-            keys, checksum = _read_header(sidecar)
-            if keys and wanted.isdisjoint(keys):
-                continue
-            if not keys or not self._is_whole(name, keys, checksum):
-                if repair:
-                    self.repaired.append(name)
-                    self._drop(name)
-                continue
-            self._whole.add(name)
-            for row, key in enumerate(keys):
-                self._places.setdefault(key, (name, row))
-
-    def _is_whole(self, name: str, keys: list[Key], checksum: int) -> bool:
-        path = self._data(name)
-        try:
-            if _checksum(path) != checksum:
-                return False
-            shape = map_shard(path).rows.shape
-        except (*NO_FILE, ValueError):
-            return False
-        return shape == (len(keys), self.layout.values)
+        headers, shards = _list_shards(self.directory)
+        known = {
+            name
+            for name, stamp in headers.items()
+            if name in shards - self._damaged
+            and self._index.stamp_of(name) == stamp
+        }
+        self._index.remove(set(self._index.names()) - known)
+        for name in sorted(headers.keys() - known):
+            path = self.directory / f"{name}.json"
+            header = None
+            if name in shards - self._damaged:
+                header = read_header(path, self.layout.values)
+            if header:
+                self._index.add(name, header, headers[name])
+            elif repair:
+                self.repaired.append(name)
+                self._damaged.discard(name)
+                self._drop(name)
 
     def _shard(self, name: str) -> "Shard":
-        shard = self._mapped.pop(name, None) or map_shard(self._data(name))
+        """Returns a shard; its checksum is compared when it is first read.
+
+        Raises:
+            DamagedShardError: If it is another one.
+        """
+        shard = self._mapped.pop(name, None)
+        if name not in self._whole:
+            shard = self._check(name)
+        elif shard is None:
+            shard = map_shard(self._data(name))
         self._mapped[name] = shard
         if len(self._mapped) > MAX_MAPPED:
             self._mapped.pop(next(iter(self._mapped)))
+        return shard
+
+    def _check(self, name: str) -> "Shard":
+        path = self._data(name)
+        try:
+            is_whole = _checksum(path) == self._index.checksum_of(name)
+            shard = map_shard(path) if is_whole else None
+        except ValueError:
+            shard = None
+        if shard is None or shard.rows.shape[1] != self.layout.values:
+            self._damaged.add(name)
+            raise DamagedShardError(f"the shard {name} is damaged")
+        self._whole.add(name)
         return shard
 
     def _drop(self, name: str) -> None:
@@ -204,6 +165,8 @@ class ActivationCache:
             float32 [n, ...] for each frontier tensor.
 
         Raises:
+            DamagedShardError: If a shard of theirs is not what it was; its
+                rows are `missing` now.
             CacheError: If they have gone.
         """
         try:
@@ -216,8 +179,8 @@ class ActivationCache:
             (len(keys), self.layout.values), STORAGE[self.layout.storage]
         )
         touched = set()
-        for number, key in enumerate(keys):
-            name, row = self._places[key]
+        places = self._index.locate(self._index.find(keys))
+        for number, (name, row) in enumerate(places):
             rows[number] = self._shard(name).rows[row]
             touched.add(name)
         for name in touched & self._mapped.keys():
@@ -252,6 +215,8 @@ class ActivationCache:
             raise CacheError(str(error)) from None
         try:
             yield
+            with contextlib.suppress(OSError):  # it can be made again
+                self._index.save()
         finally:
             lock.release()
 
@@ -265,20 +230,22 @@ class ActivationCache:
         Raises:
             CacheError: If it cannot be written; nothing half-written stays.
         """
-        name = _shard_name(keys)
+        name = name_shard(keys)
         path = self._data(name)
         try:
             with workdir.replacing(path) as temporary:
                 np.save(temporary, rows)
-                checksum = _checksum(temporary)
-            header = {"checksum": checksum, "keys": keys}
+                header = Header(tuple(keys), _checksum(temporary))
             sidecar = self.directory / f"{name}.json"
-            workdir.write_text(sidecar, json.dumps(header))
+            workdir.write_text(
+                sidecar, format_header(header, self.layout.values)
+            )
+            stamp = _stamp(sidecar.stat())
         except OSError as error:
             self._drop(name)
             raise CacheError(str(error)) from None
         self._whole.add(name)
-        self._places.update((key, (name, row)) for row, key in enumerate(keys))
+        self._index.add(name, header, stamp)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -310,20 +277,21 @@ def map_shard(path: Path) -> Shard:
     return Shard(flat.reshape(shape), mapped)
 
 
-def _shard_name(keys: Sequence[Key]) -> str:
-    text = json.dumps(keys)
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+def _list_shards(directory: Path) -> tuple[dict[str, Stamp], set[str]]:
+    """Returns the headers of a store, name -> stamp, and its data files."""
+    headers, shards = {}, set()
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            name, _, kind = entry.name.rpartition(".")
+            if kind == "json" and not name.startswith("."):
+                headers[name] = _stamp(entry.stat())
+            elif kind == "npy" and entry.is_file():
+                shards.add(name)
+    return headers, shards
 
 
-def _read_header(path: Path) -> tuple[list[Key], int]:
-    """Returns the keys and the checksum; no keys if it is damaged."""
-    try:
-        header = json.loads(path.read_text("utf-8"))
-        keys = [(digest, view) for digest, view in header["keys"]]
-        is_whole = _shard_name(keys) == path.stem
-        return keys if is_whole else [], header["checksum"]
-    except (*NO_FILE, ValueError, KeyError, TypeError, RecursionError):
-        return [], 0
+def _stamp(found: os.stat_result) -> Stamp:
+    return found.st_mtime_ns, found.st_size
 
 
 def _checksum(path: Path) -> int:

@@ -196,6 +196,9 @@ class FrozenPrefix:
             cache=None,
             num_workers=self.settings.num_workers,
             on_loss=lambda error: self._give_up(error, what),
+            on_repair=lambda name: self.console.line(
+                f"  the shard {name} was damaged: done again"
+            ),
         )
         if not live and not self.obstacle(split, views):
             needed = len(split) * views.count * self.layout.row_bytes
@@ -230,9 +233,6 @@ class FrozenPrefix:
             return
         finally:
             self.console.stop()
-        while cache.repaired:
-            name = cache.repaired.pop()
-            self.console.line(f"  the shard {name} was damaged: done again")
         self.console.line(
             f"  {what}: {computed} of {total} computed, "
             f"{total - computed} cached, {size}"
