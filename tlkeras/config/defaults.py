@@ -184,6 +184,9 @@ def features_section() -> ConfigDict:
     features.storage = "float32"  # float32 | float16, on disk
     # Of one phase; None = half of the free disk. Larger ones run live.
     features.max_cache_bytes = placeholder(int)
+    # Where solving would hold more, every step reads the codes again; None =
+    # half of the machine's memory. solver=sklearn holds them all.
+    features.max_memory_bytes = placeholder(int)
     # auto = the run's own; bfloat16 is used if it passes a check against
     # float32 on the training images.
     features.precision = "auto"  # auto | float32 | bfloat16

@@ -139,6 +139,7 @@ ROWS = (
     Field("features.cache", choices=("auto", "on", "off")),
     Field("features.storage", choices=("float32", "float16")),
     Field("features.max_cache_bytes", limits=BYTES),
+    Field("features.max_memory_bytes", limits=BYTES),
     Field("features.precision", choices=("auto", "float32", "bfloat16")),
     Field("checks.enabled"),
     Field("checks.strict"),

@@ -25,7 +25,11 @@ FILES = (
     ("model", "weights"),
 )
 LOCATIONS = (("data", "tfds_data_dir"),)
-SPEED_ONLY = (("features", "cache"), ("features", "max_cache_bytes"))
+SPEED_ONLY = (
+    ("features", "cache"),
+    ("features", "max_cache_bytes"),
+    ("features", "max_memory_bytes"),
+)
 # Fields that came later, and their value in runs of before, or that with which
 # those go on: left out where they have it, so that those runs keep their hash.
 ADDED = {

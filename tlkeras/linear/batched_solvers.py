@@ -9,11 +9,14 @@ momentum with a restart wherever it points uphill (O'Donoghue and Candes 2015)
 makes them quick. All strengths share each product.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from tlkeras.optim.losses import Loss
+
+# (kernel [r, K, C], bias [K, C]) -> slopes of the same shapes.
+Gradients = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 MAX_ITERATIONS = 400  # weak strengths stop here; validation chooses
 TOLERANCE = 1e-4  # of the gradient's norm, relative to that at zero
@@ -48,8 +51,6 @@ def solve_path(
     penalty = np.array(strengths, np.float32)[None, :, None]
     squares = np.square(rotated).sum(0)[:, None, None]
     bound = np.float32(loss.curvature * weights.max())
-    step = 1 / (bound * squares + penalty)
-    bias_step = 1 / (bound * len(codes))
     each = weights.astype(np.float32)[:, None, None]
     wanted = targets.astype(np.float32)[:, None, :]
 
@@ -63,6 +64,32 @@ def solve_path(
         slope_k = (rotated.T @ slope.reshape(len(slope), -1)).reshape(shape)
         return slope_k + penalty * kernel, slope.sum(0)
 
+    step = 1 / (bound * squares + penalty)
+    bias_step = 1 / (bound * len(codes))
+    kernel, bias = descend(gradients, step, bias_step, num_classes)
+    whole = (axes @ kernel.reshape(len(kernel), -1)).reshape(-1, *shape[1:])
+    return whole.transpose(1, 0, 2), bias - np.tensordot(mean, whole, 1)
+
+
+def descend(
+    gradients: Gradients,
+    step: np.ndarray,
+    bias_step: np.float32,
+    num_classes: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Minimises the objectives of all strengths from zero on.
+
+    Args:
+        gradients: (kernel, bias) -> the slope of the objective in both.
+        step: float32 [r, K, 1], of each coefficient: at most one over the
+            curvature there.
+        bias_step: Likewise of the biases.
+        num_classes: C.
+
+    Returns:
+        Kernel float32 [r, K, C] and bias float32 [K, C].
+    """
+    shape = (*step.shape[:2], num_classes)
     kernel, bias = np.zeros(shape, np.float32), np.zeros(shape[1:], np.float32)
     ahead, bias_ahead = kernel, bias
     momentum = np.ones((1, shape[1], 1), np.float32)
@@ -85,8 +112,7 @@ def solve_path(
         ahead = new + push * (new - kernel)
         bias_ahead = new_bias + push[0] * (new_bias - bias)
         kernel, bias, momentum = new, new_bias, following
-    whole = (axes @ kernel.reshape(len(kernel), -1)).reshape(-1, *shape[1:])
-    return whole.transpose(1, 0, 2), bias - np.tensordot(mean, whole, 1)
+    return kernel, bias
 
 
 def _principal_axes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -208,21 +208,29 @@ def _columns(model, num_classes: int, share: float):  # type: ignore[no-untyped-
 def standardize(
     codes: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns codes [N, d] with mean 0 and about deviation 1, and both [d].
+    """Returns codes [N, d] with mean 0 and about deviation 1, and both [d]."""
+    mean = codes.mean(0, dtype=np.float64)
+    scale = choose_scale(mean, codes.std(0, dtype=np.float64))
+    return (codes - mean) / scale, mean, scale
+
+
+def choose_scale(mean: np.ndarray, deviation: np.ndarray) -> np.ndarray:
+    """Returns by what components of codes are divided, float64 [d].
 
     A component that varies much less than the others is not blown up to their
     deviation (`MIN_RELATIVE_SCALE`): one that fires faintly in a few images
     would get a coefficient of thousands of times the others', on which its
     noise rides and which no 8-bit weight holds. One that does not vary at all
     keeps its scale.
+
+    Args:
+        mean: float64 [d], over the training images.
+        deviation: float64 [d], standard deviation over them.
     """
-    mean = codes.mean(0, dtype=np.float64)
-    scale = codes.std(0, dtype=np.float64)
     # Relative: the codes of a random network may be as small as 1e-12.
-    varies = scale > 1e-6 * np.abs(mean)
-    floor = MIN_RELATIVE_SCALE * np.sqrt(np.square(scale).mean())
-    scale = np.where(varies, np.maximum(scale, floor), 1.0)
-    return (codes - mean) / scale, mean, scale
+    varies = deviation > 1e-6 * np.abs(mean)
+    floor = MIN_RELATIVE_SCALE * np.sqrt(np.square(deviation).mean())
+    return np.where(varies, np.maximum(deviation, floor), 1.0)
 
 
 def fit_linear_classifier(
@@ -257,12 +265,38 @@ def fit_linear_classifier(
     weights = np.ones(len(train_targets))
     if class_weights is not None:
         weights = train_targets @ class_weights
-    best: LinearFit[Score] | None = None
-    tried: list[tuple[float, Score]] = []
-    strengths = np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
+    strengths = spread_strengths(log10_l2, num_strengths)
     solutions = solve(
         standardized, train_targets, strengths, loss=loss, weights=weights
     )
+    return choose_strength(strengths, solutions, mean, scale, score)
+
+
+def spread_strengths(
+    log10_l2: tuple[float, float], num_strengths: int
+) -> list[float]:
+    """Returns strengths evenly spaced in log space, the strongest first."""
+    return np.logspace(log10_l2[1], log10_l2[0], num_strengths).tolist()
+
+
+def choose_strength(
+    strengths: Sequence[float],
+    solutions: Solutions,
+    mean: np.ndarray,
+    scale: np.ndarray,
+    score: Callable[[np.ndarray, np.ndarray], Score],
+) -> LinearFit[Score]:
+    """Returns the best of some fits, on raw codes.
+
+    Args:
+        strengths: K values of lambda, the strongest first.
+        solutions: Kernel [d, C] and bias [C] of each, on standardised codes.
+        mean: [d] of the raw codes.
+        scale: [d] by which they were divided.
+        score: As of `fit_linear_classifier`.
+    """
+    best: LinearFit[Score] | None = None
+    tried: list[tuple[float, Score]] = []
     for l2, (kernel, bias) in zip(strengths, solutions, strict=True):
         kernel = kernel / scale[:, None]
         bias = bias - mean @ kernel

@@ -6,16 +6,15 @@ import time
 import numpy as np
 
 from tlkeras.evaluation.phase_details import PhaseDetails
-from tlkeras.linear.solvers import fit_linear_classifier
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze_at
 from tlkeras.ranking import rank_key
-from tlkeras.training.batches import class_weights
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.freezing import freeze_below
 from tlkeras.training.frozen_part import prove_stitched
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import BestWeights, PhaseOutcome
+from tlkeras.training.solved_codes import open_codes
 from tlkeras.training.time_plan import TimeLeft, TooLittleTimeError
 
 TIMED_ROWS = 1024
@@ -52,30 +51,21 @@ def run_solve_phase(
     expect = functools.partial(_expect, phase, run, left) if is_asked else None
     frozen = freeze_below(phase, run, expect)
     assert frozen is not None  # a backbone has layers, and all are frozen
-    codes = {
-        "train": frozen.train.all_rows()[0],
-        "validation": frozen.plain("validation").all_rows()[0],
-    }
+    codes = open_codes(phase, run, frozen)
     seconds_features = time.perf_counter() - started
 
     def score(kernel: np.ndarray, bias: np.ndarray) -> tuple[float, float]:
-        logits = codes["validation"] @ kernel + bias
+        logits = codes.answer("validation", kernel, bias)
         metrics, _ = run.summarize("validation", logits)
         return rank_key(metrics[run.metric], metrics["loss"])
 
-    fit = fit_linear_classifier(
-        codes["train"],
-        run.dataset.splits["train"].targets,
-        score,
-        loss=classifier.head.loss,
-        log10_l2=phase.solve_log10_l2,
-        num_strengths=phase.solve_num_strengths,
-        class_weights=class_weights(run.config, run.dataset.splits["train"]),
-        solver=phase.solver,
-    )
+    fit = codes.fit(score)
     classifier.logits_layer.set_weights([fit.kernel, fit.bias])
     prove_stitched(phase.name, classifier, frozen, run.console)
-    logits = {name: c @ fit.kernel + fit.bias for name, c in codes.items()}
+    logits = {
+        name: codes.answer(name, fit.kernel, fit.bias)
+        for name in ("train", "validation")
+    }
     train_metrics, _ = run.summarize("train", logits["train"])
     metrics, scores = run.summarize("validation", logits["validation"])
     seconds = time.perf_counter() - started
