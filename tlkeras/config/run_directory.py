@@ -39,6 +39,7 @@ STARTING_FILES = (
     workdir.CONFIG,
     workdir.LEDGER,
     workdir.SPLIT,
+    workdir.REVIEWED,
     workdir.HISTORY,
 )
 # What tlkeras check and find_lr leave for a run of the same config.

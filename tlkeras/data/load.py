@@ -29,6 +29,7 @@ from tlkeras.data.groups import (
     require_whole,
     set_groups,
 )
+from tlkeras.data.review import follow_review
 from tlkeras.data.scan import scan
 from tlkeras.data.scan_memory import memory_file
 from tlkeras.data.sources import list_examples
@@ -50,6 +51,7 @@ def load_dataset(
     split: Sequence[float] = (0.7, 0.15, 0.15),
     split_seed: int = 0,
     split_file: str = "",
+    review_file: str = "",
     split_memory: bool = True,
     group_by: str = "",
     images_per_class: int | None = None,
@@ -69,6 +71,7 @@ def load_dataset(
         split_seed: Seed of that division and of few-shot subsets.
         split_file: `split.csv` whose division is taken over; images that it
             does not name are divided as without it.
+        review_file: `review.csv` whose decisions are honoured; "" = none.
         split_memory: Whether files that an earlier run on the same source
             moved stay there, and what this one moves is kept for later ones;
             a split file does without.
@@ -109,6 +112,8 @@ def load_dataset(
         memory=memory_file(source, definition.max_pixels),
         console=console,
     )
+    if review_file:
+        found = follow_review(found, Path(review_file), ledger)
     settle_empty_classes(listed, found, ledger, on_empty_class=on_empty_class)
     require_divisible(found)
     assign = functools.partial(
@@ -198,8 +203,8 @@ def load_configured(
 
     Args:
         config: Of the run.
-        directory: Of the run; its `split.csv`, once there, is honoured. None:
-            there is no run.
+        directory: Of the run; its `split.csv` and `reviewed.csv`, once there,
+            are honoured. None: there is no run.
         console: For the progress of the scan; None is quiet.
 
     Raises:
@@ -210,11 +215,15 @@ def load_configured(
     if directory and (directory / workdir.SPLIT).exists():
         split_file = str(directory / workdir.SPLIT)
         on_empty_class = "drop"  # which it did was settled when it began
+    review_file = data.review_file
+    if directory and (directory / workdir.REVIEWED).exists():
+        review_file = str(directory / workdir.REVIEWED)
     return load_dataset(
         data.source,
         split=data.split,
         split_seed=data.split_seed,
         split_file=split_file,
+        review_file=review_file,
         split_memory=data.split_memory,
         group_by=data.group_by,
         images_per_class=data.images_per_class,
