@@ -159,7 +159,7 @@ def test_a_file_that_is_no_review_is_named(
 
 
 def test_a_review_file_that_is_missing_is_named(tmp_path, photo_folder):
-    with pytest.raises(InputError, match="review file '.*' does not exist"):
+    with pytest.raises(InputError, match=r"review file .* does not exist"):
         load_dataset(str(photo_folder), review_file=str(tmp_path / "no.csv"))
 
 
@@ -185,7 +185,7 @@ def test_a_class_that_a_review_empties_is_said(tmp_path, photo_folder, before):
         rows = np.flatnonzero(split.targets.argmax(1) == 0)
         for row in rows:
             decide(path, split.digests[row], RELABEL, "flower")
-    with pytest.raises(InputError, match="'china' has no usable image.*review"):
+    with pytest.raises(InputError, match="'china' has no usable image"):
         load_dataset(str(photo_folder), review_file=str(path))
 
 

@@ -1,4 +1,4 @@
-"""Honours a review: images get other labels or are left out, no file changes."""
+"""Honours a review: images get other labels or are left out."""
 
 import dataclasses
 from collections.abc import Collection, Sequence

@@ -126,7 +126,7 @@ class DenseMapper:
         self._is_additive = own.is_additive
         # Both of one pass: what they share is computed once.
         self._own = keras.Model(
-            own.model.inputs, [*own.model.outputs, *run.model.outputs]
+            own.model.inputs[0], [*own.model.outputs, *run.model.outputs]
         )
         self.dense = (
             own
