@@ -15,7 +15,7 @@ from tlkeras.data.review_file import (
     append_decision,
     read_decisions,
 )
-from tlkeras.studies.code_checks import write_doubts
+from tlkeras.studies.doubts import write_doubts
 from tlkeras.training.start import load_data, open_run
 
 

@@ -43,7 +43,13 @@ STARTING_FILES = (
     workdir.HISTORY,
 )
 # What tlkeras check and find_lr leave for a run of the same config.
-PREPARATION = (workdir.CHECKS, workdir.LR_FINDER, workdir.LR_FINDER_PLOT)
+PREPARATION = (
+    workdir.CHECKS,
+    workdir.SUSPECT_LABELS,
+    workdir.NEAR_DUPLICATES,
+    workdir.LR_FINDER,
+    workdir.LR_FINDER_PLOT,
+)
 
 
 def open_run_directory(directory: Path, config: ConfigDict) -> Path:

@@ -2,8 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -39,10 +38,6 @@ from tlkeras.data.split_memory import (
     recall_moves,
     remember_moves,
 )
-from tlkeras.errors import InputError
-
-# `splits.assign_splits` with all but the files and what binds them given.
-Assign = Callable[..., tuple[list[Example], list[Example]]]
 
 
 def load_dataset(
@@ -125,7 +120,9 @@ def load_dataset(
         moved_before={},
     )
     if split_file:
-        placed, moved = _follow_file(found, Path(split_file), assign)
+        placed, moved = splits.follow_split_file(
+            found, Path(split_file), assign
+        )
     elif split_memory:
         memory = memory_path(source, split_seed, split)
         placed, moved, ledger.remembered = _follow_memory(found, memory, assign)
@@ -153,33 +150,8 @@ def load_dataset(
     )
 
 
-def _follow_file(
-    found: list[Example], split_file: Path, assign: Assign
-) -> tuple[list[Example], list[Example]]:
-    """Divides as a split file says; returns all examples, and those moved."""
-    if not split_file.is_file():
-        raise InputError(
-            f"The split file '{split_file}' does not exist; expected the "
-            "split.csv of a run: check --config.data.split_file."
-        )
-    decided = splits.read_split_file(split_file, moved_only=False)
-    if not decided:
-        raise InputError(
-            f"The split file '{split_file}' has no rows; expected the "
-            "split.csv of a run: check --config.data.split_file."
-        )
-    if not any(example.digest in decided for example in found):
-        raise InputError(
-            f"The split file '{split_file}' names none of the images that "
-            "there are, by the hash of their bytes; expected the split.csv of "
-            "a run on the same images: check --config.data.split_file."
-        )
-    placed = [replace(e, split=decided.get(e.digest, e.split)) for e in found]
-    return assign(placed, decided=decided.keys())
-
-
 def _follow_memory(
-    found: list[Example], memory: Path, assign: Assign
+    found: list[Example], memory: Path, assign: splits.Assign
 ) -> tuple[list[Example], list[Example], list[tuple[str, str]]]:
     """Divides as earlier runs did, and adds to their memory.
 
@@ -235,29 +207,6 @@ def load_configured(
         definition=configured_definition(config),
         console=console,
     )
-
-
-def load_again(
-    config: ConfigDict, directory: Path, class_names: Sequence[str]
-) -> Dataset:
-    """Loads the data of a finished run, which must still have its classes.
-
-    Args:
-        config: Of the run.
-        directory: Of the run.
-        class_names: [C], as the run knows them.
-
-    Raises:
-        InputError: As `load_dataset`, or if the classes changed.
-    """
-    dataset = load_configured(config, directory)
-    if dataset.class_names != tuple(class_names):
-        raise InputError(
-            f"The classes of '{dataset.source}' are no longer those of the "
-            f"run in '{directory}'; expected "
-            f"{', '.join(class_names[:5])}...: restore the data."
-        )
-    return dataset
 
 
 def write_run_split(path: Path, dataset: Dataset) -> None:

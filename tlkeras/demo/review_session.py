@@ -193,7 +193,7 @@ class ReviewSession:
     def _look(self) -> None:
         try:
             import_frameworks(lean=True)
-            from tlkeras.studies.code_checks import write_doubts
+            from tlkeras.studies.doubts import write_doubts
 
             write_doubts(
                 self._subject.config,

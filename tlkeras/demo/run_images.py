@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.definition import configured_definition
-from tlkeras.data.load import load_again
+from tlkeras.evaluation.run_data import load_again
 from tlkeras.report.thumbnails import encode_small
 
 THUMBNAIL_SIDE = 480  # pixels
@@ -71,17 +71,14 @@ class RunImages:
         Raises:
             InputError: As `dataset`.
         """
-        names = self._class_names
         return {
-            digest: RunImage(
-                digest,
-                path,
-                name,
-                "|".join(names[i] for i in target.nonzero()[0]),
-            )
+            digest: RunImage(digest, path, name, labels)
             for name, split in self.dataset.splits.items()
-            for digest, path, target in zip(
-                split.digests, split.paths, split.targets, strict=True
+            for digest, path, labels in zip(
+                split.digests,
+                split.paths,
+                split.label_names(self._class_names),
+                strict=True,
             )
         }
 

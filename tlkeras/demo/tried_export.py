@@ -4,12 +4,9 @@ import threading
 import zipfile
 from pathlib import Path
 
-import numpy as np
-
 from tlkeras import workdir
 from tlkeras.data.decode_numpy import decode_contents
 from tlkeras.data.definition import ImageDefinition
-from tlkeras.data.placement import seen_area
 from tlkeras.demo.subject import SeenImage, SimilarImage, TriedModel
 from tlkeras.errors import InputError, quote
 from tlkeras.evaluation.heat_map import HeatMap
@@ -102,10 +99,13 @@ class TriedExport(TriedModel):
             )
         loss = LOSSES["binary" if self.multi_label else "softmax"]
         height, width = image.pixels.shape[:2]
-        side, geometry = self._size, self._definition.geometry
-        area = seen_area(height, width, side, side, geometry)
-        scores = compute_probabilities(np.asarray(maps[0], np.float32), loss)
-        return SeenImage(image.pixels, HeatMap(scores, area, (width, height)))
+        heat_map = HeatMap.of_input(
+            compute_probabilities(maps[0], loss),
+            (width, height),
+            side=self._size,
+            geometry=self._definition.geometry,
+        )
+        return SeenImage(image.pixels, heat_map)
 
     def find_similar(self, path: str) -> list[SimilarImage]:
         """Has none: the training images are the run's."""

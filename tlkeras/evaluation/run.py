@@ -14,7 +14,6 @@ from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.definition import ImageDefinition, configured_definition
-from tlkeras.data.load import load_again
 from tlkeras.data.pipeline import ImageBatches
 from tlkeras.errors import InputError
 from tlkeras.evaluation.calibration import NO_CALIBRATION, Calibration
@@ -27,6 +26,7 @@ from tlkeras.evaluation.prediction import (
     predict_files,
 )
 from tlkeras.evaluation.records import RunResult, read_result
+from tlkeras.evaluation.run_data import load_again
 from tlkeras.evaluation.test_time import (
     NONE,
     MultiViewClassifier,

@@ -16,7 +16,6 @@ from tlkeras.data.perceptual_hash import nearest_hashes
 from tlkeras.data.same_pictures import find_same_pictures
 from tlkeras.features.neighbours import comparable, find_nearest
 
-MAX_IMAGES = 100_000  # compared; of more, so many are drawn
 NEAREST = 8  # images that may be the same as one
 MIN_SIMILARITY = 0.75  # of codes; 98 % of planted copies had .78 or more
 COPY_COLUMNS = ["path", "split", "copy", "copy_split"]

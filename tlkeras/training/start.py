@@ -91,9 +91,8 @@ def load_data(
     Raises:
         InputError: If the run was begun on other data; nothing is written.
     """
-    if dataset is None:
-        _keep_review(config, directory)
-        dataset = load_configured(config, directory, console)
+    _keep_review(config, directory)
+    dataset = dataset or load_configured(config, directory, console)
     Checkpoints(
         directory / workdir.CHECKPOINTS, {"data": dataset.fingerprint}
     ).require_same()
