@@ -101,7 +101,7 @@ def test_what_is_no_image_is_said_and_the_next_is_answered(
     shown = visit(shared.url)
     shown.set_input_files("#file", tmp_path / "a.jpg")
     shown.wait_for_selector("#try-error")
-    assert "cannot be tried, not a JPEG" in text_of(shown, "#try-error")
+    assert "cannot be tried: not a JPEG" in text_of(shown, "#try-error")
     assert not shown.locator("#answer").is_visible()
     large = tmp_path / "b.jpg"
     with open(large, "wb") as file:

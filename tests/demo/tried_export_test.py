@@ -74,7 +74,7 @@ def test_the_map_is_that_of_the_signature(subjects, photo_folder):
 def test_what_is_no_image_is_one_sentence(subjects, serve, place):
     code, answer = serve(subjects[place]).post("/api/try", b"junk")
     assert code == 400
-    assert "cannot be tried, not a JPEG" in answer["error"]
+    assert "cannot be tried: not a JPEG" in answer["error"]
 
 
 @pytest.mark.parametrize("name", ["none", "junk.tflite", "gone.tflite", "1"])

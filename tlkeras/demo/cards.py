@@ -14,7 +14,7 @@ from tlkeras.report.run_files import read_suspects
 # Kind -> what the page calls it.
 CARD_KINDS = {
     "label": "labels in doubt",
-    "copy": "the same picture in two splits",
+    "copy": "copies across splits",
     "mistake": "surest mistakes",
 }
 MAX_OF_A_KIND = 500

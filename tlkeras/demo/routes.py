@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from tlkeras.demo.page import render_page, render_script, render_style
 from tlkeras.demo.review_session import ReviewSession
 from tlkeras.demo.subject import TriedModel
 from tlkeras.demo.tried_run import TriedRun
 from tlkeras.demo.uploads import RefusalError, Uploads
-from tlkeras.errors import InputError
+from tlkeras.errors import InputError, quote
 from tlkeras.report.thumbnails import data_uri, encode_jpeg
 
 SCRIPTS = ("demo.js", "review.js")
@@ -115,8 +117,8 @@ class DemoApp:
             code = 413 if found.error.startswith(TOO_LARGE) else 400
             raise RefusalError(
                 code,
-                f"This file cannot be tried, {found.error}; expected a whole "
-                "JPEG, PNG, WebP, GIF or BMP image.",
+                f"This file cannot be tried: {quote(found.error)}; expected "
+                "a whole image: choose another file.",
             )
         return reply_json(
             {
@@ -141,8 +143,6 @@ class DemoApp:
 
         photo = Image.fromarray(seen.pixels)
         photo.thumbnail((PHOTO_SIDE, PHOTO_SIDE))
-        import numpy as np
-
         painted = seen.heat_map.paint(np.asarray(photo), names.index(label))
         content = encode_jpeg(Image.fromarray(painted))
         *_, peak = seen.heat_map.find_peak(names.index(label))

@@ -1,6 +1,7 @@
 "use strict";
 /* The review: one card after the other, by keys. */
 const KEYS = { d: "duplicate", b: "bad", s: "skip", u: "undo" };
+const SAID = { duplicate: "left out as a duplicate", bad: "left out as bad", skip: "skipped" };
 const NEXT = 10; // cards that are shown ahead
 const SECONDS_BETWEEN = 2; // looks, while doubts are searched for
 let review = null; // what the server told
@@ -70,14 +71,16 @@ function showCard(card) {
   byId("classes").hidden = !card;
   byId("pictures").hidden = !card;
   for (const button of document.querySelectorAll("#acts button"))
-    button.disabled = !card && button.dataset.act !== "undo";
+    button.hidden = !card && button.dataset.act !== "undo";
   if (card) fillCard(card);
   else {
     byId("pills").replaceChildren();
     byId("question").textContent = ours.length ? "All decided" : "Nothing is in doubt";
     byId("evidence").textContent = ours.length ? "The next run will know." : "";
   }
-  byId("next").replaceChildren(...open.filter((c) => c !== card).slice(0, NEXT).map(showNext));
+  const ahead = open.filter((c) => c !== card).slice(0, NEXT);
+  byId("next-title").hidden = !ahead.length;
+  byId("next").replaceChildren(...ahead.map(showNext));
 }
 
 function showNext(card) {
@@ -139,7 +142,7 @@ async function decide(decision, label = "") {
     await post("/api/decide", { digest: card.image.digest, decision, label });
     review.decided[card.image.digest] = { decision, label };
     const what = label === card.image.labels ? `confirmed as ${label}`
-      : label ? `relabelled ${label}` : decision;
+      : label ? `relabelled ${label}` : SAID[decision];
     byId("last").textContent = `${card.image.name}: ${what}. u takes it back.`;
     showCard(openCards()[0]);
   });
