@@ -16,7 +16,7 @@ from tlkeras.data.review_file import (
     read_decisions,
 )
 from tlkeras.studies.doubts import write_doubts
-from tlkeras.training.start import load_data, open_run
+from tlkeras.training.trainer import train_and_evaluate
 
 
 def labels_of(dataset):
@@ -118,8 +118,9 @@ def test_the_next_run_honours_the_review_and_its_own_goes_on(
     before = load_configured(read_config(run), run)
     config = read_config(run)
     config.data.review_file = str(run / workdir.REVIEW)
-    with open_run(config, tmp_path / "next") as (config, directory):
-        after = load_data(config, directory, Console(quiet=True))
+    directory = tmp_path / "next"
+    train_and_evaluate(config, directory, console=Console(quiet=True))
+    after = load_configured(config, directory)
     expected = labels_of(before)
     split, label = expected[relabelled]
     expected[relabelled] = (split, 1 - label)
@@ -131,8 +132,6 @@ def test_the_next_run_honours_the_review_and_its_own_goes_on(
     page.post("/api/decide", {"digest": relabelled, "decision": "bad"})
     assert labels_of(load_configured(config, directory)) == expected
     # Its own review begins with what it honours, which stays.
-    for name in (workdir.RESULT, workdir.MODEL, workdir.ENGINE):
-        shutil.copy(run / name, directory / name)
     later = serve_run(directory)
     (directory / workdir.NEAR_DUPLICATES).touch()
     assert set(later.get("/api/review")["decided"]) == {relabelled, doubled}
