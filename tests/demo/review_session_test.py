@@ -102,6 +102,12 @@ def test_a_review_of_other_images_is_said_on_the_page(run, page, row, message):
         run / workdir.REVIEW, ReviewDecision(digest, "a", "", decision, label)
     )
     assert message in page.get("/api/review")["note"]
+    before = (run / workdir.REVIEW).read_bytes()
+    image = workdir.read_table(run / workdir.SPLIT)[0]["digest"]
+    value = {"digest": image, "decision": "bad"}
+    code, answer = page.post("/api/decide", value)
+    assert (code, message in answer["error"]) == (400, True)
+    assert (run / workdir.REVIEW).read_bytes() == before
 
 
 def test_the_next_run_honours_the_review_and_its_own_goes_on(

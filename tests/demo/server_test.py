@@ -50,6 +50,13 @@ def test_another_page_changes_nothing(page, run, headers):
     assert not (run / workdir.REVIEW).exists()
 
 
+def test_a_link_of_another_page_leads_to_this_one_alone(page):
+    link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
+    assert page.ask("GET", "/", **link)[0] == 200
+    assert page.ask("GET", "/api/review", **link)[0] == 403
+    assert page.ask("POST", "/", b"", **link)[0] == 403
+
+
 def test_another_page_reads_nothing(page):
     for headers in (
         {"Origin": "http://evil.example"},

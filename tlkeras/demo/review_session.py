@@ -99,9 +99,12 @@ class ReviewSession:
         """Returns what trains the next run, which honours the review."""
         config = copy.deepcopy(self._subject.config)
         config.data.review_file = workdir.as_text(str(self._path))
-        flags, _ = list_flags(config)
+        flags, unsaid = list_flags(config)
         words = [f"--data={config.data.source}", *flags]
-        return " \\\n  ".join(["tlkeras train", *map(shlex.quote, words)])
+        text = " \\\n  ".join(["tlkeras train", *map(shlex.quote, words)])
+        if unsaid:
+            text += f"\n# in a config file: {', '.join(unsaid)}"
+        return text
 
     def _read_standing(self) -> dict[str, ReviewDecision]:
         """Returns digest -> decision, if the file is of this run."""
@@ -135,6 +138,7 @@ class ReviewSession:
 
         Raises:
             RefusalError: If any of them is none.
+            InputError: If the review file is about other images.
         """
         image = self._subject.images.by_digest.get(digest)
         if image is None:
@@ -178,6 +182,7 @@ class ReviewSession:
 
     def _append(self, decision: ReviewDecision) -> None:
         with self._lock:
+            self._read_standing()  # nothing is added to a file of others
             if not self._path.exists() and self._honoured.exists():
                 with workdir.replacing(self._path) as temporary:
                     shutil.copyfile(self._honoured, temporary)

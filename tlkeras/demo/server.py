@@ -90,7 +90,13 @@ class _Handler(BaseHTTPRequestHandler):
             origin is not None or self.command == "POST"
         )
         site = self.headers.get("Sec-Fetch-Site")
-        if is_foreign or site in ("cross-site", "same-site"):
+        # A link may lead here; what the page asks for is its own.
+        is_link = self.headers.get("Sec-Fetch-Mode") == "navigate" and (
+            self.command,
+            self.path,
+        ) == ("GET", "/")
+        is_foreign |= site in ("cross-site", "same-site") and not is_link
+        if is_foreign:
             raise RefusalError(403, "This page takes its own requests alone.")
 
     def _read_body(self) -> bytes:
