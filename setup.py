@@ -37,6 +37,7 @@ setup(
     package_data={
         "tlkeras": ["assets/*.h5", "py.typed", "theme.css"],
         "tlkeras.report": ["templates/*", "templates/sections/*"],
+        "tlkeras.demo": ["templates/*"],
         "tlkeras.tuning.page": ["page.html"],
     },
     install_requires=[

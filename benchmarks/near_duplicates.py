@@ -42,20 +42,17 @@ def main(names: list[str]) -> None:
 def measure(folder: str) -> list[str]:
     """Returns the cells of a set."""
     from tlkeras.data.perceptual_hash import find_near_duplicates
-    from tlkeras.features.neighbours import comparable, find_nearest
-    from tlkeras.studies.copy_checks import NEAREST, find_copies
+    from tlkeras.studies.copy_checks import (
+        find_copies,
+        find_nearest_elsewhere,
+    )
 
     splits, codes, seconds = compute_codes(folder)
     started = time.perf_counter()
-    rows = {name: comparable(values) for name, values in codes.items()}
-    nearest = {
-        (a, b): find_nearest(rows[b], rows[a], NEAREST)
-        for a, b in combinations(splits, 2)
-    }
-    found = find_copies(splits, nearest)
+    found = find_copies(splits, find_nearest_elsewhere(codes))
     comparing = time.perf_counter() - started
     kinds = Counter(
-        change_of(*(name.rsplit(" (")[0] for name in pair)) for pair in found
+        change_of(first, second) for (first, _), (second, _) in found
     )
     num_right = sum(kinds[change] for change in CHANGES)
     hashed = [

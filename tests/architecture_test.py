@@ -41,7 +41,8 @@ LINES = {
     "tuning": 6,
     "exporters": 6,
     "report": 7,
-    "cli": 8,
+    "demo": 8,
+    "cli": 9,
 }
 # Packages that speak Keras and NumPy, never TensorFlow.
 CORE = (

@@ -1,6 +1,7 @@
 """Shared fixtures: real JPEGs made from scikit-learn's sample photos."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,9 @@ PROJECT = Path(__file__).parent.parent
 # that is.
 sys.path.append(str(PROJECT))
 # Folders whose tests share runs that are made once a process.
-TOGETHER = ("exporters", "report")
+TOGETHER = ("demo", "exporters", "report")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SERIOUS = ("serious", "critical")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -212,3 +215,48 @@ def listening_console():
             self.lines.append(text)
 
     return Lines()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A headless Chromium; $TLKERAS_CHROMIUM names another one."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="Playwright is not installed"
+    )
+    path = os.environ.get("TLKERAS_CHROMIUM") or next(
+        filter(None, map(shutil.which, BROWSERS)), None
+    )
+    if not path:
+        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(
+            executable_path=path,
+            # A camera of Chromium's own, and nobody who is asked for it.
+            args=[
+                "--use-fake-ui-for-media-stream",
+                "--use-fake-device-for-media-stream",
+            ],
+        )
+        yield running
+        running.close()
+
+
+@pytest.fixture(scope="session")
+def find_violations():
+    """Returns what runs axe-core on a page."""
+
+    def find(page, **options):
+        """Returns what axe-core calls serious or critical, with its places."""
+        axe = pytest.importorskip(
+            "axe_playwright_python.sync_playwright",
+            reason="axe-playwright-python is not installed",
+        )
+        options["resultTypes"] = ["violations"]
+        found = axe.Axe().run(page, options=options).response["violations"]
+        return [
+            (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
+            for rule in found
+            if rule["impact"] in SERIOUS
+        ]
+
+    return find

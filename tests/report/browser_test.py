@@ -5,34 +5,13 @@ browser or the driver is missing.
 """
 
 import functools
-import os
-import shutil
 
 import pytest
 
 from tlkeras import workdir
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 DESKTOP = {"width": 1280, "height": 900}
 PHONE = {"width": 390, "height": 844}
-SERIOUS = ("serious", "critical")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """A headless Chromium; $TLKERAS_CHROMIUM names another one."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="Playwright is not installed"
-    )
-    path = os.environ.get("TLKERAS_CHROMIUM") or next(
-        filter(None, map(shutil.which, BROWSERS)), None
-    )
-    if not path:
-        pytest.skip(f"none of {', '.join(BROWSERS)} is installed")
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=path)
-        yield running
-        running.close()
 
 
 @pytest.fixture(scope="module")
@@ -64,22 +43,7 @@ def visit(browser):
     context.close()
 
 
-def find_violations(page, **options):
-    """Returns what axe-core calls serious or critical, with its places."""
-    axe = pytest.importorskip(
-        "axe_playwright_python.sync_playwright",
-        reason="axe-playwright-python is not installed",
-    )
-    options["resultTypes"] = ["violations"]
-    found = axe.Axe().run(page, options=options).response["violations"]
-    return [
-        (rule["id"], [node["html"][:120] for node in rule["nodes"][:3]])
-        for rule in found
-        if rule["impact"] in SERIOUS
-    ]
-
-
-def require_accessible(show):
+def require_accessible(show, find_violations):
     """Asserts it in both schemes, between which only colors differ."""
     assert find_violations(show(scheme="light")) == []
     colors = {"type": "rule", "values": ["color-contrast"]}
@@ -129,7 +93,7 @@ def test_a_real_run_has_every_section(real, visit):
 @pytest.mark.slow
 @pytest.mark.assets
 def test_a_run_on_clothing_photos_is_sound_and_accessible(
-    clothing_config, tmp_path, visit
+    clothing_config, tmp_path, visit, find_violations
 ):
     from tlkeras import train_and_evaluate, write_report
 
@@ -165,13 +129,15 @@ def test_every_case_is_sound_and_fits_a_phone(case, visit):
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_every_case_is_accessible_in_light_and_dark(case, visit):
-    require_accessible(functools.partial(visit, case[1]))
+def test_every_case_is_accessible_in_light_and_dark(
+    case, visit, find_violations
+):
+    require_accessible(functools.partial(visit, case[1]), find_violations)
 
 
-def test_a_real_run_is_accessible_on_a_phone(real, visit):
+def test_a_real_run_is_accessible_on_a_phone(real, visit, find_violations):
     show = functools.partial(visit, real, viewport=PHONE)
-    require_accessible(show)
+    require_accessible(show, find_violations)
     for scheme in ("light", "dark"):
         page = show(scheme=scheme)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
@@ -199,7 +165,7 @@ def test_the_keyboard_reaches_the_report_and_its_regions(real, visit):
     assert scrolled
 
 
-def test_the_accessibility_check_sees_a_fault(real, visit):
+def test_the_accessibility_check_sees_a_fault(real, visit, find_violations):
     page = visit(real)
     page.evaluate(
         "document.querySelector('#mistakes, main').innerHTML += "

@@ -35,6 +35,7 @@ COMMANDS = {
     "soup": "one network from several runs: the average of their weights",
     "export": "SavedModel and TFLite, compared with Keras on real images",
     "serve_check": "TF Serving's REST JSON in process, to try clients",
+    "demo": "a local page: try a model, review the images of its run",
     "report": "write the page of a run again",
     "doctor": "versions, devices, weight cache; layers of a backbone",
     "completion": "what completes commands, flags and fields in a shell",

@@ -20,6 +20,8 @@ def data_section() -> ConfigDict:
     data.split = (0.7, 0.15, 0.15)
     data.split_seed = 0
     data.split_file = ""  # split.csv of another run, to share its splits
+    # review.csv of tlkeras demo: images get other labels or are left out.
+    data.review_file = ""
     # What an earlier run on this machine moved because a class had no image in
     # a split stays there; False = data and seed alone decide.
     data.split_memory = True

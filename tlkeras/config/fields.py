@@ -67,6 +67,7 @@ ROWS = (
     Field("data.split", check=check_shares),
     Field("data.split_seed", limits=SEED),
     Field("data.split_file"),
+    Field("data.review_file"),
     Field("data.split_memory"),
     Field("data.group_by"),
     Field("data.images_per_class", limits=(1, 10**9, True)),

@@ -21,6 +21,7 @@ NOT_IDENTITY = ("runtime", "report", "export", "tuning", "checks", "preset")
 FOLDERS = (("data", "source"),)
 FILES = (
     ("data", "split_file"),
+    ("data", "review_file"),
     ("model", "backbone"),
     ("model", "weights"),
 )
@@ -33,6 +34,7 @@ SPEED_ONLY = (
 # Fields that came later, and their value in runs of before, or that with which
 # those go on: left out where they have it, so that those runs keep their hash.
 ADDED = {
+    ("data", "review_file"): "",
     ("data", "split_memory"): True,
     ("data", "on_empty_class"): "fail",
     ("data", "geometry"): "squash",

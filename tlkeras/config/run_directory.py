@@ -39,10 +39,17 @@ STARTING_FILES = (
     workdir.CONFIG,
     workdir.LEDGER,
     workdir.SPLIT,
+    workdir.REVIEWED,
     workdir.HISTORY,
 )
 # What tlkeras check and find_lr leave for a run of the same config.
-PREPARATION = (workdir.CHECKS, workdir.LR_FINDER, workdir.LR_FINDER_PLOT)
+PREPARATION = (
+    workdir.CHECKS,
+    workdir.SUSPECT_LABELS,
+    workdir.NEAR_DUPLICATES,
+    workdir.LR_FINDER,
+    workdir.LR_FINDER_PLOT,
+)
 
 
 def open_run_directory(directory: Path, config: ConfigDict) -> Path:

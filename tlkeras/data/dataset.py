@@ -80,6 +80,7 @@ class Ledger:
         remembered: `(path, split)` of files that lie in another split than
             without the memory of earlier runs (`data/split_memory.py`).
         dropped_classes: Classes without a usable image.
+        relabelled: `(path, labels before, label)` by the review file.
     """
 
     num_files: int = 0
@@ -89,15 +90,18 @@ class Ledger:
     straddling: list[str] = dataclasses.field(default_factory=list)
     remembered: list[tuple[str, str]] = dataclasses.field(default_factory=list)
     dropped_classes: list[str] = dataclasses.field(default_factory=list)
+    relabelled: list[tuple[str, str, str]] = dataclasses.field(
+        default_factory=list
+    )
 
     def as_dict(self) -> dict[str, object]:
         """Returns the ledger as plain values for JSON.
 
-        `remembered` and `dropped_classes` are there only where they say
-        something.
+        `remembered`, `dropped_classes` and `relabelled` are there only where
+        they say something.
         """
         values = dataclasses.asdict(self)
-        for name in ("remembered", "dropped_classes"):
+        for name in ("remembered", "dropped_classes", "relabelled"):
             if not values[name]:
                 del values[name]
         return values

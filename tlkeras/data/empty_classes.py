@@ -30,6 +30,9 @@ def settle_empty_classes(
     if empty and on_empty_class == "fail":
         files = [e.path for e in listed if empty[0] in e.labels]
         reasons = {entry.path: entry.reason for entry in ledger.left_out}
+        reasons |= {
+            path: f"review: {label}" for path, _, label in ledger.relabelled
+        }
         others = f" (nor have {_few(empty[1:])})" if empty[1:] else ""
         raise InputError(
             f"The class '{empty[0]}' has no usable image{others}: "

@@ -2,8 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 from ml_collections import ConfigDict
@@ -29,6 +28,7 @@ from tlkeras.data.groups import (
     require_whole,
     set_groups,
 )
+from tlkeras.data.review import follow_review
 from tlkeras.data.scan import scan
 from tlkeras.data.scan_memory import memory_file
 from tlkeras.data.sources import list_examples
@@ -38,10 +38,6 @@ from tlkeras.data.split_memory import (
     recall_moves,
     remember_moves,
 )
-from tlkeras.errors import InputError
-
-# `splits.assign_splits` with all but the files and what binds them given.
-Assign = Callable[..., tuple[list[Example], list[Example]]]
 
 
 def load_dataset(
@@ -50,6 +46,7 @@ def load_dataset(
     split: Sequence[float] = (0.7, 0.15, 0.15),
     split_seed: int = 0,
     split_file: str = "",
+    review_file: str = "",
     split_memory: bool = True,
     group_by: str = "",
     images_per_class: int | None = None,
@@ -69,6 +66,7 @@ def load_dataset(
         split_seed: Seed of that division and of few-shot subsets.
         split_file: `split.csv` whose division is taken over; images that it
             does not name are divided as without it.
+        review_file: `review.csv` whose decisions are honoured; "" = none.
         split_memory: Whether files that an earlier run on the same source
             moved stay there, and what this one moves is kept for later ones;
             a split file does without.
@@ -109,6 +107,8 @@ def load_dataset(
         memory=memory_file(source, definition.max_pixels),
         console=console,
     )
+    if review_file:
+        found = follow_review(found, Path(review_file), ledger)
     settle_empty_classes(listed, found, ledger, on_empty_class=on_empty_class)
     require_divisible(found)
     assign = functools.partial(
@@ -120,7 +120,9 @@ def load_dataset(
         moved_before={},
     )
     if split_file:
-        placed, moved = _follow_file(found, Path(split_file), assign)
+        placed, moved = splits.follow_split_file(
+            found, Path(split_file), assign
+        )
     elif split_memory:
         memory = memory_path(source, split_seed, split)
         placed, moved, ledger.remembered = _follow_memory(found, memory, assign)
@@ -148,33 +150,8 @@ def load_dataset(
     )
 
 
-def _follow_file(
-    found: list[Example], split_file: Path, assign: Assign
-) -> tuple[list[Example], list[Example]]:
-    """Divides as a split file says; returns all examples, and those moved."""
-    if not split_file.is_file():
-        raise InputError(
-            f"The split file '{split_file}' does not exist; expected the "
-            "split.csv of a run: check --config.data.split_file."
-        )
-    decided = splits.read_split_file(split_file, moved_only=False)
-    if not decided:
-        raise InputError(
-            f"The split file '{split_file}' has no rows; expected the "
-            "split.csv of a run: check --config.data.split_file."
-        )
-    if not any(example.digest in decided for example in found):
-        raise InputError(
-            f"The split file '{split_file}' names none of the images that "
-            "there are, by the hash of their bytes; expected the split.csv of "
-            "a run on the same images: check --config.data.split_file."
-        )
-    placed = [replace(e, split=decided.get(e.digest, e.split)) for e in found]
-    return assign(placed, decided=decided.keys())
-
-
 def _follow_memory(
-    found: list[Example], memory: Path, assign: Assign
+    found: list[Example], memory: Path, assign: splits.Assign
 ) -> tuple[list[Example], list[Example], list[tuple[str, str]]]:
     """Divides as earlier runs did, and adds to their memory.
 
@@ -198,8 +175,8 @@ def load_configured(
 
     Args:
         config: Of the run.
-        directory: Of the run; its `split.csv`, once there, is honoured. None:
-            there is no run.
+        directory: Of the run; its `split.csv` and `reviewed.csv`, once there,
+            are honoured. None: there is no run.
         console: For the progress of the scan; None is quiet.
 
     Raises:
@@ -210,11 +187,15 @@ def load_configured(
     if directory and (directory / workdir.SPLIT).exists():
         split_file = str(directory / workdir.SPLIT)
         on_empty_class = "drop"  # which it did was settled when it began
+    review_file = data.review_file
+    if directory and (directory / workdir.REVIEWED).exists():
+        review_file = str(directory / workdir.REVIEWED)
     return load_dataset(
         data.source,
         split=data.split,
         split_seed=data.split_seed,
         split_file=split_file,
+        review_file=review_file,
         split_memory=data.split_memory,
         group_by=data.group_by,
         images_per_class=data.images_per_class,

@@ -8,7 +8,7 @@ belong together the name of their group decides, for all alike.
 import hashlib
 import os
 from collections import Counter, defaultdict
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
+# `assign_splits` with all but the files and what binds them given.
+Assign = Callable[..., tuple[list[Example], list[Example]]]
 SPLIT_COLUMNS = ["digest", "path", "split", "moved"]
 
 
@@ -285,3 +287,40 @@ def read_split_file(path: Path, *, moved_only: bool) -> dict[str, str]:
                     "remove the wrong one."
                 )
     return decided
+
+
+def follow_split_file(
+    found: list[Example], split_file: Path, assign: Assign
+) -> tuple[list[Example], list[Example]]:
+    """Divides as a split file says; images that it lacks as without it.
+
+    Args:
+        found: With digests.
+        split_file: The `split.csv` of a run.
+        assign: Divides those that the file lacks.
+
+    Returns:
+        All examples, and those moved.
+
+    Raises:
+        InputError: If it does not exist, is none, or is about other images.
+    """
+    if not split_file.is_file():
+        raise InputError(
+            f"The split file '{split_file}' does not exist; expected the "
+            "split.csv of a run: check --config.data.split_file."
+        )
+    decided = read_split_file(split_file, moved_only=False)
+    if not decided:
+        raise InputError(
+            f"The split file '{split_file}' has no rows; expected the "
+            "split.csv of a run: check --config.data.split_file."
+        )
+    if not any(example.digest in decided for example in found):
+        raise InputError(
+            f"The split file '{split_file}' names none of the images that "
+            "there are, by the hash of their bytes; expected the split.csv of "
+            "a run on the same images: check --config.data.split_file."
+        )
+    placed = [replace(e, split=decided.get(e.digest, e.split)) for e in found]
+    return assign(placed, decided=decided.keys())

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from tlkeras.charts import heat_colors
+from tlkeras.data.placement import seen_area
 
 Area = tuple[float, float, float, float]  # left, top, right, bottom; pixels
 STRENGTH = 0.62  # of the colours over the grey photo
@@ -24,6 +25,27 @@ class HeatMap:
     scores: np.ndarray
     area: Area
     image_size: tuple[int, int]
+
+    @classmethod
+    def of_input(
+        cls,
+        scores: np.ndarray,
+        image_size: tuple[int, int],
+        *,
+        side: int,
+        geometry: str,
+    ) -> "HeatMap":
+        """Returns the scores of a network's whole input over the image.
+
+        Args:
+            scores: [h, w, C] in 0..1.
+            image_size: (width, height) of the upright image, pixels.
+            side: Of the square input, pixels.
+            geometry: Key of `placement.GEOMETRIES`: how the image fills it.
+        """
+        width, height = image_size
+        area = seen_area(height, width, side, side, geometry)
+        return cls(scores, area, image_size)
 
     def find_peak(self, label: int) -> tuple[int, int, float]:
         """Returns the middle of a class's highest cell, x and y, and its score.

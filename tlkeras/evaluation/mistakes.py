@@ -3,8 +3,8 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 
 from tlkeras import workdir
@@ -13,8 +13,10 @@ from tlkeras.data.image_header import read_size
 from tlkeras.data.orientation import TURNS, read_orientation
 from tlkeras.errors import InputError
 from tlkeras.evaluation.heat_map import HeatMap
-from tlkeras.models.dense import build_dense
 from tlkeras.optim.losses import Loss, compute_probabilities
+
+if TYPE_CHECKING:
+    import keras
 
 NUM_SUREST = 18  # of which maps are kept and the report shows images
 
@@ -65,7 +67,7 @@ def write_mistake_maps(
     split: str,
     examples: Split,
     *,
-    model: keras.Model,
+    model: "keras.Model",
     loss: Loss,
     class_names: tuple[str, ...],
 ) -> None:
@@ -82,6 +84,11 @@ def write_mistake_maps(
         loss: Decides how logits become scores.
         class_names: [C].
     """
+    # Whoever only reads what is wrong needs no Keras.
+    import keras
+
+    from tlkeras.models.dense import build_dense
+
     path = directory / workdir.mistake_maps_name(split)
     path.unlink(missing_ok=True)  # of an earlier evaluation
     answers = workdir.read_table(directory / workdir.predictions_name(split))

@@ -95,7 +95,7 @@ def predict_files(
             if problem:
                 yield Prediction(path, "", 0.0, (), problem)
             else:
-                yield _prediction(path, row, class_names)
+                yield as_prediction(path, row, class_names)
 
 
 def read_file(path: str, definition: ImageDefinition) -> tuple[bytes, str]:
@@ -123,9 +123,10 @@ def _read(
     return problem
 
 
-def _prediction(
+def as_prediction(
     path: str, scores: np.ndarray, class_names: Sequence[str]
 ) -> Prediction:
+    """Returns the scores of an image, float [C], as what a model says of it."""
     best = int(scores.argmax())
     values = tuple(float(score) for score in scores)
     return Prediction(path, class_names[best], values[best], values, "")

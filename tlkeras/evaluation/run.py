@@ -14,7 +14,6 @@ from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.definition import ImageDefinition, configured_definition
-from tlkeras.data.load import load_configured
 from tlkeras.data.pipeline import ImageBatches
 from tlkeras.errors import InputError
 from tlkeras.evaluation.calibration import NO_CALIBRATION, Calibration
@@ -27,6 +26,7 @@ from tlkeras.evaluation.prediction import (
     predict_files,
 )
 from tlkeras.evaluation.records import RunResult, read_result
+from tlkeras.evaluation.run_data import load_again
 from tlkeras.evaluation.test_time import (
     NONE,
     MultiViewClassifier,
@@ -163,18 +163,11 @@ class Run:
         Raises:
             InputError: If there is no such split, or the classes changed.
         """
-        dataset = load_configured(self.config, self.directory)
-        source = self.config.data.source
+        dataset = load_again(self.config, self.directory, self.class_names)
         if split not in dataset.splits:
             raise InputError(
-                f"'{source}' has no {split} split; expected one of "
+                f"'{dataset.source}' has no {split} split; expected one of "
                 f"{', '.join(dataset.splits)}: choose another --split."
-            )
-        if dataset.class_names != self.class_names:
-            raise InputError(
-                f"The classes of '{source}' are no longer those of the "
-                f"run in '{self.directory}'; expected "
-                f"{', '.join(self.class_names[:5])}...: restore the data."
             )
         return dataset
 

@@ -150,10 +150,11 @@ def measure_maps(
     for start in range(0, count, GATE_BATCH_SIZE):
         rows = np.arange(start, min(start + GATE_BATCH_SIZE, count))
         contents = [reference.read_bytes(row) for row in rows.tolist()]
-        means = runner.mean_maps(contents)
-        if means is None or reference.to_scores is None:
+        maps = runner.class_maps(contents)
+        if maps is None or reference.to_scores is None:
             return None
-        shift = np.abs(reference.to_scores(means) - scores[rows]).max()
+        means = reference.to_scores(maps.mean((1, 2)))
+        shift = np.abs(means - scores[rows]).max()
         largest = max(largest, float(shift))
     return largest
 

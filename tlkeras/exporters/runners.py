@@ -33,8 +33,8 @@ class Runner(Protocol):
     def operators(self) -> list[str]:
         """Returns the names of the operators in the file, sorted."""
 
-    def mean_maps(self, contents: list[bytes]) -> np.ndarray | None:
-        """Returns the means of the class maps [N, C]; None where it has none.
+    def class_maps(self, contents: list[bytes]) -> np.ndarray | None:
+        """Returns the class maps [N, h, w, C]; None where it has none.
 
         Args:
             contents: [N] encoded images.
@@ -56,13 +56,12 @@ class SavedModelRunner(Runner):
         answers = self._serve(image_bytes=tf.constant(contents))
         return answers["probabilities"].numpy()
 
-    def mean_maps(self, contents: list[bytes]) -> np.ndarray | None:
-        """Means over the cells of the heat maps [N, C]."""
+    def class_maps(self, contents: list[bytes]) -> np.ndarray | None:
+        """Logits of the cells [N, h, w, C]; their mean is the logits."""
         locate = self._loaded.signatures.get(HEATMAP_SIGNATURE)
         if locate is None:
             return None
-        maps = locate(image_bytes=tf.constant(contents))["heatmap"]
-        return maps.numpy().mean((1, 2))
+        return locate(image_bytes=tf.constant(contents))["heatmap"].numpy()
 
     def operators(self) -> list[str]:
         """Of all signatures and the functions that they call."""
@@ -90,6 +89,11 @@ class TfliteRunner(Runner):
             self.note = f"runs without the XNNPACK delegate only: {reason}"
         (self._input,) = self._interpreter.get_input_details()
         (self._output,) = self._interpreter.get_output_details()
+
+    @property
+    def image_size(self) -> int:
+        """Side of its input, pixels."""
+        return int(self._input["shape"][1])
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
         """Runs the images one by one; scores [N, C]."""

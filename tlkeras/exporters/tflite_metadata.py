@@ -16,6 +16,8 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+from tlkeras.data.definition import FIRST
+
 LABELS = "labels.txt"
 DEFINITION = "image_definition.json"
 # Constants of the metadata schema, version 1.
@@ -79,6 +81,14 @@ def read_labels(content: bytes) -> list[str]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         text = archive.read(LABELS).decode("utf-8")
     return text.removesuffix("\n").split("\n")
+
+
+def read_definition(content: bytes) -> dict[str, Any]:
+    """Returns the image definition in a file; files of before have none."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if DEFINITION not in archive.namelist():
+            return FIRST.as_dict()
+        return json.loads(archive.read(DEFINITION))
 
 
 def _pack_metadata(name: str, description: str) -> bytes:

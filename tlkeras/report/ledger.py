@@ -17,6 +17,8 @@ REASON_KINDS = {
     "only ": "too small",
     "too large": "too large",
     "cannot be read": "unreadable files",
+    "review: duplicate": "found to be duplicates by a person",
+    "review: bad": "found to be bad by a person",
 }
 
 
@@ -51,6 +53,7 @@ def build_ledger(files: RunFiles) -> Content:
         "kinds": kinds.most_common(),
         "listed": left_out[:MAX_LISTED_FILES],
         "moved": ledger["moved"],
+        "num_relabelled": len(ledger.get("relabelled", [])),
         "num_with_orientation": ledger["num_with_orientation"],
         "is_upright": configured_definition(files.config).is_upright,
         "num_duplicates": kinds[REASON_KINDS["duplicate of"]],

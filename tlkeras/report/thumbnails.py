@@ -31,8 +31,23 @@ def make_thumbnail(path: str, is_upright: bool = True) -> str:
     Returns:
         The URI; "" if the file is gone or cannot be decoded.
     """
-    small = _shrink(path, is_upright)
-    return _jpeg_uri(small) if small else ""
+    content = encode_small(path, is_upright=is_upright, side=SIDE)
+    return data_uri(content, "jpeg") if content else ""
+
+
+def encode_small(path: str, *, is_upright: bool, side: int) -> bytes:
+    """Returns an image file as a small JPEG.
+
+    Args:
+        path: Of the image.
+        is_upright: As for `make_thumbnail`.
+        side: The longer one, at most; pixels.
+
+    Returns:
+        The file; empty if the image is gone or cannot be decoded.
+    """
+    small = _shrink(path, is_upright, side)
+    return encode_jpeg(small) if small else b""
 
 
 def make_heat_thumbnail(path: str, is_upright: bool, heat_map: HeatMap) -> str:
@@ -45,15 +60,15 @@ def make_heat_thumbnail(path: str, is_upright: bool, heat_map: HeatMap) -> str:
     """
     from PIL import Image
 
-    small = _shrink(path, is_upright)
+    small = _shrink(path, is_upright, SIDE)
     if not small:
         return ""
     painted = heat_map.paint(np.asarray(small), 0)
-    return _jpeg_uri(Image.fromarray(painted))
+    return data_uri(encode_jpeg(Image.fromarray(painted)), "jpeg")
 
 
 @functools.lru_cache(maxsize=64)
-def _shrink(path: str, is_upright: bool) -> "Image.Image | None":
+def _shrink(path: str, is_upright: bool, side: int) -> "Image.Image | None":
     """Returns a small copy, or None if it cannot be had."""
     from PIL import Image
 
@@ -64,18 +79,19 @@ def _shrink(path: str, is_upright: bool) -> "Image.Image | None":
         if is_convertible(content):
             content = convert_to_png(content, MAX_PIXELS)
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))
+            image.draft("RGB", (2 * side, 2 * side))
             small = _flatten(image)
     except Exception:  # decoders raise many kinds on damaged files
         return None
-    small.thumbnail((SIDE, SIDE))
+    small.thumbnail((side, side))
     return turn_upright(small, content) if is_upright else small
 
 
-def _jpeg_uri(image: "Image.Image") -> str:
+def encode_jpeg(image: "Image.Image") -> bytes:
+    """Returns an RGB image as a JPEG file."""
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY)
-    return _data_uri(buffer.getvalue(), "jpeg")
+    return buffer.getvalue()
 
 
 def _flatten(image: "Image.Image") -> "Image.Image":
@@ -89,8 +105,14 @@ def _flatten(image: "Image.Image") -> "Image.Image":
 
 def png_uri(content: bytes) -> str:
     """Returns a PNG as a data URI."""
-    return _data_uri(content, "png")
+    return data_uri(content, "png")
 
 
-def _data_uri(content: bytes, kind: str) -> str:
+def data_uri(content: bytes, kind: str) -> str:
+    """Returns an image file as a data URI.
+
+    Args:
+        content: Of the file.
+        kind: jpeg | png.
+    """
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"

@@ -1,11 +1,14 @@
 """Whether splits share pictures that hashes miss, found by their codes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import combinations
+from pathlib import Path
 
 import numpy as np
 
+from tlkeras import workdir
 from tlkeras.checks.neighbouring_names import check_neighbouring_names
+from tlkeras.checks.result import CheckResult
 from tlkeras.checks.split_leaks import check_copies
 from tlkeras.checks.suite import Suite
 from tlkeras.data.dataset import Split
@@ -13,9 +16,10 @@ from tlkeras.data.perceptual_hash import nearest_hashes
 from tlkeras.data.same_pictures import find_same_pictures
 from tlkeras.features.neighbours import comparable, find_nearest
 
-MAX_IMAGES = 100_000  # compared; of more, so many are drawn
 NEAREST = 8  # images that may be the same as one
 MIN_SIMILARITY = 0.75  # of codes; 98 % of planted copies had .78 or more
+COPY_COLUMNS = ["path", "split", "copy", "copy_split"]
+Placed = tuple[str, str]  # an image's path, and its split
 # Two splits -> for each image of the second, the nearest of the first: places
 # [N, K] and similarities [N, K].
 Nearest = Mapping[tuple[str, str], tuple[np.ndarray, np.ndarray]]
@@ -30,22 +34,25 @@ def run_copy_checks(
     """Compares the images of each two splits.
 
     Args:
-        suite: Collects the results.
+        suite: Collects the results; `near_duplicates.csv` is written beside
+            its file.
         splits: Split name -> its images, N.
         codes: Split name -> their codes, float [N, ...].
         num_left: Images that were not drawn.
     """
-    rows = {name: comparable(values) for name, values in codes.items()}
-    nearest = {
-        (first, second): find_nearest(rows[second], rows[first], NEAREST)
-        for first, second in combinations(splits, 2)
-    }
+    nearest = find_nearest_elsewhere(codes)
     num_held = sum(map(len, splits.values())) - len(splits["train"])
-    suite.run(
-        lambda: check_copies(
-            find_copies(splits, nearest), num_held=num_held, num_left=num_left
-        )
-    )
+
+    def compare() -> CheckResult:
+        found = find_copies(splits, nearest)
+        write_copies(suite.path.with_name(workdir.NEAR_DUPLICATES), found)
+        named = [
+            (f"{path} ({split})", f"{copy} ({copy_split})")
+            for (path, split), (copy, copy_split) in found
+        ]
+        return check_copies(named, num_held=num_held, num_left=num_left)
+
+    suite.run(compare)
     suite.run(
         lambda: check_neighbouring_names(
             [
@@ -56,10 +63,35 @@ def run_copy_checks(
     )
 
 
+def find_nearest_elsewhere(codes: Mapping[str, np.ndarray]) -> Nearest:
+    """Finds for the images of each split the nearest of each earlier one.
+
+    Args:
+        codes: Split name -> float [N, ...].
+    """
+    rows = {name: comparable(values) for name, values in codes.items()}
+    return {
+        (first, second): find_nearest(rows[second], rows[first], NEAREST)
+        for first, second in combinations(codes, 2)
+    }
+
+
+def write_copies(path: Path, found: Sequence[tuple[Placed, Placed]]) -> None:
+    """Writes pairs of the same picture, a row each."""
+    workdir.write_table(
+        path,
+        COPY_COLUMNS,
+        (
+            dict(zip(COPY_COLUMNS, (*first, *second), strict=True))
+            for first, second in found
+        ),
+    )
+
+
 def find_copies(
     splits: Mapping[str, Split], nearest: Nearest
-) -> list[tuple[str, str]]:
-    """Returns pairs of files, each with its split, the surest first.
+) -> list[tuple[Placed, Placed]]:
+    """Returns pairs of the same picture in two splits, the surest first.
 
     Codes propose pairs, and so do perceptual hashes, which know strongly
     compressed pictures better.
@@ -69,22 +101,20 @@ def find_copies(
         nearest: By codes.
     """
     files: list[str] = []
-    names: list[str] = []
+    places: list[Placed] = []
     starts: dict[str, int] = {}
     for name, split in splits.items():
         starts[name] = len(files)
         files += split.files
-        names += [f"{path} ({name})" for path in split.paths]
+        places += [(path, name) for path in split.paths]
     pairs = set()
-    for (first, second), (places, similarities) in nearest.items():
+    for (first, second), (near, similarities) in nearest.items():
         rows, columns = np.nonzero(similarities >= MIN_SIMILARITY)
-        by_codes = zip(
-            places[rows, columns].tolist(), rows.tolist(), strict=True
-        )
+        by_codes = zip(near[rows, columns].tolist(), rows.tolist(), strict=True)
         by_hash = nearest_hashes(splits[first], splits[second])
         for a, b in {*by_codes, *((a, b) for _, a, b in by_hash)}:
             pairs.add((starts[first] + a, starts[second] + b))
     if not pairs:
         return []
     found, _ = find_same_pictures(files, np.array(sorted(pairs)))
-    return [(names[a], names[b]) for a, b in found.tolist()]
+    return [(places[a], places[b]) for a, b in found.tolist()]

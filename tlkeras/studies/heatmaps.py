@@ -13,6 +13,7 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.console import Console
+from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.preprocess import decode_whole
 from tlkeras.evaluation.heat_map import HeatMap
 from tlkeras.evaluation.prediction import read_file
@@ -105,7 +106,7 @@ def check_classes(run: Run, names: Sequence[str]) -> None:
 def _map_files(
     run: Run, mapper: Mapper, classes: Sequence[str], paths: list[str]
 ) -> Iterator[ImageHeatmap]:
-    read = {path: _read(run, path) for path in paths}
+    read = {path: read_whole(path, run.image_definition) for path in paths}
     images = [image for image, _ in read.values() if image]
     mapped = iter(mapper.map_images(images) if images else [])
     done = {
@@ -118,13 +119,15 @@ def _map_files(
         yield done[path]
 
 
-def _read(run: Run, path: str) -> tuple[DecodedImage | None, str]:
-    """Returns an image, or why it cannot be read."""
+def read_whole(
+    path: str, definition: ImageDefinition
+) -> tuple[DecodedImage | None, str]:
+    """Returns an image at its own size, or why it cannot be read."""
     try:
-        content, problem = read_file(path, run.image_definition)
+        content, problem = read_file(path, definition)
         if problem:
             return None, problem
-        pixels = decode_whole(content, run.image_definition)
+        pixels = decode_whole(content, definition)
     except Exception as error:  # the decoder's many kinds
         return None, f"cannot be decoded ({type(error).__name__})"
     return DecodedImage(content, np.asarray(pixels)), ""

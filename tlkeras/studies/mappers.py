@@ -7,7 +7,6 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from tlkeras.data.placement import seen_area
 from tlkeras.data.preprocess import decode_contents, frame_pixels
 from tlkeras.errors import InputError
 from tlkeras.evaluation.heat_map import HeatMap
@@ -126,7 +125,7 @@ class DenseMapper:
         self._is_additive = own.is_additive
         # Both of one pass: what they share is computed once.
         self._own = keras.Model(
-            own.model.inputs, [*own.model.outputs, *run.model.outputs]
+            own.model.inputs[0], [*own.model.outputs, *run.model.outputs]
         )
         self.dense = (
             own
@@ -177,10 +176,12 @@ class DenseMapper:
 
     def _as_heat_map(self, maps: np.ndarray, image: DecodedImage) -> HeatMap:
         height, width = image.pixels.shape[:2]
-        size = self.dense.image_size
-        geometry = self._run.image_definition.geometry
-        area = seen_area(height, width, size, size, geometry)
-        return HeatMap(self._to_scores(maps), area, (width, height))
+        return HeatMap.of_input(
+            self._to_scores(maps),
+            (width, height),
+            side=self.dense.image_size,
+            geometry=self._run.image_definition.geometry,
+        )
 
 
 class WindowMapper:

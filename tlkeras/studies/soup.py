@@ -40,7 +40,13 @@ from tlkeras.studies.soup_record import (
 
 MEAN = "the mean of the runs"
 # Of the first run; they tell of the recipe, which all runs share.
-KEPT_FILES = (workdir.LEDGER, workdir.SPLIT, workdir.HISTORY, workdir.CHECKS)
+KEPT_FILES = (
+    workdir.LEDGER,
+    workdir.SPLIT,
+    workdir.REVIEWED,
+    workdir.HISTORY,
+    workdir.CHECKS,
+)
 
 
 def make_soup(

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def load_data(
     Raises:
         InputError: If the run was begun on other data; nothing is written.
     """
+    _keep_review(config, directory)
     dataset = dataset or load_configured(config, directory, console)
     Checkpoints(
         directory / workdir.CHECKPOINTS, {"data": dataset.fingerprint}
@@ -106,6 +108,10 @@ def load_data(
         console.line(f"  left out {more} more: {directory / workdir.LEDGER}")
     for name in ledger.dropped_classes:
         console.line(f"  dropped the class '{name}': no usable image")
+    for path, given, label in ledger.relabelled[:MAX_LINES]:
+        console.line(f"  relabelled {path}: {given} -> {label}")
+    if (more := len(ledger.relabelled) - MAX_LINES) > 0:
+        console.line(f"  relabelled {more} more: {directory / workdir.LEDGER}")
     for path, split in ledger.moved:
         console.line(f"  moved {path} to {split}: its class had none there")
     if memory := ledger.describe_memory():
@@ -122,6 +128,16 @@ def load_data(
     )
     write_run_split(directory / workdir.SPLIT, dataset)
     return dataset
+
+
+def _keep_review(config: ConfigDict, directory: Path) -> None:
+    """Copies the review file that a run honours: whoever made it goes on."""
+    kept = directory / workdir.REVIEWED
+    given = Path(config.data.review_file)
+    if not config.data.review_file or kept.exists() or not given.is_file():
+        return
+    with workdir.replacing(kept) as temporary:
+        shutil.copyfile(given, temporary)
 
 
 def build_run(
