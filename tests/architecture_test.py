@@ -17,6 +17,8 @@ LINES = {
     "formulas": 0,
     "tables": 0,
     "workdir": 0,
+    "stores": 0,
+    "remote": 0,
     "locks": 0,
     "processes": 0,
     "console": 0,

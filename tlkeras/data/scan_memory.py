@@ -2,9 +2,10 @@
 
 A file is the same if its size, both its times and its inode are: the time of
 its last change (`ctime`) cannot be set back, so that other bytes under an old
-date are seen. Only what is usable is remembered: what was wrong with a file may
-have been mended elsewhere. Below the cache folder, one file a source; a
-convenience.
+date are seen. One of a store is the same if its size and etag are, or its time
+where the store has no etags. Only what is usable is remembered: what was wrong
+with a file may have been mended elsewhere. Below the cache folder, one file a
+source; a convenience.
 """
 
 import contextlib
@@ -19,13 +20,15 @@ from tlkeras import workdir
 from tlkeras.data.dataset import FileReport
 from tlkeras.data.shared_folder import source_file
 from tlkeras.errors import InputError
+from tlkeras.remote import RemoteStamp
 
 VERSION = 1  # of what a scan does, and of the file
 # A file that changed so shortly before may change again within one tick of
 # the file system's clock.
 SETTLED_NS = 2_000_000_000
 
-Stamp = tuple[int, int, int, int]  # bytes; ns of both times; inode
+# Bytes; ns of both times; inode. Or what a store says.
+Stamp = tuple[int, int, int, int] | RemoteStamp
 Memory = Mapping[str, tuple[Stamp, FileReport]]
 
 
@@ -98,7 +101,8 @@ def remember(
             for file, stamp, report in found:
                 if report.problem or stamp is None:
                     continue
-                if now - max(stamp[1:3]) > SETTLED_NS:
+                times = [n for n in stamp[1:3] if isinstance(n, int)]
+                if now - max(times, default=0) > SETTLED_NS:
                     row = (
                         file,
                         stamp,
