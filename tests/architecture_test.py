@@ -18,6 +18,7 @@ LINES = {
     "tables": 0,
     "workdir": 0,
     "stores": 0,
+    "remote_directory": 0,
     "remote": 0,
     "locks": 0,
     "processes": 0,

@@ -71,10 +71,9 @@ def reads(monkeypatch):
 
 def describe(dataset, root):
     """What of a data set does not depend on where it lies."""
-    return {
+    return dataset.fingerprint, {
         name: (
             split.digests,
-            split.targets.tolist(),
             [path.removeprefix(root) for path in split.paths],
             decode_split(split, (8, 8), num_workers=2).tolist(),
         )

@@ -8,7 +8,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from types import ModuleType
 
 from absl import app
 
@@ -90,25 +91,20 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     module = importlib.import_module(f"tlkeras.cli.{command}")
     app.run(
-        lambda rest: _run(
-            module.main, rest, alone=getattr(module, "STARTS_ALONE", False)
-        ),
+        lambda rest: _run(module, rest),
         argv=[f"tlkeras {command}", *argv[2:]],
         flags_parser=lambda args: parse_flags(args, module),
     )
 
 
-def _run(
-    command_main: Callable[[list[str]], int | None],
-    rest: Sequence[str],
-    *,
-    alone: bool = False,
-) -> int:
+def _run(module: ModuleType, rest: Sequence[str]) -> int:
+    from tlkeras.cli.remote_flags import local_copies
+
     try:
-        with _told_of_signals():
-            if not alone:
+        with _told_of_signals(), local_copies(module):
+            if not getattr(module, "STARTS_ALONE", False):
                 import_frameworks(lean=True)
-            code = int(command_main(list(rest[1:])) or 0)
+            code = int(module.main(list(rest[1:])) or 0)
             sys.stdout.flush()  # a reader that has left shows now, not at exit
             return code
     except InputError as error:
