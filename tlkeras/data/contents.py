@@ -70,6 +70,16 @@ def can_be_read(name: str) -> bool:
     return os.path.isfile(name)
 
 
+def file_of(name: str) -> str:
+    """Returns the local file that a name's bytes lie in; an address as it is.
+
+    Example:
+    >>> file_of("record:12:345:shard"), file_of("a.jpg")
+    ('shard', 'a.jpg')
+    """
+    return _parts(name)[2] if name.startswith(RECORD) else name
+
+
 def _parts(name: str) -> tuple[int, int, str]:
     offset, length, path = name.removeprefix(RECORD).split(":", 2)
     return int(offset), int(length), path

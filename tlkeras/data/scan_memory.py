@@ -2,10 +2,10 @@
 
 A file is the same if its size, both its times and its inode are: the time of
 its last change (`ctime`) cannot be set back, so that other bytes under an old
-date are seen. One of a store is the same if its size and etag are, or its time
-where the store has no etags. Only what is usable is remembered: what was wrong
-with a file may have been mended elsewhere. Below the cache folder, one file a
-source; a convenience.
+date are seen. A record within a file is the same if the file is; what lies in a
+store, if its size and etag are, or its time where there are no etags. Only what
+is usable is remembered: what was wrong with a file may have been mended
+elsewhere. Below the cache folder, one file a source; a convenience.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 
 from tlkeras import workdir
+from tlkeras.data.contents import file_of
 from tlkeras.data.dataset import FileReport
 from tlkeras.data.shared_folder import source_file
 from tlkeras.errors import InputError
@@ -35,7 +36,7 @@ Memory = Mapping[str, tuple[Stamp, FileReport]]
 def stamp_of(path: str) -> Stamp | None:
     """Returns what changes with a file's bytes; None without the file."""
     try:
-        stat = os.stat(path)
+        stat = os.stat(file_of(path))
     except (OSError, ValueError):
         return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino

@@ -76,6 +76,7 @@ SOURCES = {
             name.removeprefix(TFDS_PREFIX),
             data_dir=options.data_dir,
             split_names=options.split_names,
+            console=options.console,
         ),
     ),
     "builtin": Source(
