@@ -144,10 +144,18 @@ def test_a_store_that_is_down_is_given_up(server):
 
 
 def test_a_refusal_is_not_tried_again(server):
-    server.faults["/notes.txt"] = [403] * 99
+    server.faults["/notes.txt"] = [403, 401]
+    with pytest.raises(PermissionError, match="answered 403; not permitted"):
+        remote.read_bytes(f"{server.url}/notes.txt")
     with pytest.raises(InputError, match=r"may not be used .*credentials"):
         remote.read_bytes(f"{server.url}/notes.txt")
-    assert server.requests["/notes.txt"] == 1
+    assert server.requests["/notes.txt"] == 2
+
+
+def test_a_list_that_is_refused_is_told(server):
+    server.faults["/cat/"] = [403]
+    with pytest.raises(InputError, match=r"may not be used .*403"):
+        remote.list_files(server.url)
 
 
 def test_a_page_that_fails_is_no_empty_folder(server):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tlkeras.errors import InputError
-from tlkeras.stores import ask_store, open_store, persist, scheme_of
+from tlkeras.stores import ask_store, open_store, persist, refuse, scheme_of
 
 OUTAGE = 8  # files in a row that a store fails to give, and it is given up
 LOOK_UPS = 16  # requests at once, where each file is asked about
@@ -93,6 +93,8 @@ def list_files(url: str) -> list[RemoteFile]:
             f"The bucket of '{url}' does not exist; expected one that does: "
             "check the address."
         ) from None
+    except PermissionError as error:
+        raise refuse(url, str(error.strerror)) from None
     prefix = f"{root.rstrip('/')}/"
     files = []
     for path, about in found.items():
@@ -162,12 +164,12 @@ def _stamp(about: dict[str, Any]) -> RemoteStamp | None:
 
 
 def look_up(urls: Sequence[str]) -> list[RemoteStamp | None]:
-    """Returns the stamps of files; None for what is missing.
+    """Returns the stamps of files; None for what is missing or not shown.
 
     One request each, or one for a thousand of those of one folder.
 
     Raises:
-        InputError: If a store cannot be reached or refuses.
+        InputError: If a store cannot be reached.
     """
     folders = Counter(url.rpartition("/")[0] for url in urls)
     large = [
@@ -189,7 +191,7 @@ def _list_one_level(folder: str) -> dict[str, RemoteStamp | None]:
     system.invalidate_cache()
     try:
         entries = ask_store(folder, lambda: system.ls(path, detail=True))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return {}
     prefix = f"{path.rstrip('/')}/"
     return {
@@ -202,7 +204,7 @@ def _ask_about(url: str) -> RemoteStamp | None:
     system, path = open_store(url)
     try:
         return _stamp(ask_store(url, lambda: system.info(path)))
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         return None
 
 
@@ -214,8 +216,10 @@ def read_bytes(url: str, stamp: RemoteStamp | None = None) -> bytes:
         stamp: That it was listed with; other bytes than so many are read again.
 
     Raises:
-        OSError: If it does not exist, or cannot be read after all attempts.
-        InputError: If the store refuses, or fails for one file after another.
+        OSError: If it does not exist, may not be read, or cannot be after all
+            attempts.
+        InputError: If there are no credentials, or the store fails for one file
+            after another.
     """
     system, path = open_store(url)
 

@@ -268,6 +268,18 @@ def commit(path: Path) -> None:
             directory.push()
 
 
+def address_of(path: Path) -> str:
+    """Returns where a directory really is, if it is the copy of a remote one.
+
+    Args:
+        path: Of the directory.
+    """
+    for directory in _OPEN:
+        if path == directory.local:
+            return directory.url
+    return str(path)
+
+
 @contextlib.contextmanager
 def publishing(url: str, folder: Path) -> Iterator[Path]:
     """Yields where to write a file or folder that goes to a store at the end.

@@ -25,7 +25,7 @@ LAST_ATTEMPT_SECONDS = 120  # after the first no other one begins
 FIRST_PAUSE_SECONDS = 0.5  # before the second attempt; doubled for each
 SILENCE_SECONDS = 30  # without a byte end an attempt
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
-_DENIED = (  # beginnings of the names of errors about credentials
+_NO_CREDENTIALS = (  # begin the names of errors about them
     *("NoCredentials", "PartialCredentials", "TokenRetrieval"),
     *("DefaultCredentials", "RefreshError", "UnauthorizedSSOToken"),
 )
@@ -44,7 +44,7 @@ def _s3_options() -> dict[str, Any]:
     limits = {
         "connect_timeout": SILENCE_SECONDS,
         "read_timeout": SILENCE_SECONDS,
-        "retries": {"total_max_attempts": 1},  # it is tried again here
+        "retries": {"total_max_attempts": 1},
     }
     return {"config_kwargs": limits}
 
@@ -131,8 +131,9 @@ def open_store(url: str) -> tuple[Any, str]:
     system = fsspec.filesystem(
         scheme, use_listings_cache=False, **store.options()
     )
-    if scheme in ("s3", "s3a"):
-        system.retries = 1
+    if store is _S3:
+        system.retries = 1  # it is tried again here
+        system.max_concurrency = 1  # else each read asks for the size first
     return system, system._strip_protocol(url)
 
 
@@ -145,11 +146,12 @@ def ask_store(url: str, ask: Callable[[], T]) -> T:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        InputError: If the store cannot be reached or refuses.
+        PermissionError: If this user may not ask.
+        InputError: If the store cannot be reached.
     """
     try:
         return persist(url, ask)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):
         raise
     except OSError as error:
         raise InputError(
@@ -166,8 +168,9 @@ def persist(url: str, action: Callable[[], T]) -> T:
         action: Sends it.
 
     Raises:
-        OSError: If it never succeeds; FileNotFoundError if nothing is there.
-        InputError: If the store refuses this user.
+        OSError: If it never succeeds; FileNotFoundError if nothing is there,
+            PermissionError if this user may not do it.
+        InputError: If there are no credentials.
     """
     begun = time.monotonic()
     for attempt in range(1, ATTEMPTS + 1):
@@ -178,11 +181,11 @@ def persist(url: str, action: Callable[[], T]) -> T:
                 errno.ENOENT, quote(error) or "does not exist", url
             ) from None
         except Exception as error:  # of a dozen libraries
-            if _is_denied(error):
-                raise InputError(
-                    f"'{url}' may not be used ({quote(_words(error))}); "
-                    "expected credentials that its store accepts, where its "
-                    "own tools look for them: see docs/remote.md."
+            if _lacks_credentials(error):
+                raise refuse(url, _words(error)) from None
+            if isinstance(error, PermissionError) or _status(error) == 403:
+                raise PermissionError(
+                    errno.EACCES, f"{_words(error)}; not permitted", url
                 ) from None
             if not _is_passing(error):
                 raise
@@ -217,11 +220,22 @@ def _status(error: Exception) -> int:
     return 0
 
 
-def _is_denied(error: Exception) -> bool:
-    return (
-        isinstance(error, PermissionError)
-        or _status(error) in (401, 403)
-        or type(error).__name__.startswith(_DENIED)
+def _lacks_credentials(error: Exception) -> bool:
+    name = type(error).__name__
+    return _status(error) == 401 or name.startswith(_NO_CREDENTIALS)
+
+
+def refuse(url: str, reason: str) -> InputError:
+    """Returns the error of a user whom a store does not serve.
+
+    Args:
+        url: Asked for.
+        reason: Of the store.
+    """
+    return InputError(
+        f"'{url}' may not be used ({quote(reason)}); expected credentials that "
+        "its store accepts, where its own tools look for them: see "
+        "docs/remote.md."
     )
 
 

@@ -121,7 +121,8 @@ def check_what_follows(run, bucket, tmp_path):
         names = {file.name for file in remote.list_files(models)}
         assert any(n.startswith(f"tflite/{version}/") for n in names)
         content = remote.read_bytes(f"{models}/export.json")
-        assert json.loads(content)["version"] == version
+        record = json.loads(content)
+        assert (record["version"], record["run"]) == (version, first)
     assert not list((tmp_path / "elsewhere" / "outputs").iterdir())
 
 

@@ -145,12 +145,15 @@ def test_what_cannot_be_read_is_in_the_ledger(server):
     server.faults["/flower/03.jpg"] = ["half"] * 99
     server.faults["/flower/04.jpg"] = [500] * 99
     server.faults["/flower/05.jpg"] = ["reset", 503, "half"]
+    server.faults["/china/05.jpg"] = [403]
     dataset = load_dataset(server.url)
     reasons = {e.path: e.reason for e in dataset.ledger.left_out}
     assert "Payload" in reasons[f"{server.url}/flower/03.jpg"]
     reason = reasons[f"{server.url}/flower/04.jpg"]
     assert reason == ("cannot be read (the server answered 500; tried 5 times)")
     assert f"{server.url}/flower/05.jpg" not in reasons
+    reason = reasons[f"{server.url}/china/05.jpg"]
+    assert reason == "cannot be read (the server answered 403; not permitted)"
     server.faults.clear()
     server.faults["/flower/04.jpg"] = [500] * 99
     with pytest.raises(InputError, match=r"04.jpg' is unusable: .* 5 times"):

@@ -4,6 +4,7 @@ Each image is fetched once for all sources and runs that hold it. Copies are
 kept while the disk has room; what has no copy is fetched whenever it is read.
 """
 
+import functools
 import shutil
 from pathlib import Path
 
@@ -21,8 +22,21 @@ def room_for_copies(kind: str = FOLDER) -> int:
     Args:
         kind: Folder of the cache.
     """
-    usage = shutil.disk_usage(shared_folder(kind))
+    usage = shutil.disk_usage(_writable(workdir.cache_directory(), kind))
     return usage.free - max(FREE_BYTES, int(FREE_SHARE * usage.total))
+
+
+def _writable(cache: Path, kind: str) -> Path:
+    """Returns the folder for copies, also where it was removed since."""
+    folder = _tried(cache, kind)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@functools.lru_cache(maxsize=8)
+def _tried(cache: Path, kind: str) -> Path:
+    """Tries once whether the folder of a cache can be written."""
+    return shared_folder(kind)
 
 
 def keep_copy(content: bytes, digest: str) -> str:
@@ -40,7 +54,8 @@ def keep_copy(content: bytes, digest: str) -> str:
         return str(path)
     if len(content) > room_for_copies():
         return ""
-    path = Path(shared_folder(FOLDER), digest[:2], f"{digest}.img")
+    folder = _writable(workdir.cache_directory(), FOLDER)
+    path = folder / digest[:2] / f"{digest}.img"
     path.parent.mkdir(exist_ok=True)
     with workdir.replacing(path, durable=False) as temporary:
         temporary.write_bytes(content)
