@@ -8,8 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from types import ModuleType
+from collections.abc import Callable, Iterator, Sequence
 
 from absl import app
 
@@ -88,23 +87,31 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"Expected one of: {', '.join(COMMANDS)}."
         )
     from tlkeras.cli.parsing import parse_flags
+    from tlkeras.cli.remote_flags import on_local_copies
 
     module = importlib.import_module(f"tlkeras.cli.{command}")
     app.run(
-        lambda rest: _run(module, rest),
+        lambda rest: _run(
+            on_local_copies(module),
+            rest,
+            alone=getattr(module, "STARTS_ALONE", False),
+        ),
         argv=[f"tlkeras {command}", *argv[2:]],
         flags_parser=lambda args: parse_flags(args, module),
     )
 
 
-def _run(module: ModuleType, rest: Sequence[str]) -> int:
-    from tlkeras.cli.remote_flags import local_copies
-
+def _run(
+    command_main: Callable[[list[str]], int | None],
+    rest: Sequence[str],
+    *,
+    alone: bool = False,
+) -> int:
     try:
-        with _told_of_signals(), local_copies(module):
-            if not getattr(module, "STARTS_ALONE", False):
+        with _told_of_signals():
+            if not alone:
                 import_frameworks(lean=True)
-            code = int(module.main(list(rest[1:])) or 0)
+            code = int(command_main(list(rest[1:])) or 0)
             sys.stdout.flush()  # a reader that has left shows now, not at exit
             return code
     except InputError as error:

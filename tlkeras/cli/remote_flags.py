@@ -2,7 +2,7 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,19 +15,30 @@ from tlkeras.remote import is_remote
 FLAGS = flags.FLAGS
 
 
-@contextlib.contextmanager
-def local_copies(module: ModuleType) -> Iterator[None]:
-    """Puts local copies of remote directories into the flags of a command.
+def on_local_copies(
+    module: ModuleType,
+) -> Callable[[list[str]], int | None]:
+    """Returns a command's `main` for flags that may name remote directories.
 
-    What changed in them is uploaded when the block ends.
+    It works on local copies, and what changed in them is uploaded at its end.
 
     Args:
         module: Of the command: `ONLY_READS` says that it changes no run,
             `OUTPUT_IS_A_RUN` that --output is a run directory.
 
-    Raises:
-        InputError: If a store refuses or fails.
+    Returns:
+        Arguments -> exit code; raises InputError if a store refuses or fails.
     """
+
+    def main(arguments: list[str]) -> int | None:
+        with _local_copies(module):
+            return module.main(arguments)
+
+    return main
+
+
+@contextlib.contextmanager
+def _local_copies(module: ModuleType) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         for name in ("workdir", "output"):
             if name not in FLAGS or not FLAGS[name].value:
