@@ -176,6 +176,22 @@ def test_what_was_not_uploaded_did_not_happen(enter, url):
         assert read(again) == read_store(url)
 
 
+@pytest.mark.parametrize(
+    "name", ["/outside.txt", "../outside.txt", "a//b.txt", "a/../../b.txt"]
+)
+def test_a_name_in_a_store_never_leads_out_of_the_copy(
+    enter, tmp_path, url, name
+):
+    (tmp_path / "f").write_text("hostile")
+    remote.upload(tmp_path / "f", f"{url}/{name}")
+    with enter() as directory:
+        assert not list(directory.rglob("*"))
+    (tmp_path / "own").mkdir()
+    with publishing(url, tmp_path / "own"):
+        pass
+    assert not [p for p in tmp_path.rglob("*.txt") if p.name != "f"]
+
+
 def test_the_index_may_be_lost_or_damaged(enter, tmp_path, url):
     with enter() as directory:
         write_epoch(directory, 1)

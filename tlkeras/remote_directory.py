@@ -105,9 +105,7 @@ class RemoteDirectory:
         if changed or gone:
             self.is_given_up = True  # unless what follows succeeds
             self._require_own()
-            _upload_all(self.local, self.url, changed)
-            for name in gone:
-                remove(join(self.url, name))
+            _upload_all(self.local, self.url, changed, gone)
             self._note(changed, gone, here)
             self.is_given_up = False
 
@@ -170,8 +168,12 @@ class RemoteDirectory:
 
 
 def _counts(name: str) -> bool:
-    """Says whether a file is neither hidden, a lock, nor unfinished."""
-    return bool(name) and not any(p.startswith(".") for p in name.split("/"))
+    """Says whether a file is neither hidden, a lock, nor unfinished.
+
+    Nor leads out of the directory: a store may hold any name.
+    """
+    parts = name.replace("\\", "/").split("/")
+    return all(part and not part.startswith(".") for part in parts)
 
 
 def _names_below(folder: Path) -> set[str]:
@@ -198,11 +200,18 @@ def _rank(name: str) -> tuple[int, str]:
     return LAST.index(file) + 1 if file in LAST else 0, name
 
 
-def _upload_all(local: Path, url: str, names: Iterable[str]) -> None:
-    """Uploads files below a folder, those that say that all is there last."""
+def _upload_all(
+    local: Path, url: str, names: Iterable[str], gone: Iterable[str] = ()
+) -> None:
+    """Uploads files below a folder, those that say that all is there last.
+
+    What is gone is removed after them.
+    """
     try:
         for name in sorted(names, key=_rank):
             upload(local / name, join(url, name))
+        for name in gone:
+            remove(join(url, name))
     except OSError as error:
         raise InputError(
             f"'{url}' cannot be written ({error.strerror}); expected a store "
@@ -298,7 +307,7 @@ def publishing(url: str, folder: Path) -> Iterator[Path]:
     require_writable(url)
     before = {file.name for file in list_files(url)}
     local = folder / last_name(url)
-    for name in before - {""}:
+    for name in filter(_counts, before):
         (local / name).parent.mkdir(parents=True, exist_ok=True)
     try:
         yield local

@@ -11,6 +11,7 @@ from absl import flags
 
 from tlkeras.console import complain
 from tlkeras.remote import is_remote
+from tlkeras.workdir import TEMPORARY
 
 FLAGS = flags.FLAGS
 
@@ -73,7 +74,9 @@ def _local_copy(url: str, flag: str, module: ModuleType) -> Iterator[str]:
             complain(f"{url} holds what changed in {local}")
         return
     with (
-        tempfile.TemporaryDirectory(dir=shared_folder("outputs")) as own,
+        tempfile.TemporaryDirectory(
+            prefix=TEMPORARY, dir=shared_folder("outputs")
+        ) as own,
         publishing(url, Path(own)) as local,
     ):
         yield str(local)
