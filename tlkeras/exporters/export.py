@@ -15,7 +15,6 @@ from tlkeras.exporters.publish import publish
 from tlkeras.exporters.records import ExportRecord
 from tlkeras.exporters.settings import ExportSettings
 from tlkeras.exporters.versions import check_name, choose_version, staging
-from tlkeras.remote_directory import address_of
 
 
 def export_run(
@@ -83,7 +82,7 @@ def export_and_record(
         record = ExportRecord(
             name=name,
             version=job.version,
-            run=address_of(directory),
+            run=job.run_address,
             config_hash=run.config_hash,
             split=settings.split,
             num_images=len(reference.split),
