@@ -6,16 +6,19 @@ from setuptools import find_packages, setup
 
 OPENVINO = ["openvino>=2025.0"]
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"]
+CLOUD = ["fsspec>=2024.6", "aiohttp>=3.9", "gcsfs>=2024.6", "s3fs>=2024.6"]
 MEDIAPIPE = ["mediapipe>=0.10.30"]
 TEST = [
     *OPENVINO,
     *MEDIAPIPE,
     *ONNX,
+    *CLOUD,
     "coverage>=7.4",
     "pytest>=8",
     "pytest-cov>=5",
     "pytest-xdist>=3.5",
     "jax>=0.4.30",
+    "moto[server]>=5",
     # They drive the system's Chromium; no browser is fetched.
     "axe-playwright-python>=0.1.4",
     "playwright>=1.49",
@@ -69,6 +72,7 @@ setup(
         "threadpoolctl>=3.1",
     ],
     extras_require={
+        "cloud": CLOUD,
         "openvino": OPENVINO,
         "heif": ["pillow-heif>=0.16"],
         "mediapipe": MEDIAPIPE,

@@ -1,9 +1,11 @@
 """Shared fixtures: real JPEGs made from scikit-learn's sample photos."""
 
+import logging
 import os
 import shutil
 import subprocess
 import sys
+import uuid
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -198,6 +200,48 @@ def batch():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (16, 32, 32, 3)).astype(np.float32)
     return images, np.eye(3, dtype=np.float32)[rng.integers(0, 3, 16)]
+
+
+@pytest.fixture
+def memory_url():
+    """An empty folder of a store that is this process' own."""
+    fsspec = pytest.importorskip("fsspec", reason="fsspec is not installed")
+    system = fsspec.filesystem("memory")
+    system.store.clear()
+    system.pseudo_dirs[:] = [""]
+    return "memory://bucket"
+
+
+@pytest.fixture(scope="session")
+def s3_server():
+    """The address of a local server that speaks S3."""
+    pytest.importorskip("s3fs", reason="s3fs is not installed")
+    server = pytest.importorskip("moto.server", reason="moto is not installed")
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    running = server.ThreadedMotoServer(
+        ip_address="127.0.0.1", port=0, verbose=False
+    )
+    running.start()
+    yield "http://{}:{}".format(*running.get_host_and_port())
+    running.stop()
+
+
+@pytest.fixture
+def s3_url(s3_server, monkeypatch):
+    """A new bucket on it, which this process may use."""
+    import s3fs
+
+    for name, value in (
+        ("AWS_ENDPOINT_URL", s3_server),
+        ("AWS_ACCESS_KEY_ID", "key"),
+        ("AWS_SECRET_ACCESS_KEY", "secret"),
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+    ):
+        monkeypatch.setenv(name, value)
+    s3fs.S3FileSystem.clear_instance_cache()
+    bucket = f"bucket-{uuid.uuid4().hex}"
+    s3fs.S3FileSystem().mkdir(bucket)
+    return f"s3://{bucket}"
 
 
 @pytest.fixture

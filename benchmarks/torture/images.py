@@ -158,12 +158,12 @@ def make_judge(folder: Path) -> Callable[[bytes, bool], int]:
 
     from tlkeras.data.conversion import is_convertible
     from tlkeras.data.definition import ImageDefinition
+    from tlkeras.data.inspection import inspect_bytes, inspect_file
     from tlkeras.data.preprocess import (
         decode_bounded,
         decode_contents,
         decode_image,
     )
-    from tlkeras.data.scan import inspect_bytes, inspect_file
 
     definition = ImageDefinition(max_pixels=MAX_PIXELS)
     served = tf.function(

@@ -8,8 +8,9 @@ import tensorflow as tf
 from PIL import Image
 
 from tlkeras.data.dataset import Example
+from tlkeras.data.inspection import inspect_bytes
 from tlkeras.data.preprocess import decode_image
-from tlkeras.data.scan import inspect_bytes, scan
+from tlkeras.data.scan import scan
 
 from .images import animation, encode
 

@@ -8,10 +8,11 @@ from PIL import Image, features
 
 from tlkeras.data.conversion import copy_as_png
 from tlkeras.data.folder import list_folder, list_inputs
+from tlkeras.data.inspection import digest_of, inspect_file
 from tlkeras.data.load import load_dataset
 from tlkeras.data.pipeline import decode_split
 from tlkeras.data.preprocess import decode_image
-from tlkeras.data.scan import digest_of, inspect_file, scan
+from tlkeras.data.scan import scan
 
 AB = ("a.tif", "b.tif")
 

@@ -133,7 +133,7 @@ def test_it_needs_no_tensorflow(tmp_path, photo):
     path = tmp_path / "photo.png"
     path.write_bytes(encode(photo, "PNG"))
     code = (
-        "import sys; from tlkeras.data.scan import inspect_file\n"
+        "import sys; from tlkeras.data.inspection import inspect_file\n"
         "from tlkeras.data.decode_numpy import decode_contents\n"
         "content = open(sys.argv[1], 'rb').read()\n"
         "assert decode_contents([content], (24, 40)).shape == (1, 24, 40, 3)\n"

@@ -10,8 +10,8 @@ from PIL import Image
 
 from tlkeras.data.definition import FIRST, ImageDefinition
 from tlkeras.data.image_header import read_size
+from tlkeras.data.inspection import inspect_bytes
 from tlkeras.data.preprocess import decode_bounded, decode_image
-from tlkeras.data.scan import inspect_bytes
 
 from .images import (
     BOMB_WEBP,
@@ -113,7 +113,7 @@ from pathlib import Path
 import tensorflow as tf
 from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.preprocess import decode_bounded
-from tlkeras.data.scan import inspect_bytes
+from tlkeras.data.inspection import inspect_bytes
 decode = tf.function(
     lambda content: decode_bounded(content, 32, 32, ImageDefinition()),
     input_signature=[tf.TensorSpec((), tf.string)])

@@ -6,12 +6,12 @@ import tensorflow as tf
 from PIL import Image
 
 from tlkeras.data.definition import CURRENT, FIRST
+from tlkeras.data.inspection import inspect_bytes
 from tlkeras.data.preprocess import (
     decode_contents,
     decode_image,
     decode_pixels,
 )
-from tlkeras.data.scan import inspect_bytes
 
 SIZE = (24, 24)
 

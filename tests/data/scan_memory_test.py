@@ -24,13 +24,13 @@ def read(monkeypatch):
     """The names of the files that scans read."""
     names, inspect = [], scan_module.inspect_file
 
-    def look(path, max_pixels):
+    def look(path, max_pixels, stamp):
         names.append(
             os.path.basename(os.path.dirname(path))
             + "/"
             + os.path.basename(path)
         )
-        return inspect(path, max_pixels)
+        return inspect(path, max_pixels, stamp)
 
     monkeypatch.setattr(scan_module, "inspect_file", look)
     return names

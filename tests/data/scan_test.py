@@ -6,7 +6,8 @@ from PIL import Image
 
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder import list_folder
-from tlkeras.data.scan import inspect_bytes, inspect_file, scan
+from tlkeras.data.inspection import inspect_bytes, inspect_file
+from tlkeras.data.scan import scan
 from tlkeras.errors import InputError
 
 

@@ -210,7 +210,7 @@ def test_every_kind_of_source_is_in_the_sentence():
     with pytest.raises(InputError) as refused:
         list_examples("", tfds_data_dir="", tfds_splits=SPLITS)
     assert str(refused.value) == (
-        "No data source is given; expected a folder, a .csv or .parquet "
-        "manifest, tfds:NAME, or one of digits, letters, glyphs, textures: "
-        "pass --data=SOURCE."
+        "No data source is given; expected a folder, a folder of a store, as "
+        "gs://BUCKET/PHOTOS, a .csv or .parquet manifest, tfds:NAME, or one "
+        "of digits, letters, glyphs, textures: pass --data=SOURCE."
     )

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 
 from tlkeras.cli.main import _run
+from tlkeras.data.inspection import MAX_BYTES, inspect_file
 from tlkeras.data.load import load_dataset, write_run_split
-from tlkeras.data.scan import MAX_BYTES, inspect_file
 from tlkeras.errors import InputError
 
 

@@ -5,8 +5,8 @@ import tensorflow as tf
 from PIL import Image
 
 from tlkeras.data.decoders import try_other
+from tlkeras.data.inspection import inspect_bytes
 from tlkeras.data.preprocess import decode_image
-from tlkeras.data.scan import inspect_bytes
 
 from .images import encode
 

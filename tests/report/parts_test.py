@@ -11,8 +11,8 @@ from PIL import Image, UnidentifiedImageError
 
 from tlkeras.checks.input_contract import decode_reference
 from tlkeras.config import defaults, get_config
+from tlkeras.data.inspection import inspect_file
 from tlkeras.data.perceptual_hash import is_same_picture
-from tlkeras.data.scan import inspect_file
 from tlkeras.evaluation.phase_details import GroupRow, PhaseDetails
 from tlkeras.report.classes import find_pairs
 from tlkeras.report.command import list_flags

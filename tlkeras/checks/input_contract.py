@@ -13,13 +13,13 @@ then each value is held against the channel that the contract says.
 import dataclasses
 import io
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
 
 from tlkeras.checks.result import FAIL, PASS, SKIP, CheckResult
+from tlkeras.data.contents import read_content
 from tlkeras.data.definition import (
     CURRENT,
     GREY,
@@ -266,7 +266,7 @@ def decode_reference(
 
     images = np.empty((len(paths), size, size, 3), np.uint8)
     for row, path in enumerate(paths):
-        content = Path(path).read_bytes()
+        content = read_content(path)
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             eight: Image.Image = image
             if image.mode.startswith("I"):  # 16 bits; Pillow would clip them

@@ -87,11 +87,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             f"Expected one of: {', '.join(COMMANDS)}."
         )
     from tlkeras.cli.parsing import parse_flags
+    from tlkeras.cli.remote_flags import on_local_copies
 
     module = importlib.import_module(f"tlkeras.cli.{command}")
     app.run(
         lambda rest: _run(
-            module.main, rest, alone=getattr(module, "STARTS_ALONE", False)
+            on_local_copies(module),
+            rest,
+            alone=getattr(module, "STARTS_ALONE", False),
         ),
         argv=[f"tlkeras {command}", *argv[2:]],
         flags_parser=lambda args: parse_flags(args, module),

@@ -45,18 +45,23 @@ def define_config_flags(argv: list[str], *, default: str | None = None) -> None:
     flags.DEFINE_string(
         "data",
         None,
-        "Folder of class folders, .csv/.parquet manifest, tfds:NAME, digits or "
-        "letters; short for --config.data.source.",
+        "Folder of class folders or .csv/.parquet manifest, local or at gs://, "
+        "s3:// or https://; tfds:NAME, digits or letters; short for "
+        "--config.data.source.",
     )
     flags.DEFINE_string(
-        "workdir", None, "Run directory; default runs/SOURCE-HASH."
+        "workdir",
+        None,
+        "Run directory, local or at gs:// or s3://; default runs/SOURCE-HASH.",
     )
     flags.DEFINE_boolean("quiet", False, "Print the result only.")
 
 
 def define_run_flag() -> None:
     """Defines --workdir for commands that read a finished run."""
-    flags.DEFINE_string("workdir", None, "Directory of a finished run.")
+    flags.DEFINE_string(
+        "workdir", None, "Directory of a finished run, local or in a store."
+    )
 
 
 def parse_flags(argv: list[str], module: ModuleType) -> list[str]:

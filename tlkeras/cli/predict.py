@@ -16,6 +16,7 @@ EXAMPLES = (
 )
 FLAG_NAMES = ("format", "tta")
 TAKES_ARGUMENTS = True
+ONLY_READS = True
 STARTS_ALONE = True  # it imports the frameworks itself, where it needs them
 
 

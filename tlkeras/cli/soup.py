@@ -11,6 +11,7 @@ EXAMPLES = (
     "--workdir=SOUP,RUN-3 --output=LARGER",
 )
 FLAG_NAMES = ("output",)
+OUTPUT_IS_A_RUN = True
 
 
 def define_flags(argv: list[str]) -> None:

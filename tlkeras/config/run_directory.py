@@ -9,7 +9,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from tlkeras import workdir
+from tlkeras import remote_directory, workdir
 from tlkeras.config.auto_epochs import follow
 from tlkeras.config.defaults import get_config, phase_section
 from tlkeras.config.dotted import first_difference, walk
@@ -101,7 +101,9 @@ def own_run_directory(
         directory, first=workdir.CONFIG, last=workdir.RESULT, what="run"
     ):
         config = follow_run(config, directory)
-        yield config, open_run_directory(directory, config)
+        opened = open_run_directory(directory, config)
+        remote_directory.commit(opened)  # shows now whether it can be written
+        yield config, opened
 
 
 def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from tlkeras.data.definition import CURRENT, ImageDefinition
+from tlkeras.remote import RemoteStamp
 
 SPLITS = ("train", "validation", "test")
 HASHED_ROWS = 4096  # of targets, dense at a time
@@ -27,7 +28,9 @@ class Example:
         digest: Hash of the file's bytes, once scanned.
         look: Perceptual hash, 64 bits, once scanned; None without one.
         problem: Why the source passes it over; "" = it may be an image.
-        copy: PNG of an image that TensorFlow cannot decode; "" = none needed.
+        copy: File to decode in its place: of a remote image, or PNG of one
+            that TensorFlow cannot decode; "" = none needed.
+        stamp: What the store of a remote image says of it, if anything.
     """
 
     path: str
@@ -38,6 +41,7 @@ class Example:
     look: int | None = None
     problem: str = ""
     copy: str = ""
+    stamp: RemoteStamp | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -49,7 +53,7 @@ class FileReport:
         problem: Why it cannot be used, or "".
         is_rotated: Whether its EXIF orientation is not upright.
         look: Perceptual hash, 64 bits; None without one.
-        copy: PNG to decode in its place, where one is needed.
+        copy: File to decode in its place, where one is needed.
     """
 
     digest: str
@@ -132,7 +136,7 @@ class Split:
         hashes: [N] perceptual hashes, None for pictures without one; empty
             where the files were not scanned.
         definition: What the pixels of these files are, for whoever reads them.
-        copies: path -> PNG to decode in its place.
+        copies: path -> file to decode in its place.
         groups: [N] group of each image; empty where there are none.
     """
 
@@ -183,7 +187,7 @@ class Split:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """[N] files that TensorFlow decodes: the images or copies of them."""
+        """[N] names for `contents.read_content`: images or copies of them."""
         return tuple(self.copies.get(path, path) for path in self.paths)
 
     def take(self, rows: np.ndarray) -> "Split":

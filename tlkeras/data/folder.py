@@ -2,13 +2,20 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tlkeras.data.dataset import Example
-from tlkeras.data.folder_tree import OURS, Folder, FoundFile, read_tree
+from tlkeras.data.folder_tree import (
+    OURS,
+    Folder,
+    FoundFile,
+    build_tree,
+    read_tree,
+)
 from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError
+from tlkeras.remote import is_remote, list_files
 from tlkeras.workdir import as_text
 
 NO_IMAGE = "holds no image"
@@ -46,7 +53,15 @@ def survey_folder(directory: Path) -> list[Example]:
             f"The data folder '{directory}' does not exist; expected a folder "
             "with one sub-folder of images per class: check --data."
         )
-    root = read_tree(directory)
+    return survey_tree(read_tree(directory))
+
+
+def survey_tree(root: Folder) -> list[Example]:
+    """Lists what was found below a folder; see `survey_folder`.
+
+    Raises:
+        InputError: Likewise.
+    """
     splits = _find_splits(root)
     examples = [_pass_over(file, NO_CLASS) for file in root.files]
     for folder in root.folders:
@@ -58,7 +73,7 @@ def survey_folder(directory: Path) -> list[Example]:
             examples += _list_class(folder, None)
     if all(example.problem for example in examples):
         raise InputError(
-            f"The data folder '{directory}' holds no class folder with images; "
+            f"The data folder '{root.path}' holds no class folder with images; "
             "expected CLASS/NAME with JPEG, PNG, GIF, BMP or WebP files: sort "
             "the images into one folder per class."
         )
@@ -71,7 +86,7 @@ def _pass_over(file: FoundFile, reason: str) -> Example:
 
 def _pass_over_all(folder: Folder) -> list[Example]:
     """Returns the files of a folder that is no class, or the folder itself."""
-    files = list(folder.walk()) or [FoundFile(str(folder.path), NO_IMAGE)]
+    files = list(folder.walk()) or [FoundFile(folder.path, NO_IMAGE)]
     return [_pass_over(file, NO_CLASS) for file in files]
 
 
@@ -90,17 +105,19 @@ def _list_class(folder: Folder, split: str | None) -> list[Example]:
     if not folder.has_images and any(file.problem == OURS for file in files):
         return _pass_over_all(folder)
     labels = (as_text(folder.name),)  # models and files hold text only
-    if not folder.has_images and str(folder.path) not in {
+    if not folder.has_images and folder.path not in {
         file.path for file in files
     }:
-        files.insert(0, FoundFile(str(folder.path), NO_IMAGE))
+        files.insert(0, FoundFile(folder.path, NO_IMAGE))
     return [
-        Example(file.path, labels, split, problem=file.problem)
+        Example(
+            file.path, labels, split, problem=file.problem, stamp=file.stamp
+        )
         for file in files
     ]
 
 
-def _find_splits(root: Folder) -> dict[Path, str]:
+def _find_splits(root: Folder) -> dict[str, str]:
     """Returns folder -> split; empty where the folders are classes.
 
     Raises:
@@ -137,10 +154,11 @@ def _find_splits(root: Folder) -> dict[Path, str]:
     return named
 
 
-def _require_each_once(root: Folder, named: dict[Path, str]) -> None:
+def _require_each_once(root: Folder, splits: dict[str, str]) -> None:
     by_split = defaultdict(list)
-    for path, split in named.items():
-        by_split[split].append(path.name)
+    named = [folder for folder in root.folders if folder.path in splits]
+    for folder in named:
+        by_split[splits[folder.path]].append(folder.name)
     double = [names for names in by_split.values() if len(names) > 1]
     if double:
         raise _undecided(
@@ -151,8 +169,7 @@ def _require_each_once(root: Folder, named: dict[Path, str]) -> None:
     if "train" not in by_split:
         raise _undecided(
             root,
-            f"holds {' and '.join(path.name for path in named)}, but no "
-            "training images",
+            f"holds {_names(named)}, but no training images",
             "expected a folder train beside them: add or rename it",
         )
 
@@ -201,7 +218,7 @@ def _undecided(root: Folder, problem: str, advice: str) -> InputError:
     return InputError(f"The data folder '{root.path}' {problem}; {advice}.")
 
 
-def list_inputs(arguments: list[str]) -> list[Path]:
+def list_inputs(arguments: list[str]) -> list[Path | str]:
     """Lists the files that a prediction was asked for: files and folders.
 
     A named file is taken whatever it is, folders give their images.
@@ -214,17 +231,25 @@ def list_inputs(arguments: list[str]) -> list[Path]:
             "No image is given; expected image files or folders: name them "
             "behind the flags."
         )
-    paths: list[Path] = []
+    paths: list[Path | str] = []
     for argument in arguments:
-        path = Path(argument)
-        if not os.path.isdir(path):  # also where it is no possible name
-            paths.append(path)
-            continue
-        found = list_images(path)
+        is_folder = is_remote(argument) or os.path.isdir(argument)
+        found = _list_below(argument) if is_folder else [Path(argument)]
         if not found:
             raise InputError(
-                f"The folder '{path}' holds no images; expected JPEG, PNG, "
+                f"The folder '{argument}' holds no images; expected JPEG, PNG, "
                 "GIF, BMP or WebP files."
             )
         paths += found
     return paths
+
+
+def _list_below(folder: str) -> Sequence[Path | str]:
+    """Returns the images of a folder; what is a remote file itself."""
+    if not is_remote(folder):
+        return list_images(Path(folder))
+    files = list_files(folder)
+    if not files or not files[0].name:
+        return [folder]
+    tree = build_tree(folder, files)
+    return [file.path for file in tree.walk() if not file.problem]

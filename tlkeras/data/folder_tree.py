@@ -7,11 +7,13 @@ without a word.
 import dataclasses
 import functools
 import os
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from tlkeras.data.conversion import CONVERTED_SUFFIXES, is_convertible
 from tlkeras.data.image_header import JPEG, PNG
+from tlkeras.remote import RemoteFile, RemoteStamp, join, last_name
 from tlkeras.workdir import is_written_by_us
 
 # A file so named is taken for an image whatever it holds: where it is none, it
@@ -51,10 +53,12 @@ class FoundFile:
     Attributes:
         path: Of it.
         problem: Why it is passed over; "" for what may be an image.
+        stamp: What a store says of it; None of a local file.
     """
 
     path: str
     problem: str = ""
+    stamp: RemoteStamp | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,17 +66,14 @@ class Folder:
     """A folder and everything in it.
 
     Attributes:
-        path: Of it.
+        path: Of it, or its address.
+        name: The folder's own.
         entries: Files and folders, sorted by name.
     """
 
-    path: Path
+    path: str
+    name: str
     entries: tuple["FoundFile | Folder", ...]
-
-    @property
-    def name(self) -> str:
-        """The folder's own."""
-        return self.path.name
 
     @property
     def files(self) -> list[FoundFile]:
@@ -109,6 +110,33 @@ def read_tree(directory: Path) -> Folder:
     return _read(directory, frozenset(map(_identity, above)), 0)
 
 
+def build_tree(url: str, files: Iterable[RemoteFile]) -> Folder:
+    """Returns what lies below an address as a folder.
+
+    Images are known by their names alone: a look into each file would cost a
+    request.
+
+    Args:
+        url: Of the folder.
+        files: As they were listed, sorted.
+    """
+    below: dict[str, list[RemoteFile]] = defaultdict(list)
+    hidden: dict[str, None] = {}
+    entries: list[FoundFile | Folder] = []
+    for file in files:
+        first, _, rest = file.name.partition("/")
+        if is_hidden(first):
+            hidden[join(url, first)] = None
+        elif rest:
+            below[first].append(dataclasses.replace(file, name=rest))
+        else:
+            problem = "" if _is_named(first) else "no image by its name"
+            entries.append(FoundFile(file.url, problem, file.stamp))
+    entries += [FoundFile(address, HIDDEN) for address in hidden]
+    entries += [build_tree(join(url, n), inner) for n, inner in below.items()]
+    return Folder(url, last_name(url), tuple(entries))
+
+
 def _identity(path: Path) -> tuple[int, int]:
     status = path.stat()
     return status.st_dev, status.st_ino
@@ -120,7 +148,8 @@ def _read(
     with os.scandir(directory) as found:
         entries = sorted(found, key=lambda entry: entry.name)
     return Folder(
-        directory,
+        str(directory),
+        directory.name,
         tuple(
             _look_at(directory / e.name, e, above, num_links) for e in entries
         ),
@@ -139,9 +168,11 @@ def _look_at(
     try:
         if not entry.is_dir():
             problem = _problem_of(entry)
-            may_be_class = problem == DANGLING and not _is_named(entry)
+            may_be_class = problem == DANGLING and not _is_named(entry.name)
             file = FoundFile(str(path), problem)
-            return Folder(path, (file,)) if may_be_class else file
+            if may_be_class:
+                return Folder(str(path), path.name, (file,))
+            return file
         if is_written_by_us(path):
             return FoundFile(str(path), OURS)
         identity = _identity(path)
@@ -150,10 +181,12 @@ def _look_at(
         num_links += entry.is_symlink()
         if num_links > MAX_LINKS:
             problem = f"behind more than {MAX_LINKS} links"
-            return Folder(path, (FoundFile(str(path), problem),))
+            file = FoundFile(str(path), problem)
+            return Folder(str(path), path.name, (file,))
         return _read(path, above | {identity}, num_links)
     except OSError as error:
-        return Folder(path, (FoundFile(str(path), _unreadable(error)),))
+        file = FoundFile(str(path), _unreadable(error))
+        return Folder(str(path), path.name, (file,))
 
 
 def _unreadable(error: OSError) -> str:
@@ -169,14 +202,14 @@ def _problem_of(entry: os.DirEntry[str]) -> str:
     if not entry.is_file():
         return DANGLING if entry.is_symlink() else "no regular file"
     try:
-        is_image = _is_named(entry) or _begins_like_an_image(entry.path)
+        is_image = _is_named(entry.name) or _begins_like_an_image(entry.path)
     except OSError as error:
         return _unreadable(error)
     return "" if is_image else "no image"
 
 
-def _is_named(entry: os.DirEntry[str]) -> bool:
-    return Path(entry.name).suffix.lower() in IMAGE_SUFFIXES
+def _is_named(name: str) -> bool:
+    return Path(name).suffix.lower() in IMAGE_SUFFIXES
 
 
 def _begins_like_an_image(path: str) -> bool:

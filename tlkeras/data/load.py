@@ -61,7 +61,8 @@ def load_dataset(
     """Lists, scans and splits a source of labelled images.
 
     Args:
-        source: Folder of class folders, manifest, `tfds:NAME` or built-in.
+        source: Folder of class folders or manifest, local or at an address,
+            `tfds:NAME` or built-in.
         split: Shares of train, validation and test, where the source has none.
         split_seed: Seed of that division and of few-shot subsets.
         split_file: `split.csv` whose division is taken over; images that it
@@ -80,7 +81,7 @@ def load_dataset(
         tfds_splits: TFDS split expressions for train, validation, test.
         num_workers: Threads that read files; None = one per core.
         definition: What the pixels of an image are.
-        console: For the progress of the scan; None is quiet.
+        console: For sizes, and the progress of the scan; None is quiet.
 
     Returns:
         A `Dataset` with the splits that have images.
@@ -95,7 +96,10 @@ def load_dataset(
     """
     listed = set_groups(
         list_examples(
-            source, tfds_data_dir=tfds_data_dir, tfds_splits=tfds_splits
+            source,
+            tfds_data_dir=tfds_data_dir,
+            tfds_splits=tfds_splits,
+            console=console,
         ),
         group_by,
     )
@@ -177,7 +181,7 @@ def load_configured(
         config: Of the run.
         directory: Of the run; its `split.csv` and `reviewed.csv`, once there,
             are honoured. None: there is no run.
-        console: For the progress of the scan; None is quiet.
+        console: For sizes, and the progress of the scan; None is quiet.
 
     Raises:
         InputError: As `load_dataset`.

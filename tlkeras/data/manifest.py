@@ -1,38 +1,49 @@
 """A CSV or Parquet table of `path,label[,split][,group]`."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tlkeras.console import Console
 from tlkeras.data.dataset import Example
 from tlkeras.data.manifest_table import read_rows
+from tlkeras.data.remote_source import announce
 from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError, quote
+from tlkeras.remote import is_remote, join, look_up
 
 LABEL_SEPARATOR = "|"
 
 
-def list_manifest(manifest: Path) -> list[Example]:
+def list_manifest(
+    manifest: Path | str, console: Console | None = None
+) -> list[Example]:
     """Lists the rows of a manifest as examples.
 
+    Remote images that are missing show when they are read.
+
     Args:
-        manifest: Table with the columns path (absolute, or relative to the
-            manifest), label (several joined by `|`, or in Parquet a list) and
-            optionally split and group, for images that belong together.
+        manifest: Table, local or at an address, with the columns path
+            (absolute, an address, or relative to the manifest), label
+            (several joined by `|`, or in Parquet a list) and optionally split
+            and group, for images that belong together.
+        console: Told how large remote images are; None is quiet.
 
     Raises:
         InputError: If a column or a file is missing, a label is empty or no
             text, some rows lack a group that others have, or an image has
             rows with different labels.
     """
+    manifest = str(manifest)
     examples: list[Example] = []
     first_rows: dict[str, tuple[int, tuple[str, ...]]] = {}
     for number, row in read_rows(manifest):
         where = f"Row {number} of '{manifest}'"
         labels = _labels(row["label"], where)
-        path = str(_file(row["path"], manifest, where))
+        path = _find(_text(row["path"], "path", where), manifest, where)
         before, known = first_rows.setdefault(
             os.path.normpath(path), (number, labels)
         )
@@ -57,7 +68,19 @@ def list_manifest(manifest: Path) -> list[Example]:
             f"The manifest '{manifest}' has no rows; expected one row per "
             "image with the columns path,label."
         )
-    return examples
+    return _with_stamps(examples, manifest, console or Console(quiet=True))
+
+
+def _with_stamps(
+    examples: list[Example], manifest: str, console: Console
+) -> list[Example]:
+    """Asks the stores of remote images about them, all at once."""
+    urls = [e.path for e in examples if is_remote(e.path)]
+    if not urls:
+        return examples
+    stamps = dict(zip(urls, look_up(urls), strict=True))
+    announce(manifest, list(stamps.values()), console)
+    return [replace(e, stamp=stamps.get(e.path)) for e in examples]
 
 
 def _labels(cell: Any, where: str) -> tuple[str, ...]:
@@ -76,8 +99,13 @@ def _labels(cell: Any, where: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(parts))
 
 
-def _file(cell: Any, manifest: Path, where: str) -> Path:
-    path = manifest.parent / _text(cell, "path", where)
+def _find(name: str, manifest: str, where: str) -> str:
+    """Returns the path or address that a row names."""
+    if is_remote(name):
+        return name
+    if is_remote(manifest) and not os.path.isabs(name):
+        return join(manifest.rpartition("/")[0], name)
+    path = str(Path(manifest).parent / name)
     if not os.path.isfile(path):  # also where it is no possible name
         raise InputError(
             f"{where} names the file '{quote(path)}', which does not exist; "

@@ -2,9 +2,9 @@
 
 import csv
 import io
-from pathlib import Path
 from typing import Any
 
+from tlkeras.data.contents import can_be_read, read_content
 from tlkeras.errors import InputError, quote
 from tlkeras.tables import suggest
 
@@ -14,23 +14,26 @@ SEPARATORS = ",;\t"  # of cells
 Row = tuple[int, dict[str, Any]]  # number in the file, and column -> cell
 
 
-def read_rows(manifest: Path) -> list[Row]:
-    """Reads a `.csv` or `.parquet` file; an absent cell is None.
+def read_rows(manifest: str) -> list[Row]:
+    """Reads a `.csv` or `.parquet` file, local or remote; no cell is None.
 
     Raises:
         InputError: If there is no such file, or no such table in it.
     """
-    if not manifest.is_file():
+    is_parquet = manifest.lower().endswith(".parquet")
+    try:
+        if not can_be_read(manifest):
+            raise FileNotFoundError
+        content = read_content(manifest)
+        return (_read_parquet if is_parquet else _read_csv)(content, manifest)
+    except InputError:  # is a ValueError, and says what is wrong
+        raise
+    except FileNotFoundError:
         raise InputError(
             f"The manifest '{manifest}' does not exist; expected a .csv or "
             ".parquet file with the columns path,label[,split][,group]: check "
             "--data."
-        )
-    is_parquet = manifest.suffix.lower() == ".parquet"
-    try:
-        return (_read_parquet if is_parquet else _read_csv)(manifest)
-    except InputError:  # is a ValueError, and says what is wrong
-        raise
+        ) from None
     except (ValueError, OSError, csv.Error) as error:
         raise InputError(
             f"The manifest '{manifest}' cannot be read ({quote(error)}); "
@@ -39,17 +42,17 @@ def read_rows(manifest: Path) -> list[Row]:
         ) from None
 
 
-def _read_parquet(manifest: Path) -> list[Row]:
+def _read_parquet(content: bytes, manifest: str) -> list[Row]:
     import pandas as pd
 
-    table = pd.read_parquet(manifest)
+    table = pd.read_parquet(io.BytesIO(content))
     _check_columns([str(name) for name in table.columns], manifest)
     table = table.astype(object).where(table.notna(), None)
     return list(enumerate(table.to_dict("records"), start=1))
 
 
-def _read_csv(manifest: Path) -> list[Row]:
-    text = manifest.read_text(encoding="utf-8-sig")
+def _read_csv(content: bytes, manifest: str) -> list[Row]:
+    text = content.decode("utf-8-sig")
     cells = csv.reader(
         io.StringIO(text), delimiter=_find_separator(text), strict=True
     )
@@ -81,7 +84,7 @@ def _find_separator(text: str) -> str:
     return SEPARATORS[0]
 
 
-def _check_columns(columns: list[str], manifest: Path) -> None:
+def _check_columns(columns: list[str], manifest: str) -> None:
     unknown = [name for name in columns if name not in MANIFEST_COLUMNS]
     missing = [name for name in MANIFEST_COLUMNS[:2] if name not in columns]
     double = [name for name in MANIFEST_COLUMNS if columns.count(name) > 1]

@@ -8,11 +8,11 @@ import dataclasses
 import functools
 import io
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlkeras.data.contents import read_content
 from tlkeras.data.dataset import Split
 from tlkeras.data.definition import IMAGE_FORMATS
 from tlkeras.data.orientation import turn_upright
@@ -106,7 +106,7 @@ def _thumbnail(path: str) -> np.ndarray:
     """Returns the pixels of a thumbnail, float32 [HASH_SIDE^2, 3]."""
     from PIL import Image
 
-    content = Path(path).read_bytes()
+    content = read_content(path)
     with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
         # JPEG: decoded at a fraction of its size.
         image.draft("RGB", (4 * HASH_SIDE, 4 * HASH_SIDE))

@@ -6,11 +6,11 @@ decoder's graph anew for each pass, which takes longer than a hundred images.
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
+from tlkeras.data.contents import read_content
 from tlkeras.data.dataset import Split
 from tlkeras.data.decoders import REFUSALS
 from tlkeras.data.definition import ImageDefinition
@@ -31,7 +31,7 @@ def read_files(
         size: (height, width), pixels.
         definition: What the pixels of an image are.
     """
-    contents = [Path(file).read_bytes() for file in files]
+    contents = [read_content(file) for file in files]
     return decode_contents(contents, size, definition)
 
 

@@ -11,7 +11,6 @@ import functools
 import io
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from tlkeras.data.alignment import (
     propose_placements,
     refine_placements,
 )
+from tlkeras.data.contents import read_content
 from tlkeras.data.definition import IMAGE_FORMATS
 from tlkeras.data.orientation import turn_upright
 from tlkeras.data.parallel import ordered_map
@@ -177,7 +177,7 @@ def _thumbnail(path: str) -> np.ndarray:
     from PIL import Image
 
     try:
-        content = Path(path).read_bytes()
+        content = read_content(path)
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             # JPEG: decoded at a fraction of its size.
             image.draft("RGB", (2 * SIDE, 2 * SIDE))

@@ -2,9 +2,10 @@
 
 A file is the same if its size, both its times and its inode are: the time of
 its last change (`ctime`) cannot be set back, so that other bytes under an old
-date are seen. Only what is usable is remembered: what was wrong with a file may
-have been mended elsewhere. Below the cache folder, one file a source; a
-convenience.
+date are seen. A record within a file is the same if the file is; what lies in a
+store, if its size and etag are, or its time where there are no etags. Only what
+is usable is remembered: what was wrong with a file may have been mended
+elsewhere. Below the cache folder, one file a source; a convenience.
 """
 
 import contextlib
@@ -16,23 +17,26 @@ from importlib import metadata
 from pathlib import Path
 
 from tlkeras import workdir
+from tlkeras.data.contents import file_of
 from tlkeras.data.dataset import FileReport
 from tlkeras.data.shared_folder import source_file
 from tlkeras.errors import InputError
+from tlkeras.remote import RemoteStamp
 
 VERSION = 1  # of what a scan does, and of the file
 # A file that changed so shortly before may change again within one tick of
 # the file system's clock.
 SETTLED_NS = 2_000_000_000
 
-Stamp = tuple[int, int, int, int]  # bytes; ns of both times; inode
+# Bytes; ns of both times; inode. Or what a store says.
+Stamp = tuple[int, int, int, int] | RemoteStamp
 Memory = Mapping[str, tuple[Stamp, FileReport]]
 
 
 def stamp_of(path: str) -> Stamp | None:
     """Returns what changes with a file's bytes; None without the file."""
     try:
-        stat = os.stat(path)
+        stat = os.stat(file_of(path))
     except (OSError, ValueError):
         return None
     return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
@@ -98,7 +102,8 @@ def remember(
             for file, stamp, report in found:
                 if report.problem or stamp is None:
                     continue
-                if now - max(stamp[1:3]) > SETTLED_NS:
+                times = [n for n in stamp[1:3] if isinstance(n, int)]
+                if now - max(times, default=0) > SETTLED_NS:
                     row = (
                         file,
                         stamp,

@@ -11,6 +11,7 @@ from tlkeras import workdir
 from tlkeras.console import warn
 from tlkeras.data.splits import digest_text
 from tlkeras.errors import InputError
+from tlkeras.remote import is_remote
 
 
 def shared_path(kind: str, name: str) -> Path:
@@ -33,9 +34,9 @@ def source_file(kind: str, source: str, key: str, suffix: str) -> Path:
         key: Of what else it depends on.
         suffix: Of the file.
     """
-    place = Path(source)
-    key = digest_text(f"{place.resolve()}:{key}")
-    name = re.sub(r"\W+", "_", place.name)
+    place = source.rstrip("/") if is_remote(source) else Path(source).resolve()
+    key = digest_text(f"{place}:{key}")
+    name = re.sub(r"\W+", "_", Path(source).name)
     return workdir.cache_directory() / kind / f"{name}-{key}{suffix}"
 
 

@@ -4,26 +4,31 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tlkeras.console import Console
 from tlkeras.data.builtin import BUILTINS, list_builtin
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder import survey_folder
 from tlkeras.data.manifest import list_manifest
+from tlkeras.data.remote_source import list_remote
 from tlkeras.data.tfds_source import list_tfds
 from tlkeras.errors import InputError
+from tlkeras.remote import is_remote
 
 TFDS_PREFIX = "tfds:"
 MANIFEST_SUFFIXES = (".csv", ".parquet")
 
 
 @dataclasses.dataclass(frozen=True)
-class TfdsOptions:
-    """What a source of TensorFlow Datasets needs beside its name.
+class SourceOptions:
+    """What is needed to list a source, beside its name.
 
     Attributes:
+        console: Told how large what is to be copied is.
         data_dir: Where TFDS keeps its data; "" = its own default.
         split_names: TFDS split expressions for train, validation, test.
     """
 
+    console: Console
     data_dir: str
     split_names: Sequence[str]
 
@@ -41,7 +46,7 @@ class Source:
 
     written: str
     matches: Callable[[str], bool]
-    list_examples: Callable[[str, TfdsOptions], list[Example]]
+    list_examples: Callable[[str, SourceOptions], list[Example]]
 
 
 # The last row that matches lists a source: any name can be that of a folder, so
@@ -52,10 +57,17 @@ SOURCES = {
         matches=lambda name: True,
         list_examples=lambda name, _: survey_folder(Path(name)),
     ),
+    "remote": Source(
+        written="a folder of a store, as gs://BUCKET/PHOTOS",
+        matches=is_remote,
+        list_examples=lambda name, options: list_remote(name, options.console),
+    ),
     "manifest": Source(
         written="a .csv or .parquet manifest",
         matches=lambda name: Path(name).suffix.lower() in MANIFEST_SUFFIXES,
-        list_examples=lambda name, _: list_manifest(Path(name)),
+        list_examples=lambda name, options: list_manifest(
+            name, options.console
+        ),
     ),
     "tfds": Source(
         written=f"{TFDS_PREFIX}NAME",
@@ -64,6 +76,7 @@ SOURCES = {
             name.removeprefix(TFDS_PREFIX),
             data_dir=options.data_dir,
             split_names=options.split_names,
+            console=options.console,
         ),
     ),
     "builtin": Source(
@@ -75,7 +88,11 @@ SOURCES = {
 
 
 def list_examples(
-    source: str, *, tfds_data_dir: str, tfds_splits: Sequence[str]
+    source: str,
+    *,
+    tfds_data_dir: str,
+    tfds_splits: Sequence[str],
+    console: Console | None = None,
 ) -> list[Example]:
     """Lists a source of any kind of `SOURCES`.
 
@@ -83,6 +100,7 @@ def list_examples(
         source: As the user wrote it.
         tfds_data_dir: Where TFDS keeps its data; "" = its own default.
         tfds_splits: TFDS split expressions for train, validation, test.
+        console: Told how large what is to be copied is; None is quiet.
 
     Raises:
         InputError: If the source is missing, empty or malformed.
@@ -94,4 +112,7 @@ def list_examples(
             "pass --data=SOURCE."
         )
     kind = next(k for k in reversed(SOURCES.values()) if k.matches(source))
-    return kind.list_examples(source, TfdsOptions(tfds_data_dir, tfds_splits))
+    options = SourceOptions(
+        console or Console(quiet=True), tfds_data_dir, tfds_splits
+    )
+    return kind.list_examples(source, options)

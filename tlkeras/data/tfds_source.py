@@ -1,29 +1,35 @@
 """`tfds:NAME[:config]` through the TFDS API.
 
 The encoded images are written once as files below the cache folder, so that
-scan, splits, ledger and report treat them like any folder of photos.
+scan, splits, ledger and report treat them like any folder of photos. Where that
+has no room, what is written is a list of their places in the files of TFDS.
 `tfds:ImageFolder:DIR` reads DIR/SPLIT/CLASS/* where it lies.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from tlkeras import workdir
-from tlkeras.data.builtin import publish_directory
+from tlkeras.console import Console
+from tlkeras.data.contents import RECORD
 from tlkeras.data.dataset import SPLITS, Example
 from tlkeras.data.folder import survey_folder
 from tlkeras.data.shared_folder import shared_path
 from tlkeras.data.splits import digest_text
+from tlkeras.data.tfds_copy import FOLDER, LABELS_FILE, write_copy
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
 
 IMAGE_FOLDER = "ImageFolder"
-LABELS_FILE = "examples.csv"
 
 
 def list_tfds(
-    name: str, *, data_dir: str, split_names: Sequence[str]
+    name: str,
+    *,
+    data_dir: str,
+    split_names: Sequence[str],
+    console: Console | None = None,
 ) -> list[Example]:
     """Lists a TFDS data set as examples.
 
@@ -33,6 +39,7 @@ def list_tfds(
         split_names: TFDS split expressions for train, validation and test,
             e.g. `("train[:90%]", "train[90%:]", "test")`; "" = none. Plain
             names that the data set lacks are passed over.
+        console: Told how large the copy will be; None is quiet.
 
     Raises:
         InputError: If the data set is unknown, cannot be prepared, or has no
@@ -44,12 +51,14 @@ def list_tfds(
     wanted = _existing_splits(builder, split_names)
     key = digest_text(f"{wanted}:{builder.data_dir}")
     label = builder.info.full_name.replace("/", "-")
-    folder = shared_path("tfds", f"{label}-{key}")
+    folder = shared_path(FOLDER, f"{label}-{key}")
     if not folder.is_dir():
-        _write_files(builder, wanted, folder)
+        write_copy(builder, wanted, folder, console or Console(quiet=True))
     return [
         Example(
-            str(folder / row["path"]),
+            str(folder / row["path"])
+            if not row["path"].startswith(RECORD)
+            else row["path"],
             tuple(row["label"].split("|")),
             row["split"] or None,
         )
@@ -103,74 +112,6 @@ def _existing_splits(
             "--config.data.tfds_splits."
         )
     return found
-
-
-def _write_files(builder: Any, wanted: dict[str, str], folder: Path) -> None:
-    partial = workdir.temporary_beside(folder)
-    partial.mkdir(parents=True)
-    rows = []
-    for ours, theirs in wanted.items():
-        # A data set with one split is divided like a folder without splits.
-        split = ours if len(wanted) > 1 else ""
-        for number, (content, labels) in enumerate(_read(builder, theirs)):
-            path = f"{ours}-{number:07d}.img"
-            (partial / path).write_bytes(content)
-            rows.append(
-                {"path": path, "label": "|".join(labels), "split": split}
-            )
-    workdir.write_table(partial / LABELS_FILE, ["path", "label", "split"], rows)
-    publish_directory(partial, folder)
-
-
-def _read(builder: Any, split: str) -> Iterator[tuple[bytes, tuple[str, ...]]]:
-    """Yields (encoded image, class names) of one split."""
-    import tensorflow_datasets as tfds
-
-    features = builder.info.features
-    image_key = _feature_key(features, tfds.features.Image, builder.name)
-    label_key, label_feature = _label_feature(features, builder.name)
-    try:
-        dataset = builder.as_dataset(
-            split=split,
-            decoders={image_key: tfds.decode.SkipDecoding()},
-            shuffle_files=False,
-        )
-    except (ValueError, AssertionError) as error:
-        raise InputError(
-            f"TFDS does not understand the split '{split}' of "
-            f"'{builder.name}' ({str(error).splitlines()[0]}); expected an "
-            "expression such as train[:80%]: set --config.data.tfds_splits."
-        ) from None
-    for element in tfds.as_numpy(dataset):
-        indices = element[label_key]
-        indices = [indices] if indices.ndim == 0 else indices
-        yield (
-            element[image_key],
-            tuple(label_feature.int2str(int(index)) for index in indices),
-        )
-
-
-def _feature_key(features: Any, kind: type, name: str) -> str:
-    for key, feature in features.items():
-        if isinstance(feature, kind):
-            return key
-    raise InputError(
-        f"TFDS data set '{name}' has no {kind.__name__} feature; expected an "
-        "image classification data set."
-    )
-
-
-def _label_feature(features: Any, name: str) -> tuple[str, Any]:
-    import tensorflow_datasets as tfds
-
-    for key, feature in features.items():
-        inner = getattr(feature, "feature", feature)
-        if isinstance(inner, tfds.features.ClassLabel):
-            return key, inner
-    raise InputError(
-        f"TFDS data set '{name}' has no ClassLabel feature; expected an image "
-        "classification data set."
-    )
 
 
 def _list_image_folder(directory: str) -> list[Example]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tlkeras import workdir
+from tlkeras.data.contents import read_content
 from tlkeras.data.dataset import Split
 from tlkeras.data.image_header import read_size
 from tlkeras.data.orientation import TURNS, read_orientation
@@ -124,7 +125,7 @@ def _read_images(
     from tlkeras.data.preprocess import decode_contents
 
     definition = examples.definition
-    contents = [Path(file).read_bytes() for file in examples.files]
+    contents = [read_content(file) for file in examples.files]
     images = decode_contents(contents, (size, size), definition)
     areas, sizes = [], []
     for content in contents:

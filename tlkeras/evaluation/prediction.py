@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
+from tlkeras.data.contents import read_content
 from tlkeras.data.decode_numpy import decode_contents
 from tlkeras.data.definition import ImageDefinition
-from tlkeras.data.scan import inspect_file
+from tlkeras.data.inspection import inspect_file
 from tlkeras.errors import InputError
 from tlkeras.optim.losses import Loss, compute_probabilities
 
@@ -105,7 +106,7 @@ def read_file(path: str, definition: ImageDefinition) -> tuple[bytes, str]:
     report = inspect_file(path, definition.max_pixels)
     if report.problem:
         return b"", report.problem
-    return Path(report.copy or path).read_bytes(), ""
+    return read_content(report.copy or path), ""
 
 
 def _read(
@@ -118,6 +119,8 @@ def _read(
             (target[:],) = decode_contents(
                 [content], target.shape[:2], definition
             )
+    except InputError:  # of a store, and about more than this file
+        raise
     except Exception as error:  # the decoder's many kinds
         return f"cannot be decoded ({type(error).__name__})"
     return problem

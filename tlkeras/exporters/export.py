@@ -82,7 +82,7 @@ def export_and_record(
         record = ExportRecord(
             name=name,
             version=job.version,
-            run=str(directory),
+            run=job.run_address,
             config_hash=run.config_hash,
             split=settings.split,
             num_images=len(reference.split),

@@ -14,6 +14,7 @@ from tlkeras.exporters.inference import ServedModel
 from tlkeras.exporters.parity import Reference
 from tlkeras.exporters.records import ModelInfo
 from tlkeras.optim.losses import compute_probabilities
+from tlkeras.remote_directory import address_of
 
 GEOMETRY_WORDS = {
     "squash": "decoded, resized without keeping the aspect ratio",
@@ -41,6 +42,11 @@ class Job:
     name: str
     version: int
     num_calibration_images: int
+
+    @property
+    def run_address(self) -> str:
+        """Where the run is, also while a local copy of it is worked on."""
+        return address_of(self.run.directory)
 
     def calibration_images(self) -> np.ndarray:
         """Returns uint8 [K, S, S, 3], a seeded draw of the training split."""

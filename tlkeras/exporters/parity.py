@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tlkeras.data.contents import read_content
 from tlkeras.data.dataset import Split
 from tlkeras.evaluation.metrics import (
     LABEL_THRESHOLD,
@@ -62,7 +63,7 @@ class Reference:
 
     def read_bytes(self, row: int) -> bytes:
         """Returns the encoded image of a row."""
-        return Path(self.split.files[row]).read_bytes()
+        return read_content(self.split.files[row])
 
     def per_image(self, scores: np.ndarray) -> np.ndarray:
         """Returns what accuracy averages, [N], of scores [N, C]."""

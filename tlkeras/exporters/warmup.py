@@ -10,6 +10,7 @@ from tensorflow_serving.apis import (
     prediction_log_pb2,
 )
 
+from tlkeras.data.contents import read_content, size_of
 from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
@@ -26,10 +27,8 @@ def write_warmup(directory: Path, name: str, paths: Sequence[str]) -> None:
         name: Of the model, as clients call it.
         paths: [>= 1] real image files.
     """
-    smallest = sorted(paths, key=lambda path: Path(path).stat().st_size)
-    contents = [
-        Path(path).read_bytes() for path in smallest[:NUM_WARMUP_IMAGES]
-    ]
+    smallest = sorted(paths, key=size_of)
+    contents = [read_content(path) for path in smallest[:NUM_WARMUP_IMAGES]]
     # What decodes other formats than JPEG is a function of its own in the
     # graph, prepared when it first runs.
     contents.append(tf.io.encode_png(tf.zeros((8, 8, 3), tf.uint8)).numpy())

@@ -3,11 +3,11 @@
 import base64
 import functools
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tlkeras.data.contents import can_be_read, read_content
 from tlkeras.data.conversion import convert_to_png, is_convertible
 from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
 from tlkeras.data.orientation import turn_upright
@@ -72,10 +72,10 @@ def _shrink(path: str, is_upright: bool, side: int) -> "Image.Image | None":
     """Returns a small copy, or None if it cannot be had."""
     from PIL import Image
 
-    if not Path(path).is_file():  # a pipe would be waited for
+    if not can_be_read(path):  # a pipe would be waited for
         return None
     try:
-        content = Path(path).read_bytes()
+        content = read_content(path)
         if is_convertible(content):
             content = convert_to_png(content, MAX_PIXELS)
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:

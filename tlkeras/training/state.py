@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tlkeras import workdir
+from tlkeras import remote_directory, workdir
 from tlkeras.errors import InputError
 from tlkeras.training.progress import RunProgress
 
@@ -61,6 +61,8 @@ class Checkpoints:
     ) -> None:
         """Writes the state atomically, then drops files that it left behind.
 
+        What a store holds of the run follows.
+
         Args:
             progress: Where the run stands.
             model: Its variables are written.
@@ -76,6 +78,7 @@ class Checkpoints:
         with workdir.replacing(self.directory / workdir.STATE) as temporary:
             _save(temporary, arrays)
         self._drop_unreferenced(progress)
+        remote_directory.commit(self.directory)
 
     def try_write(
         self, model: keras.Model, optimizer: keras.optimizers.Optimizer

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from keras_tuner.engine.trial import Trial, TrialStatus
 
+from tlkeras import remote_directory
 from tlkeras.tuning.space.hyperparameters import searched_values
 from tlkeras.tuning.store.stored_oracle import (
     EPOCHS,
@@ -81,6 +82,7 @@ def search(
             for one in asked:
                 if one.trial is not None and one.folder in outcomes:
                     tell(oracle, one.trial, outcomes[one.folder])
+        remote_directory.commit(store)
         if len(outcomes) < len(asked):
             oracle.end_search(TIME_IS_UP)
             return

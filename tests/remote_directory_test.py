@@ -1,0 +1,291 @@
+"""A directory of a store is whole at every moment, and goes on anywhere."""
+
+import pytest
+
+from tests.web_server import serving
+from tlkeras import remote, remote_directory, workdir
+from tlkeras.errors import InputError
+from tlkeras.remote_directory import commit, publishing, working_in
+
+
+class KilledError(BaseException):
+    """As if the process were gone."""
+
+
+@pytest.fixture
+def url(memory_url):
+    return f"{memory_url}/runs/first"
+
+
+@pytest.fixture
+def enter(tmp_path, url):
+    """Works there as a process on some machine does."""
+
+    def enter(machine="here", **options):
+        return working_in(url, tmp_path / machine, **options)
+
+    return enter
+
+
+def write(directory, name, text):
+    (directory / name).parent.mkdir(parents=True, exist_ok=True)
+    workdir.write_text(directory / name, text)
+
+
+def read(directory):
+    """Name -> text of all files."""
+    return {
+        path.relative_to(directory).as_posix(): path.read_text()
+        for path in directory.rglob("*")
+        if path.is_file()
+    }
+
+
+def read_store(url):
+    return {
+        file.name: remote.read_bytes(file.url).decode()
+        for file in remote.list_files(url)
+    }
+
+
+def write_epoch(directory, number):
+    """What an epoch of a run leaves: new weights, then the state of them."""
+    write(directory, "config.json", "config")
+    write(directory, "history.csv", f"up to {number}")
+    write(directory, f"checkpoints/best-{number}.npz", f"weights {number}")
+    write(directory, "checkpoints/state.npz", str(number))
+    (directory / f"checkpoints/best-{number - 1}.npz").unlink(missing_ok=True)
+
+
+def test_another_machine_finds_what_was_done(enter, url):
+    with enter() as directory:
+        assert directory.name == "first"
+        assert not list(directory.iterdir())
+        write_epoch(directory, 1)
+        write(directory, ".hidden", "stays here")
+        write(directory, "members/0/.lock", "likewise")
+    done = read_store(url)
+    assert len(done) == 4
+    with enter("there") as directory:
+        assert read(directory) == done
+
+
+def test_a_commit_uploads_and_removes(enter, url):
+    with enter() as directory:
+        write_epoch(directory, 1)
+        commit(directory / "checkpoints")
+        write_epoch(directory, 2)
+        assert read_store(url)["checkpoints/state.npz"] == "1"
+        commit(directory)
+        assert read_store(url) == read(directory)
+        assert "checkpoints/best-1.npz" not in read_store(url)
+        commit(directory.parent)  # of something else
+    commit(directory)  # of a directory that no one works in
+
+
+def test_only_what_changed_travels(enter, monkeypatch):
+    moved = []
+    for name in ("fetch", "upload"):
+        move = getattr(remote_directory, name)
+
+        def count(*arguments, name=name, move=move):
+            moved.append(name)
+            move(*arguments)
+
+        monkeypatch.setattr(remote_directory, name, count)
+    with enter() as directory:
+        write_epoch(directory, 1)
+    assert moved == ["upload"] * 4
+    with enter() as directory:
+        write(directory, "result.json", "{}")
+    assert moved == ["upload"] * 5
+    with enter("there"):
+        pass
+    assert moved == ["upload"] * 5 + ["fetch"] * 5
+
+
+@pytest.mark.parametrize("num_uploads", range(6))
+def test_a_kill_between_two_uploads_leaves_a_commit(
+    enter, url, monkeypatch, num_uploads
+):
+    with enter() as directory:
+        write_epoch(directory, 1)
+    left = [num_uploads]
+
+    def or_die(do):
+        def act(*arguments):
+            if not left[0]:
+                raise KilledError
+            left[0] -= 1
+            do(*arguments)
+
+        return act
+
+    def end_the_run():
+        with enter() as directory:
+            write_epoch(directory, 2)
+            write(directory, "result.json", "{}")
+
+    with monkeypatch.context() as patch:
+        for name in ("upload", "remove"):
+            change = or_die(getattr(remote_directory, name))
+            patch.setattr(remote_directory, name, change)
+        with pytest.raises(KilledError):
+            end_the_run()
+    # Neither this machine nor another one finds less than a whole commit.
+    for machine in ("there", "here"):
+        with enter(machine) as directory:
+            found = read(directory)
+            epoch = found["checkpoints/state.npz"]
+            weights = found[f"checkpoints/best-{epoch}.npz"]
+            assert weights == f"weights {epoch}"
+            assert epoch == "2" or "result.json" not in found
+            assert found["config.json"] == "config"
+    with enter("there") as directory:
+        write_epoch(directory, 2)
+        commit(directory)
+        write(directory, "result.json", "{}")
+    assert set(read_store(url)) == {
+        *("config.json", "history.csv", "result.json"),
+        *("checkpoints/state.npz", "checkpoints/best-2.npz"),
+    }
+
+
+def test_the_first_upload_is_what_a_run_begins_with(enter, monkeypatch):
+    order = []
+    upload = remote_directory.upload
+    monkeypatch.setattr(
+        remote_directory,
+        "upload",
+        lambda path, url: (order.append(path.name), upload(path, url)),
+    )
+    names = ["a.txt", "config.json", "result.json", "checkpoints/state.npz"]
+    with enter() as directory:
+        for name in [*names, "1/saved_model.pb", "1/variables/v.data"]:
+            write(directory, name, "")
+    assert order[0] == "config.json"
+    assert order[-3:] == ["state.npz", "saved_model.pb", "result.json"]
+
+
+def test_what_was_not_uploaded_did_not_happen(enter, url):
+    with enter() as directory:
+        write_epoch(directory, 1)
+    write_epoch(directory, 2)  # by a process that was killed
+    with enter() as again:
+        assert again == directory
+        assert read(again) == read_store(url)
+
+
+@pytest.mark.parametrize(
+    "name", ["{here}/out.txt", "../out.txt", "a//b.txt", "a/../../b.txt"]
+)
+def test_a_name_in_a_store_never_leads_out_of_the_copy(
+    enter, tmp_path, url, name
+):
+    (tmp_path / "f").write_text("hostile")
+    remote.upload(tmp_path / "f", f"{url}/{name.format(here=tmp_path)}")
+    with enter() as directory:
+        assert not list(directory.rglob("*"))
+    (tmp_path / "own").mkdir()
+    with publishing(url, tmp_path / "own"):
+        pass
+    assert not [p for p in tmp_path.rglob("*.txt") if p.name != "f"]
+
+
+def test_the_index_may_be_lost_or_damaged(enter, tmp_path, url):
+    with enter() as directory:
+        write_epoch(directory, 1)
+    for text in ("{", "[1]", '{"config.json": 3}'):
+        (tmp_path / "here" / remote_directory.INDEX).write_text(text)
+        with enter() as directory:
+            assert read(directory) == read_store(url)
+
+
+def test_two_writers_are_told_apart(enter, tmp_path, url):
+    with (
+        enter(),
+        pytest.raises(InputError, match="Another process of this machine"),
+    ):
+        enter().__enter__()
+    with enter() as directory:
+        write_epoch(directory, 1)
+    with enter() as directory:
+        with enter("there") as there:
+            write_epoch(there, 2)
+        write_epoch(directory, 3)
+        with pytest.raises(InputError, match="changed by somebody else"):
+            commit(directory)
+    assert read_store(url)["checkpoints/state.npz"] == "2"
+
+
+def test_a_reader_uploads_nothing_and_keeps_what_it_made(enter, url):
+    with enter() as directory:
+        write_epoch(directory, 1)
+    for _ in range(2):
+        with enter(uploads=False) as directory:
+            write(directory, "engine.json", "{}")
+    assert (directory / "engine.json").exists()
+    assert "engine.json" not in read_store(url)
+
+
+def test_a_store_that_fails_is_told_once(enter, monkeypatch):
+    calls = []
+
+    def fail(path, url):
+        calls.append(url)
+        raise OSError(5, "the server answered 500; tried 5 times")
+
+    monkeypatch.setattr(remote_directory, "upload", fail)
+
+    def work():
+        with enter() as directory:
+            write_epoch(directory, 1)
+            commit(directory)
+
+    with pytest.raises(InputError, match=r"cannot be written .*500.* goes on"):
+        work()
+    assert len(calls) == 1
+
+
+def test_a_run_is_read_but_not_written_at_a_web_server(tmp_path):
+    write_epoch(tmp_path / "www", 1)
+    with serving(tmp_path / "www") as server:
+        with working_in(server.url, tmp_path / "a", uploads=False) as directory:
+            assert read(directory) == read(tmp_path / "www")
+        with pytest.raises(InputError, match="Nothing can be written to"):
+            working_in(server.url, tmp_path / "a").__enter__()
+
+
+def test_an_output_sees_the_versions_that_there_are(tmp_path, url):
+    (tmp_path / "one").mkdir()
+    with publishing(url, tmp_path / "one") as output:
+        write(output, "1/variables/v.data", "weights")
+        write(output, "1/saved_model.pb", "graph")
+    (tmp_path / "two").mkdir()
+    with publishing(url, tmp_path / "two") as output:
+        assert [path.name for path in output.iterdir()] == ["1"]
+        write(output, "2/saved_model.pb", "graph")
+    assert set(read_store(url)) == {
+        *("1/saved_model.pb", "1/variables/v.data", "2/saved_model.pb"),
+    }
+
+
+def test_an_output_may_be_one_file(tmp_path, url):
+    with publishing(f"{url}/codes.npz", tmp_path) as output:
+        workdir.write_text(output, "codes")
+    assert read_store(url) == {"codes.npz": "codes"}
+
+
+def test_two_exports_of_one_version_are_told_apart(tmp_path, url):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+
+    def export_both():
+        with publishing(url, tmp_path / "one") as first:
+            with publishing(url, tmp_path / "two") as second:
+                write(second, "1/saved_model.pb", "second")
+            write(first, "1/saved_model.pb", "first")
+
+    with pytest.raises(InputError, match="written by somebody else meanwhile"):
+        export_both()
+    assert read_store(url) == {"1/saved_model.pb": "second"}
