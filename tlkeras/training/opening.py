@@ -1,0 +1,74 @@
+"""The directory of a run, and the devices that train it, before all else."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from tlkeras.config.run_directory import own_run_directory
+from tlkeras.config.validate import validate
+from tlkeras.errors import InputError
+from tlkeras.training.distribution import Distribution, open_devices
+
+
+@contextlib.contextmanager
+def open_run(
+    config: ConfigDict, directory: Path | str
+) -> Iterator[tuple[ConfigDict, Path]]:
+    """Opens the directory of a valid config's run, before anything else.
+
+    It is this process' own inside the block.
+
+    Yields:
+        The config with the image definition of the run, and the directory.
+
+    Raises:
+        InputError: For an unusable config, or the directory of another one or
+            of another process.
+    """
+    validate(config)
+    with own_run_directory(Path(directory), config) as opened:
+        yield opened
+
+
+@contextlib.contextmanager
+def open_shared_run(
+    config: ConfigDict, directory: Path | str
+) -> Iterator[tuple[ConfigDict, Path, Distribution]]:
+    """Does the same on the devices that the config names.
+
+    Of processes that train together the chief opens the directory, and the
+    others a copy of what is in it, which they have until they end.
+
+    Yields:
+        The config and the directory, as `open_run`, and the devices.
+
+    Raises:
+        InputError: As `open_run`, or if the devices cannot be had.
+        GateError: If another process was lost.
+    """
+    validate(config)
+    with (
+        open_devices(config, directory) as (distribution, place),
+        own_run_directory(place, config) as (config, opened),
+    ):
+        distribution.publish(opened)
+        yield config, opened, distribution
+
+
+def require_one_process(config: ConfigDict, command: str) -> None:
+    """Refuses several processes where one does the work.
+
+    Args:
+        config: Its `runtime.devices` counts.
+        command: Whose work that is.
+
+    Raises:
+        InputError: If it says `workers`.
+    """
+    if config.runtime.devices == "workers":
+        raise InputError(
+            "runtime.devices=workers is known to tlkeras train alone; expected "
+            f"one or all for tlkeras {command}: set --config.runtime.devices."
+        )
