@@ -5,6 +5,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.validate import require_one_process
 from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.tables import lookup
@@ -24,7 +25,7 @@ from tlkeras.training.lr_finder import (
     NUM_STEPS,
     find_learning_rates,
 )
-from tlkeras.training.opening import open_shared_run, require_one_process
+from tlkeras.training.opening import open_shared_run
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.start import build_run, start_run
 from tlkeras.training.trainer import (

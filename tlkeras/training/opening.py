@@ -8,7 +8,6 @@ from ml_collections import ConfigDict
 
 from tlkeras.config.run_directory import own_run_directory
 from tlkeras.config.validate import validate
-from tlkeras.errors import InputError
 from tlkeras.training.distribution import Distribution, open_devices
 
 
@@ -55,20 +54,3 @@ def open_shared_run(
     ):
         distribution.publish(opened)
         yield config, opened, distribution
-
-
-def require_one_process(config: ConfigDict, command: str) -> None:
-    """Refuses several processes where one does the work.
-
-    Args:
-        config: Its `runtime.devices` counts.
-        command: Whose work that is.
-
-    Raises:
-        InputError: If it says `workers`.
-    """
-    if config.runtime.devices == "workers":
-        raise InputError(
-            "runtime.devices=workers is known to tlkeras train alone; expected "
-            f"one or all for tlkeras {command}: set --config.runtime.devices."
-        )
