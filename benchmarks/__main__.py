@@ -18,7 +18,8 @@ NAMES = (
     "activation_store",
 )
 
-HOURS = ("recipes",)  # only where it is asked for
+# Only where it is asked for: of hours, and of GPUs.
+HOURS = ("recipes", "devices")
 
 names = sys.argv[1:] or NAMES
 for name in names:

@@ -13,17 +13,24 @@ import pytest
 
 from tlkeras import train_and_evaluate, workdir
 from tlkeras.errors import InputError
+from tlkeras.studies.advise import advise
+from tlkeras.studies.lr_search import find_phase_rates
+from tlkeras.studies.preflight import run_preflight
+from tlkeras.training.distribution import open_devices
+from tlkeras.training.one_device import ONE
 from tlkeras.training.replicated_model import require_tested_keras
+from tlkeras.tuning.plan import make_plan
 
 from .finished_runs import assert_same_weights, history_of, weights_of
 
 CHILD = Path(__file__).parent / "replicas_child.py"
+ON_JAX = CHILD.with_name("jax_child.py")
 TOLERANCE = 1e-6
 
 
-def start(*arguments, **environment):
+def start(*arguments, child=CHILD, **environment):
     return subprocess.Popen(
-        [sys.executable, str(CHILD), *map(str, arguments)],
+        [sys.executable, str(child), *map(str, arguments)],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -103,24 +110,37 @@ def test_a_step_is_left_out_if_one_replica_overflows(on_devices):
     assert 0 < found["overflow"]["finite"] < np.inf
 
 
-def test_a_run_on_two_devices_has_the_losses_of_one(on_devices):
-    _, folder = on_devices
-    one, both = (history_of(folder / name) for name in ("one", "all"))
-    assert [row["phase"] for row in one] == [
-        *["linear_probe"] * 2,
-        *["fine_tune"] * 2,
-    ]
-    for mine, theirs in zip(one, both, strict=True):
+def assert_same_run(first, second):
+    """Holds rows and weights of two runs against each other."""
+    pairs = zip(history_of(first), history_of(second), strict=True)
+    for mine, theirs in pairs:
+        assert mine["phase"] == theirs["phase"]
         for name in mine.keys() - {"phase", "seconds"}:
-            assert bool(mine[name]) == bool(theirs[name]), name
-            if mine[name]:
-                assert float(mine[name]) == pytest.approx(
-                    float(theirs[name]), abs=TOLERANCE
-                ), name
-    assert any(float(r["update_ratio/upper"] or 0) > 0 for r in both)
-    a, b = weights_of(folder / "one"), weights_of(folder / "all")
+            values = [float(row[name] or "nan") for row in (mine, theirs)]
+            np.testing.assert_allclose(*values, 0, TOLERANCE, err_msg=name)
+    a, b = weights_of(first), weights_of(second)
     for path, value in a.items():
         np.testing.assert_allclose(value, b[path], 0, TOLERANCE, err_msg=path)
+
+
+def test_a_run_on_two_devices_has_the_losses_of_one(on_devices):
+    _, folder = on_devices
+    rows = history_of(folder / "all")
+    expected = [*["linear_probe"] * 2, *["fine_tune"] * 2]
+    assert [row["phase"] for row in rows] == expected
+    assert any(float(row["update_ratio/upper"] or 0) > 0 for row in rows)
+    assert_same_run(folder / "one", folder / "all")
+
+
+@pytest.mark.slow
+def test_a_run_on_jax_on_two_devices_has_the_losses_of_one(
+    photo_folder, tmp_path
+):
+    pytest.importorskip("jax", reason="JAX is not installed")
+    for devices in ("one", "all"):
+        arguments = (photo_folder, tmp_path / devices, devices)
+        assert finish(start(*arguments, child=ON_JAX)) == {"phases": 2}
+    assert_same_run(tmp_path / "one", tmp_path / "all")
 
 
 def test_a_run_that_goes_on_on_two_devices_ends_with_the_same_bits(on_devices):
@@ -196,9 +216,25 @@ def test_what_processes_would_decide_for_themselves_is_refused(
     assert not (tmp_path / workdir.CONFIG).exists()
 
 
-def test_one_processor_is_one_device(make_small_config, tmp_path):
-    from tlkeras.training.distribution import ONE, open_devices
+@pytest.mark.parametrize(
+    ("command", "begin"),
+    [
+        ("find_lr", find_phase_rates),
+        ("check", run_preflight),
+        ("tune", lambda config, directory: make_plan(config, {})),
+        ("advise", advise),
+    ],
+)
+def test_what_one_process_does_is_refused_to_several(
+    small_config, tmp_path, command, begin
+):
+    small_config.runtime.devices = "workers"
+    with pytest.raises(InputError, match=f"one or all for tlkeras {command}:"):
+        begin(small_config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
+
+def test_one_processor_is_one_device(make_small_config, tmp_path):
     config = make_small_config({"runtime.devices": "all"})
     with open_devices(config, tmp_path) as (distribution, place):
         assert distribution is ONE

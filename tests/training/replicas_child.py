@@ -17,8 +17,9 @@ from tlkeras import train_and_evaluate, workdir
 from tlkeras.config import get_config
 from tlkeras.optim.multi_optimizer import build_group_optimizer
 from tlkeras.optim.optimizers import OptimizerSpec
-from tlkeras.training.distribution import ONE, open_devices
+from tlkeras.training.distribution import open_devices
 from tlkeras.training.history import History
+from tlkeras.training.one_device import ONE
 
 BATCH, STEPS = 8, 6
 

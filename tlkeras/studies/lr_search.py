@@ -5,7 +5,6 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from tlkeras.config.validate import require_one_process
 from tlkeras.console import Console
 from tlkeras.errors import InputError
 from tlkeras.tables import lookup
@@ -78,8 +77,7 @@ def find_phase_rates(
             "is impossible; expected increasing rates above 0 and at least "
             f"{MIN_POINTS} steps: check --low, --high and --num_steps."
         )
-    require_one_process(config, "find_lr")
-    with open_shared_run(config, directory) as (
+    with open_shared_run(config, directory, alone="find_lr") as (
         config,
         directory,
         distribution,

@@ -10,7 +10,7 @@ from tlkeras.evaluation.phase_details import GroupRow
 from tlkeras.models.classifier import Classifier
 from tlkeras.optim.losses import Loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer
-from tlkeras.training.distribution import ONE, Distribution
+from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.phases import (
     Phase,
     build_groups,

@@ -18,9 +18,9 @@ from tlkeras.evaluation.metrics import (
 )
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches, run_outputs
-from tlkeras.training.distribution import ONE, Distribution
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.history import History
+from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseOutcome
 from tlkeras.training.state import Checkpoints

@@ -4,7 +4,8 @@ A global batch is what one device would take. Each replica gets its part of it,
 gradients are summed, and all replicas take the same step. What needs no
 gradient, validation for example, runs outside the strategy, on one device.
 
-This module alone of `training/` talks to TensorFlow.
+This module alone of `training/` talks to TensorFlow. On JAX Keras itself
+divides batches: variables are on all devices, and XLA sees the whole batch.
 """
 
 import contextlib
@@ -25,6 +26,7 @@ from tlkeras.models.classifier import Classifier
 from tlkeras.optim.multi_optimizer import SharedStep
 from tlkeras.tables import lookup
 from tlkeras.training.batch_parts import split_batches
+from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.replicated_model import (
     ReplicatedModel,
     WorkersModel,
@@ -32,57 +34,10 @@ from tlkeras.training.replicated_model import (
     twin_of,
 )
 from tlkeras.training.run_files import pack_run, unpack_run
+from tlkeras.training.sharded_batches import ShardedBatches
 from tlkeras.training.worker_place import ALONE, WorkerPlace, read_place
 
 CHUNK_BYTES = 2**24  # of what is sent from process to process at a time
-
-
-class Distribution:
-    """Where fitted phases train; this one is the default device alone.
-
-    Attributes:
-        num_replicas: Devices that share a batch, over all processes.
-        place: Of this process among all.
-        shared_step: How their gradients become one; None of one device.
-    """
-
-    num_replicas = 1
-    place = ALONE
-    shared_step: SharedStep | None = None
-
-    def scope(self) -> contextlib.AbstractContextManager[Any]:
-        """Returns the block in which variables are made that train."""
-        return contextlib.nullcontext()
-
-    def outside(self, classifier: Classifier) -> Classifier:
-        """Returns a classifier made in `scope` whose model predicts alone."""
-        return classifier
-
-    def trained(self, model: keras.Model) -> keras.Model:
-        """Returns the model to compile and to train; it shares all layers."""
-        return model
-
-    def feed(self, batches: Generator[tuple[Any, ...]]) -> Iterable[Any]:
-        """Returns what `fit` reads, of this process' parts of batches."""
-        return batches
-
-    def of_chief(self, array: np.ndarray) -> np.ndarray:
-        """Returns the chief's array [...] in all processes."""
-        return array
-
-    def describe(self) -> str:
-        """Returns ", 2 devices in 1 process" where there are several, or ""."""
-        return ""
-
-    def publish(self, directory: Path) -> None:
-        """Hands the chief's run to the others, which `receive` it."""
-
-    def receive(self, directory: Path) -> bool:
-        """Takes the chief's run over; False where this is the chief."""
-        return False
-
-
-ONE = Distribution()
 
 
 class Replicas(Distribution):
@@ -98,13 +53,6 @@ class Replicas(Distribution):
         self.place = place
         self.num_replicas = strategy.num_replicas_in_sync
         self.shared_step = SharedStep(self.num_replicas, mean_gradients)
-
-    def describe(self) -> str:
-        """Returns how many there are, to be added to a line."""
-        return (
-            f"; phases are fitted on {self.num_replicas} devices, in "
-            f"{self.place.count} process{'es' * (self.place.count > 1)}"
-        )
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
         """Returns the block in which variables are mirrored."""
@@ -205,6 +153,9 @@ def mean_gradients(gradients: Sequence[Any]) -> list[Any]:
 
 def _open_all(config: ConfigDict) -> Distribution:
     """Takes all accelerators of this machine, or all that pass for CPUs."""
+    if keras.backend.backend() == "jax":
+        names = keras.distribution.list_devices()
+        return ShardedBatches(names) if len(names) > 1 else ONE
     require_tensorflow("all")
     import tensorflow as tf
 
@@ -304,7 +255,8 @@ def open_devices(
     open_them = lookup(DEVICES, config.runtime.devices, what="runtime.devices")
     distribution = open_them(config)
     if distribution.place.count == 1:
-        yield distribution, Path(directory)
+        with distribution.at_work():
+            yield distribution, Path(directory)
         return
     with _noticing_losses(distribution), contextlib.ExitStack() as stack:
         if not distribution.place.is_chief:

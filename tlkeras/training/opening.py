@@ -7,8 +7,9 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from tlkeras.config.run_directory import own_run_directory
-from tlkeras.config.validate import validate
-from tlkeras.training.distribution import Distribution, open_devices
+from tlkeras.config.validate import require_one_process, validate
+from tlkeras.training.distribution import open_devices
+from tlkeras.training.one_device import Distribution
 
 
 @contextlib.contextmanager
@@ -33,12 +34,17 @@ def open_run(
 
 @contextlib.contextmanager
 def open_shared_run(
-    config: ConfigDict, directory: Path | str
+    config: ConfigDict, directory: Path | str, *, alone: str = ""
 ) -> Iterator[tuple[ConfigDict, Path, Distribution]]:
     """Does the same on the devices that the config names.
 
     Of processes that train together the chief opens the directory, and the
     others a copy of what is in it, which they have until they end.
+
+    Args:
+        config: As given.
+        directory: Of the run.
+        alone: Name of a command whose work one process does.
 
     Yields:
         The config and the directory, as `open_run`, and the devices.
@@ -48,6 +54,8 @@ def open_shared_run(
         GateError: If another process was lost.
     """
     validate(config)
+    if alone:
+        require_one_process(config, alone)
     with (
         open_devices(config, directory) as (distribution, place),
         own_run_directory(place, config) as (config, opened),

@@ -19,9 +19,9 @@ from tlkeras.training.build import (
     set_up_model,
 )
 from tlkeras.training.context import RunContext
-from tlkeras.training.distribution import ONE, Distribution
 from tlkeras.training.history import open_history
 from tlkeras.training.keepsakes import first_kernel
+from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.phases import read_phases
 from tlkeras.training.state import Checkpoints
 

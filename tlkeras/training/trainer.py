@@ -19,13 +19,13 @@ from tlkeras import workdir
 from tlkeras.console import Console, log_to_file
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.decide import decide
-from tlkeras.training.distribution import Distribution
 from tlkeras.training.ensemble import train_ensemble
 from tlkeras.training.first_checks import run_first_checks
 from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.freezing import frozen_as_trained
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.mixing import mix
+from tlkeras.training.one_device import Distribution
 from tlkeras.training.opening import open_shared_run
 from tlkeras.training.outcome import (
     calibrate_and_evaluate,
