@@ -76,8 +76,13 @@ def measure(devices: str, precision: str) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         directory = Path(folder, "run")
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, *command(devices, precision)]
-            + [f"--workdir={directory}"],
+            [
+                sys.executable,
+                "-c",
+                PROGRAM,
+                *command(devices, precision),
+                f"--workdir={directory}",
+            ],
             env={**os.environ, "TLKERAS_CACHE": str(Path(folder, "cache"))},
             capture_output=True,
             text=True,
