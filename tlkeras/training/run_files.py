@@ -12,6 +12,7 @@ TRAVELLING = (
     workdir.HISTORY,
     workdir.LR_FINDER,
     workdir.RESULT,
+    workdir.REVIEWED,
 )
 
 
