@@ -22,6 +22,7 @@ from tlkeras.training.replicated_model import require_tested_keras
 from tlkeras.tuning.plan import make_plan
 
 from .finished_runs import assert_same_weights, history_of, weights_of
+from .kill_test import wait_for
 
 CHILD = Path(__file__).parent / "replicas_child.py"
 ON_JAX = CHILD.with_name("jax_child.py")
@@ -181,6 +182,25 @@ def test_a_run_of_two_processes_is_that_of_two_devices(
     assert [row["train/loss"] for row in whole] == [
         row["train/loss"] for row in own
     ]
+
+
+@pytest.mark.slow
+def test_processes_go_on_after_one_was_killed(
+    on_devices, photo_folder, tmp_path
+):
+    _, folder = on_devices
+    place = tmp_path / "run"
+    arguments = (photo_folder, place, "runtime.devices=workers")
+    chief, other = start_workers("train", *arguments)
+    wait_for(place, "linear_probe", 1, chief)
+    other.kill()
+    _, errors = chief.communicate(timeout=500)
+    other.communicate()
+    assert chief.returncode == 1
+    assert "GateError: One of 2 processes was lost" in errors
+    for process in list(start_workers("train", *arguments)):
+        finish(process)
+    assert_same_weights(folder / "all", place)
 
 
 def test_other_versions_of_keras_are_refused():

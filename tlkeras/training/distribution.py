@@ -281,7 +281,8 @@ def _noticing_losses(distribution: Distribution) -> Iterator[None]:
         errors.DeadlineExceededError,
         errors.InternalError,
     ) as error:
-        reason = str(error).splitlines()[0]
+        # Before it stands which operation of the graph noticed.
+        reason = error.message.splitlines()[0].rpartition("}} ")[2]
         raise GateError(
             f"One of {distribution.place.count} processes was lost ({reason}); "
             "expected all of them until the end: start all again, and they go "
