@@ -19,7 +19,7 @@ from tlkeras.features import cache, engines, frozen, openvino_engine
 from tlkeras.linear import solvers
 from tlkeras.models import classifier, heads, preprocessing
 from tlkeras.optim import optimizers, schedules
-from tlkeras.training import phases
+from tlkeras.training import distribution, phases
 from tlkeras.tuning import modes
 from tlkeras.tuning.space.conditions import conditions_of
 from tlkeras.tuning.store import oracles
@@ -49,6 +49,7 @@ TABLES = {
     "tuning.oracle": oracles.ORACLES,
     "runtime.engine": ("auto", *engines.ENGINES),
     "runtime.precision": devices.PRECISIONS,
+    "runtime.devices": distribution.DEVICES,
 }
 PHASE = "phases.fine_tune."
 

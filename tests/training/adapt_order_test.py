@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tlkeras.console import Console
-from tlkeras.training.start import open_run, start_run
+from tlkeras.training.opening import open_run
+from tlkeras.training.start import start_run
 
 
 @pytest.fixture

@@ -37,5 +37,6 @@ class FrozenGuard(keras.callbacks.Callback):
         if self._before is None:
             return
         before, self._before = self._before, None
+        _ = self.model  # on JAX this puts the weights where they are read
         after = checksums(self.variables)
         self.report({path for path in after if after[path] != before[path]})

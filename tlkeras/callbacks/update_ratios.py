@@ -34,6 +34,7 @@ class UpdateRatios(keras.callbacks.Callback):
     ) -> None:
         """Keeps the weights before the step."""
         if batch == self.step:
+            _ = self.model  # on JAX this puts the weights where they are read
             self._before = values_of(
                 v for variables in self.groups.values() for v in variables
             )
@@ -43,6 +44,7 @@ class UpdateRatios(keras.callbacks.Callback):
     ) -> None:
         """Compares them with those after it."""
         if batch == self.step:
+            _ = self.model
             self._ratios = {
                 name: update_ratio(variables, self._before)
                 for name, variables in self.groups.items()

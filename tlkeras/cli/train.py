@@ -32,9 +32,11 @@ def main(arguments: list[str]) -> int:
     config = parsing.resolve_config()
     directory = Path(parsing.resolve_workdir(config))
     console = Console(quiet=parsing.FLAGS.quiet)
-    result = RunResult.from_dict(
-        train_and_evaluate(config, directory, console=console, begun=BEGUN)
-    )
+    found = train_and_evaluate(config, directory, console=console, begun=BEGUN)
+    if not found:
+        console.result(f"this process has helped; the chief has '{directory}'")
+        return 0
+    result = RunResult.from_dict(found)
     if config.report.enabled:
         from tlkeras.report.page import write_report
 

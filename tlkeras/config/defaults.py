@@ -306,6 +306,10 @@ def get_config() -> ConfigDict:
     config.runtime.engine = "auto"
     config.runtime.deterministic = True  # exact resuming
     config.runtime.num_workers = placeholder(int)  # None = one per core
+    # On which phases are fitted: one | all (of this machine) | workers
+    # (processes that TF_CONFIG names; experimental). Results are the same
+    # without dropout and with batch_norm frozen or adapt.
+    config.runtime.devices = "one"
     config.runtime.tensorboard = True
     # Of wall clock, from start to report; 0 = no limit. Epochs, and then the
     # layers that train, are cut to fit it before each phase.

@@ -179,6 +179,7 @@ ROWS = (
     Field("runtime.precision", choices=PRECISIONS),
     Field("runtime.engine", choices=("auto", "keras", "openvino")),
     Field("runtime.deterministic"),
+    Field("runtime.devices", choices=("one", "all", "workers")),
     Field("runtime.num_workers", limits=(1, 1024, True)),
     Field("runtime.tensorboard"),
     Field("runtime.max_seconds", limits=(0, 1e9, True)),

@@ -53,6 +53,23 @@ def validate(config: ConfigDict) -> None:
     _check_names(config)
 
 
+def require_one_process(config: ConfigDict, command: str) -> None:
+    """Refuses several processes where one does the work.
+
+    Args:
+        config: Its `runtime.devices` counts.
+        command: Whose work that is.
+
+    Raises:
+        InputError: If it says `workers`.
+    """
+    if config.runtime.devices == "workers":
+        raise InputError(
+            "runtime.devices=workers is known to tlkeras train alone; expected "
+            f"one or all for tlkeras {command}: set --config.runtime.devices."
+        )
+
+
 def _check_names(config: ConfigDict) -> None:
     """Refuses what an unlocked config takes, and nobody reads."""
     known = {patterns_of(name)[-1] for name, _ in walk(get_config())}

@@ -1,5 +1,7 @@
 """The engine of Keras' own backend, which every other is held against."""
 
+import contextlib
+import threading
 from typing import Any
 
 import keras
@@ -43,7 +45,8 @@ def build_keras(
             "--config.runtime.engine=openvino."
         )
     on_accelerator = devices.accelerator_name() is not None
-    if keras.backend.backend() == "tensorflow" and not on_accelerator:
+    backend = keras.backend.backend()
+    if backend == "tensorflow" and not on_accelerator:
         from tlkeras.frozen_graph import freeze_graph
 
         function = freeze_graph(prefix, batch_size=None, dtype=dtype).function
@@ -54,7 +57,14 @@ def build_keras(
     else:
         bare = keras.Model(prefix.inputs, prefix.outputs)
         bare.compile(jit_compile=devices.should_compile_with_xla())
-        compute = bare.predict_on_batch
+        # On JAX a call takes the variables away until it has ended.
+        on_jax = backend == "jax"
+        turn = threading.Lock() if on_jax else contextlib.nullcontext()
+
+        def compute(images: np.ndarray) -> Any:
+            with turn:
+                return bare.predict_on_batch(images)
+
     size = ACCELERATOR_BATCH if on_accelerator else CPU_BATCH
 
     def run(images: np.ndarray) -> list[np.ndarray]:

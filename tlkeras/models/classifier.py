@@ -228,6 +228,9 @@ def freeze_at(
         norm.trainable = norm.trainable and batch_norm == "train"
     for layer in classifier.head_layers:
         layer.trainable = True
+    if keras.backend.backend() == "jax":
+        # On several devices it is compiled for what trained before.
+        classifier.model.predict_function = None
     owners = [layer for layer in layers if layer.weights]
     training = [layer for layer in owners if layer.trainable_variables]
     return {

@@ -84,8 +84,8 @@ def split_classifier(classifier: Classifier, cutoff: int) -> SplitClassifier:
     inputs = [keras.Input(t.shape[1:], dtype=t.dtype) for t in tensors]
     # Inference mode: stochastic depth below the cutoff is off, so that the
     # prefix is a constant function of the image.
-    frontier = lower(contract(_alone(images)), training=False)
-    features = upper(_alone(inputs))
+    frontier = lower(contract(alone(images)), training=False)
+    features = upper(alone(inputs))
     return SplitClassifier(
         _cut_out(images, frontier, "prefix"),
         _cut_out(inputs, [head(features)], "suffix"),
@@ -137,10 +137,14 @@ def _pooled(classifier: Classifier) -> keras.KerasTensor:
 
 
 def _cut_out(inputs: Any, outputs: Any, name: str) -> keras.Model:
-    return keras.Model(_alone(inputs), _alone(outputs), name=name)
+    return keras.Model(alone(inputs), alone(outputs), name=name)
 
 
-def _alone(tensors: Any) -> Any:
-    """Unpacks a list of one tensor: models of one tensor take no lists."""
+def alone(tensors: Any) -> Any:
+    """Unpacks a list of one tensor: models of one tensor take no lists.
+
+    Args:
+        tensors: One, or a structure of several.
+    """
     tensors = keras.tree.flatten(tensors)
     return tensors[0] if len(tensors) == 1 else tensors

@@ -5,7 +5,8 @@ all groups together, float16 loss scaling that callbacks can see through, and
 slots that survive a change of phase.
 """
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -18,6 +19,26 @@ from tlkeras.optim.schedules import PhaseSchedule
 
 # Slot key -> value; a key names the optimizer class, the variable and the slot.
 Slots = dict[str, np.ndarray]
+# Gradients of one replica, from within it -> their means over all replicas.
+MeanGradients = Callable[[Sequence[Any]], list[Any]]
+
+
+@dataclasses.dataclass(frozen=True)
+class SharedStep:
+    """A step that several replicas take, each on its part of a batch.
+
+    Attributes:
+        num_replicas: n.
+        mean: Of gradients over the replicas. Keras sums what each replica ends
+            with, so that n equal means are the gradient of the whole batch.
+    """
+
+    num_replicas: int
+    mean: MeanGradients
+
+    def bound(self, clipnorm: float | None) -> float | None:
+        """Returns the bound of a mean's norm that is a bound of the sum's."""
+        return None if clipnorm is None else clipnorm / self.num_replicas
 
 
 @keras.saving.register_keras_serializable("tlkeras")
@@ -34,6 +55,8 @@ class GroupOptimizer(keras.optimizers.MultiOptimizer):
         **kwargs: Of `keras.optimizers.MultiOptimizer`.
     """
 
+    mean_gradients: MeanGradients | None = None  # before anything else
+
     def __init__(
         self,
         optimizer_map: Any,
@@ -45,6 +68,8 @@ class GroupOptimizer(keras.optimizers.MultiOptimizer):
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
         """Clips over all groups, then lets each group's optimizer step."""
+        if self.mean_gradients:
+            grads = self.mean_gradients(grads)
         if self.joint_clipnorm:
             present = [g for g in grads if g is not None]
             norm = ops.sqrt(
@@ -72,6 +97,17 @@ class GroupLossScaleOptimizer(keras.optimizers.LossScaleOptimizer):
     `LearningRateScheduler` and `ReduceLROnPlateau` fail on the wrapper.
     """
 
+    mean_gradients: MeanGradients | None = None  # before anything else
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        """Takes the step if the gradients of all replicas are finite.
+
+        Keras looks at those of the first.
+        """
+        if self.mean_gradients:
+            grads = self.mean_gradients(grads)
+        super().apply(grads, trainable_variables)
+
     @property
     def optimizers(self) -> list[keras.optimizers.Optimizer]:
         """The optimizers of the layer groups."""
@@ -85,6 +121,7 @@ def build_group_optimizer(
     *,
     joint_clipnorm: float | None = None,
     scale_loss: bool = False,
+    shared: SharedStep | None = None,
 ) -> keras.optimizers.Optimizer:
     """Builds one optimizer for all groups.
 
@@ -94,11 +131,21 @@ def build_group_optimizer(
         trainable_variables: Of the model; each must be in one group.
         joint_clipnorm: Bound of the gradient norm over all groups, or None.
         scale_loss: Whether to scale the loss, for float16 gradients.
+        shared: Where several replicas step together. What clips, or looks
+            whether gradients are finite, must see those of all.
 
     Raises:
         InputError: If a group is empty, or a variable is in no group or two.
     """
     check_coverage(variables_by_group, trainable_variables)
+    if shared:
+        joint_clipnorm = shared.bound(joint_clipnorm)
+        specs = {
+            name: dataclasses.replace(
+                spec, clipnorm=shared.bound(spec.clipnorm)
+            )
+            for name, spec in specs.items()
+        }
     optimizers = {
         name: build_optimizer(specs[name], name=name, variables=list(variables))
         for name, variables in variables_by_group.items()
@@ -116,6 +163,9 @@ def build_group_optimizer(
     )
     if scale_loss:
         group_optimizer = GroupLossScaleOptimizer(group_optimizer)
+    clips = joint_clipnorm or any(spec.clipnorm for spec in specs.values())
+    if shared and (clips or scale_loss):
+        group_optimizer.mean_gradients = shared.mean
     return group_optimizer
 
 

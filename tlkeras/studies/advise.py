@@ -11,7 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.validate import validate
+from tlkeras.config.validate import require_one_process, validate
 from tlkeras.console import Console
 from tlkeras.data.load import load_configured
 from tlkeras.errors import InputError
@@ -58,6 +58,7 @@ def advise(
     """
     console = console or Console(quiet=True)
     validate(config)
+    require_one_process(config, "advise")
     set_up_model(config)
     dataset = load_configured(config, console=console)
     images = draw_images(dataset, max_images, config.seed)

@@ -24,8 +24,9 @@ from tlkeras.training.lr_finder import (
     NUM_STEPS,
     find_learning_rates,
 )
+from tlkeras.training.opening import open_shared_run
 from tlkeras.training.phases import ResolvedPhase
-from tlkeras.training.start import build_run, open_run, start_run
+from tlkeras.training.start import build_run, start_run
 from tlkeras.training.trainer import (
     RunState,
     remaining_phases,
@@ -76,11 +77,13 @@ def find_phase_rates(
             "is impossible; expected increasing rates above 0 and at least "
             f"{MIN_POINTS} steps: check --low, --high and --num_steps."
         )
-    with open_run(config, directory) as (config, directory):
+    with open_shared_run(config, directory, alone="find_lr") as (
+        config,
+        directory,
+        distribution,
+    ):
         return _search(
-            config,
-            directory,
-            console,
+            start_run(config, directory, console, distribution=distribution),
             phase,
             rule=rule,
             lowest=lowest,
@@ -90,14 +93,11 @@ def find_phase_rates(
 
 
 def _search(
-    config: ConfigDict,
-    directory: Path,
-    console: Console,
+    run: RunContext,
     phase: str,
     **search: Any,
 ) -> LearningRates:
     """Trains what comes before a phase, and tests rates on it."""
-    run = start_run(config, directory, console)
     state = restore(run)
     chosen = _choose_phase(run, phase)
     run_first_checks(run, state.progress)
@@ -108,7 +108,14 @@ def _search(
     before = _kept_before(run, state, chosen)
     if state.progress.current.has_begun or _is_done(state, chosen):
         # Weights and seeds have moved on; the phase began with others.
-        run = build_run(config, directory, run.dataset, run.precision, console)
+        run = build_run(
+            run.config,
+            run.directory,
+            run.dataset,
+            run.precision,
+            run.console,
+            run.distribution,
+        )
     if before is not None:
         run.checkpoints.load_weights(run.classifier.model, before)
     freeze_phase(chosen, run, adapt=True)

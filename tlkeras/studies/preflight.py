@@ -8,12 +8,14 @@ from tlkeras import workdir
 from tlkeras.checks.regularization import check_regularization
 from tlkeras.checks.result import CheckResult
 from tlkeras.checks.suite import Suite
+from tlkeras.config.validate import require_one_process
 from tlkeras.console import Console
 from tlkeras.optim.losses import mean_loss
 from tlkeras.studies.code_checks import run_code_checks
 from tlkeras.studies.phase_checks import run_phase_checks
 from tlkeras.training.first_checks import fitted_phases, run_cheap_checks
-from tlkeras.training.start import open_run, start_run
+from tlkeras.training.opening import open_run
+from tlkeras.training.start import start_run
 
 
 def run_preflight(
@@ -34,6 +36,7 @@ def run_preflight(
         InputError: For unusable input, or the directory of another config.
     """
     console = console or Console(quiet=True)
+    require_one_process(config, "check")
     with open_run(config, directory) as (config, directory):
         return _run_checks(config, directory, console)
 

@@ -10,6 +10,7 @@ from tlkeras.evaluation.phase_details import GroupRow
 from tlkeras.models.classifier import Classifier
 from tlkeras.optim.losses import Loss
 from tlkeras.optim.multi_optimizer import build_group_optimizer
+from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.phases import (
     Phase,
     build_groups,
@@ -19,7 +20,10 @@ from tlkeras.training.phases import (
 
 
 def build_optimizer(
-    phase: Phase, classifier: Classifier, steps: int
+    phase: Phase,
+    classifier: Classifier,
+    steps: int,
+    distribution: Distribution = ONE,
 ) -> tuple[keras.optimizers.Optimizer, tuple[GroupRow, ...]]:
     """Builds the groups' optimizer on a frozen classifier.
 
@@ -27,6 +31,7 @@ def build_optimizer(
         phase: With a learning rate that is a number.
         classifier: Frozen as the phase says.
         steps: An epoch.
+        distribution: Devices that the classifier trains on.
 
     Returns:
         The built optimizer, and the rows of `phases.describe_groups`.
@@ -34,14 +39,16 @@ def build_optimizer(
     groups = build_groups(phase, classifier)
     specs = optimizer_specs(phase, groups, steps)
     trainable = classifier.model.trainable_variables
-    optimizer = build_group_optimizer(
-        {group.name: group.variables for group in groups},
-        specs,
-        trainable,
-        joint_clipnorm=phase.global_clipnorm,
-        scale_loss=keras.config.dtype_policy().name == "mixed_float16",
-    )
-    optimizer.build(trainable)
+    with distribution.scope():
+        optimizer = build_group_optimizer(
+            {group.name: group.variables for group in groups},
+            specs,
+            trainable,
+            joint_clipnorm=phase.global_clipnorm,
+            scale_loss=keras.config.dtype_policy().name == "mixed_float16",
+            shared=distribution.shared_step,
+        )
+        optimizer.build(trainable)
     return optimizer, describe_groups(phase, groups, specs)
 
 

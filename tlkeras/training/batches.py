@@ -13,6 +13,7 @@ from tlkeras.data.parallel import lent
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.phases import Phase
 from tlkeras.training.reading import feature_settings, phase_views
+from tlkeras.training.worker_place import ALONE, WorkerPlace
 
 
 def class_weights(config: ConfigDict, train: Split) -> np.ndarray | None:
@@ -61,6 +62,7 @@ def phase_batches(
     *,
     first_epoch: int,
     num_epochs: int,
+    part: WorkerPlace = ALONE,
 ) -> Generator[tuple[Any, ...]]:
     """Yields what `fit` reads: pixels, or activations cached or live.
 
@@ -72,6 +74,7 @@ def phase_batches(
         frozen: Of the phase, or None.
         first_epoch: Counted from 0, where a phase is resumed.
         num_epochs: Of the whole pass.
+        part: Which part of each batch is wanted.
 
     Yields:
         (images [n, S, S, 3] or the frontier, targets [n, C][, weights [n]]).
@@ -86,6 +89,10 @@ def phase_batches(
         first_epoch=first_epoch,
         num_epochs=num_epochs,
     )
+    views = phase_views(phase, config)
+    mixes = bool(views.augmentation and views.augmentation.mixes_images)
+    if not mixes:
+        order = ((e, step, part.part_of(rows)) for e, step, rows in order)
     weights = class_weights(config, train)
     if frozen and frozen.is_cached:
         yield from frozen.cached_batches(order, train, weights)
@@ -94,7 +101,7 @@ def phase_batches(
     reader = ViewReader(
         train,
         (image_size, image_size),
-        phase_views(phase, config),
+        views,
         num_workers=num_workers,
         max_decoded_bytes=config.data.max_decoded_bytes,
     )
@@ -105,6 +112,8 @@ def phase_batches(
         class_weights=weights,
         num_workers=num_workers,
     )
+    if mixes:  # of images of the whole batch, with each other
+        batches = (tuple(map(part.part_of, batch)) for batch in batches)
     yield from frozen.live_batches(batches) if frozen else batches
 
 

@@ -6,7 +6,9 @@ config gives the same numbers, and hits the same cache, whichever command asks.
 
 import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from ml_collections import ConfigDict
 
@@ -24,6 +26,7 @@ from tlkeras.training.reading import read_pixels
 from tlkeras.training.teacher import require_teacher
 
 CONTRACT_IMAGES = 128
+ANYWHERE = nullcontext()
 
 
 def set_up_model(config: ConfigDict) -> str:
@@ -84,12 +87,17 @@ def require_fitting_teachers(config: ConfigDict, dataset: Dataset) -> None:
             )
 
 
-def build_from_config(config: ConfigDict, dataset: Dataset) -> Classifier:
+def build_from_config(
+    config: ConfigDict,
+    dataset: Dataset,
+    scope: AbstractContextManager[Any] = ANYWHERE,
+) -> Classifier:
     """Builds the classifier that a config describes.
 
     Args:
         config: Its `model` section, its seed, and what `data` says of means.
         dataset: Whose training images give the means.
+        scope: In which its variables are made.
     """
     head, settings = split_model_section(config.model.to_dict())
     spec = find_spec(settings["backbone"])
@@ -102,15 +110,16 @@ def build_from_config(config: ConfigDict, dataset: Dataset) -> Classifier:
         image_size=settings["image_size"] or spec.default_size,
         num_workers=config.runtime.num_workers or os.cpu_count() or 1,
     )
-    return build_classifier(
-        settings.pop("backbone"),
-        class_names=dataset.class_names,
-        head=head,
-        mean=mean,
-        std=std,
-        seed=config.seed,
-        **settings,
-    )
+    with scope:
+        return build_classifier(
+            settings.pop("backbone"),
+            class_names=dataset.class_names,
+            head=head,
+            mean=mean,
+            std=std,
+            seed=config.seed,
+            **settings,
+        )
 
 
 def _measure_contract(config: ConfigDict, dataset: Dataset) -> str:

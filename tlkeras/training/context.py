@@ -20,6 +20,7 @@ from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches, run_outputs
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.history import History
+from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseOutcome
 from tlkeras.training.state import Checkpoints
@@ -45,6 +46,7 @@ class RunContext:
         checkpoints: Files below `checkpoints/`.
         first_kernel: [h, w, channels, filters] of the first convolution before
             training; None where the backbone has no convolution.
+        distribution: Devices on which phases are fitted.
     """
 
     config: ConfigDict
@@ -58,6 +60,7 @@ class RunContext:
     history: History
     checkpoints: Checkpoints
     first_kernel: np.ndarray | None = None
+    distribution: Distribution = ONE
     _batches: dict[str, "ImageBatches"] = dataclasses.field(
         default_factory=dict
     )
@@ -133,6 +136,9 @@ class RunContext:
     ) -> tuple[dict[str, float], np.ndarray]:
         """Runs the model over the validation split; the loss may be NaN.
 
+        Of several processes the chief's numbers count, so that all decide
+        alike.
+
         Args:
             frozen: Of the phase, whose activations save the frozen part; None
                 runs the whole model.
@@ -140,7 +146,9 @@ class RunContext:
         Returns:
             As `summarize`: metrics, and scores [N].
         """
-        logits = self.compute_logits("validation", frozen)
+        logits = self.distribution.of_chief(
+            self.compute_logits("validation", frozen)
+        )
         if not np.isfinite(logits).all():
             broken = {"loss": float("nan"), self.metric: 0.0}
             return broken, np.zeros(len(logits))

@@ -147,10 +147,11 @@ def _run_epochs(
         frozen,
         first_epoch=begun.epoch,
         num_epochs=phase.epochs,
+        part=run.distribution.place,
     )
     with lent_batches(batches, train, image_size) as read:
         setup.model.fit(
-            read,
+            run.distribution.feed(read),
             initial_epoch=begun.epoch,
             epochs=phase.epochs,
             steps_per_epoch=steps,

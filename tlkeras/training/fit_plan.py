@@ -58,7 +58,9 @@ def prepare_fit(
     if not left.is_limited:
         phase = _with_rate(phase, run, frozen, begun)
         setup = set_up_fit(phase, run, frozen, begun, slots)
-        if not (begun.has_begun or run.console.quiet):
+        # Processes would measure different times, and take different steps.
+        is_alone = run.distribution.place.count == 1
+        if is_alone and not (begun.has_begun or run.console.quiet):
             _tell(phase, run, measure_pace(setup, run))
         return setup
     return _fit_to_time(phase, run, frozen, begun, slots, left)

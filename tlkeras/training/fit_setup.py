@@ -30,7 +30,7 @@ class FitSetup:
     Attributes:
         phase: With a learning rate that is a number.
         frozen: Its frozen part, or None where everything trains.
-        model: Compiled: the suffix, or the whole classifier.
+        model: Compiled: the suffix, or the whole classifier, or a twin.
         optimizer: Of the model.
         rows: Its layer groups.
         train: Its images, with the targets that it trains with.
@@ -92,7 +92,10 @@ def set_up_fit(
         slots: Of the phase before, for one that begins.
     """
     steps = phase.steps_per_epoch(len(run.dataset.splits["train"]))
-    optimizer, rows = build_optimizer(phase, run.classifier, steps)
+    distribution = run.distribution
+    optimizer, rows = build_optimizer(
+        phase, run.classifier, steps, distribution
+    )
     if begun.has_begun:
         first_steps = dict(begun.first_steps)
         run.checkpoints.load_optimizer(optimizer)
@@ -100,7 +103,10 @@ def set_up_fit(
             set_first_step(inner, first_steps.get(inner.name, 0))
     else:
         first_steps = import_slots(optimizer, slots)
-    model = frozen.suffix if frozen else run.classifier.model
-    compile_classifier(phase, run.classifier, model, optimizer)
+    model = distribution.trained(
+        frozen.suffix if frozen else run.classifier.model
+    )
+    with distribution.scope():
+        compile_classifier(phase, run.classifier, model, optimizer)
     train = taught_split(phase, run)
     return FitSetup(phase, frozen, model, optimizer, rows, train, first_steps)

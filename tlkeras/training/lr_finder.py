@@ -137,8 +137,12 @@ def _run_steps(
         frozen,
         first_epoch=0,
         num_epochs=-(-len(rates) // steps),
+        part=run.distribution.place,
     )
-    model = frozen.suffix if frozen else run.classifier.model
+    distribution = run.distribution
+    model = distribution.trained(
+        frozen.suffix if frozen else run.classifier.model
+    )
     # Three times almost nothing is no divergence.
     divergence = Divergence(
         QUIT_FACTOR,
@@ -150,10 +154,14 @@ def _run_steps(
         # The threads of the batches end with them.
         lent_batches(batches, train, image_size) as read,
     ):
-        optimizer, _ = build_optimizer(first, run.classifier, steps)
-        compile_classifier(first, run.classifier, model, optimizer)
+        optimizer, _ = build_optimizer(
+            first, run.classifier, steps, distribution
+        )
+        with distribution.scope():
+            compile_classifier(first, run.classifier, model, optimizer)
         rates_at = _follow(phase, run)
-        for rate, batch in zip(rates, read, strict=False):
+        batches_fed = distribution.feed(read)
+        for rate, batch in zip(rates, batches_fed, strict=False):
             wanted = rates_at(float(rate))
             for inner in inner_optimizers(optimizer):
                 # At 0 no group moves, whatever its own rate says.

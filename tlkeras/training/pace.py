@@ -75,11 +75,12 @@ def _time_steps(setup: FitSetup, run: RunContext) -> tuple[float, float]:
         setup.frozen,
         first_epoch=0,
         num_epochs=phase.epochs,
+        part=run.distribution.place,
     )
     watch, begun = _Stopwatch(), time.perf_counter()
     with lent_batches(batches, train, image_size) as read:
         setup.model.fit(
-            read,
+            run.distribution.feed(read),
             steps_per_epoch=min(1 + MEASURED_STEPS, available),
             callbacks=[watch],
             shuffle=False,
@@ -95,16 +96,18 @@ def _time_validation(setup: FitSetup, run: RunContext) -> float:
     size = run.config.evaluation.batch_size
     batches: Iterator[Any]
     if setup.frozen is None:
+        model = run.classifier.model
         batches = iter(run.images("validation"))
     else:
+        model = setup.frozen.suffix
         rows = setup.frozen.plain("validation").batches(size)
         batches = map(as_inputs, rows)
-    run_batches(setup.model, itertools.islice(batches, 1))  # compiles
+    run_batches(model, itertools.islice(batches, 1))  # compiles
     begun = time.perf_counter()
     few = list(itertools.islice(batches, MEASURED_BATCHES))
     if not few:
         return 0.0
-    run_batches(setup.model, few)
+    run_batches(model, few)
     each = (time.perf_counter() - begun) / len(few)
     return each * -(-len(run.dataset.splits["validation"]) // size)
 

@@ -1,19 +1,16 @@
-"""A run before its first phase: its directory, its data and its network."""
+"""A run before its first phase: its data and its network."""
 
-import contextlib
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
-from tlkeras.config.run_directory import own_run_directory
-from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured, write_run_split
+from tlkeras.training.batch_parts import require_divisible
 from tlkeras.training.build import (
     build_from_config,
     require_fitting_head,
@@ -24,6 +21,7 @@ from tlkeras.training.build import (
 from tlkeras.training.context import RunContext
 from tlkeras.training.history import open_history
 from tlkeras.training.keepsakes import first_kernel
+from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.phases import read_phases
 from tlkeras.training.state import Checkpoints
 
@@ -32,31 +30,12 @@ GivenData = Dataset | None
 MAX_LINES = 20  # of files left out; the ledger names all
 
 
-@contextlib.contextmanager
-def open_run(
-    config: ConfigDict, directory: Path | str
-) -> Iterator[tuple[ConfigDict, Path]]:
-    """Opens the directory of a valid config's run, before anything else.
-
-    It is this process' own inside the block.
-
-    Yields:
-        The config with the image definition of the run, and the directory.
-
-    Raises:
-        InputError: For an unusable config, or the directory of another one or
-            of another process.
-    """
-    validate(config)
-    with own_run_directory(Path(directory), config) as opened:
-        yield opened
-
-
 def start_run(
     config: ConfigDict,
     directory: Path,
     console: Console,
     dataset: GivenData = None,
+    distribution: Distribution = ONE,
 ) -> RunContext:
     """Loads the data and builds the network of a run.
 
@@ -65,13 +44,14 @@ def start_run(
         directory: From `open_run`.
         console: Told about the data.
         dataset: In place of what the config's source holds.
+        distribution: From `open_shared_run`.
 
     Raises:
         InputError: For unusable data, or a config that does not suit it.
     """
     policy = set_up_model(config)
     dataset = load_data(config, directory, console, dataset)
-    return build_run(config, directory, dataset, policy, console)
+    return build_run(config, directory, dataset, policy, console, distribution)
 
 
 def load_data(
@@ -146,6 +126,7 @@ def build_run(
     dataset: Dataset,
     policy: str,
     console: Console,
+    distribution: Distribution = ONE,
 ) -> RunContext:
     """Builds a run with fresh weights, whatever its directory holds.
 
@@ -155,18 +136,22 @@ def build_run(
         dataset: From `load_data`.
         policy: From `build.set_up_model`.
         console: For people.
+        distribution: Devices on which phases are fitted.
 
     Raises:
-        InputError: For a phase that cannot be on this network, or a teacher
-            that cannot teach it.
+        InputError: For a phase that cannot be on this network or these devices,
+            or a teacher that cannot teach it.
     """
     require_fitting_head(config, dataset)
     require_fitting_teachers(config, dataset)
-    classifier = build_from_config(config, dataset)
+    classifier = distribution.outside(
+        build_from_config(config, dataset, distribution.scope())
+    )
     if classifier.origin:
         console.line(classifier.origin)
     num_images = len(dataset.splits["train"])
     phases = resolve_phases(read_phases(config.phases, num_images), classifier)
+    require_divisible(phases, num_images, distribution.num_replicas)
     return RunContext(
         config=config,
         directory=directory,
@@ -188,4 +173,5 @@ def build_run(
         ),
         # A resumed run has the same: it is built from the same weights.
         first_kernel=first_kernel(classifier.backbone),
+        distribution=distribution,
     )

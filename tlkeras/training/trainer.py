@@ -25,6 +25,8 @@ from tlkeras.training.fit import run_fit_phase
 from tlkeras.training.freezing import frozen_as_trained
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.mixing import mix
+from tlkeras.training.one_device import Distribution
+from tlkeras.training.opening import open_shared_run
 from tlkeras.training.outcome import (
     calibrate_and_evaluate,
     read_finished,
@@ -36,7 +38,7 @@ from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseProgress, RunProgress
 from tlkeras.training.run_clock import closing_seconds, require_trial, time_for
 from tlkeras.training.solve import run_solve_phase
-from tlkeras.training.start import GivenData, open_run, start_run
+from tlkeras.training.start import GivenData, start_run
 from tlkeras.training.time_plan import TooLittleTimeError, refuse
 
 
@@ -88,19 +90,27 @@ def train_and_evaluate(
             None = now.
 
     Returns:
-        What `result.json` holds: see the README for its keys.
+        What `result.json` holds: see the README for its keys; nothing in a
+        process that is not the chief of those that train together.
 
     Raises:
         InputError: For unusable input, data or a directory of another config or
-            process, or too short a `runtime.max_seconds`.
+            process, too short a `runtime.max_seconds`, or devices that cannot
+            be had.
         GateError: If a check fails.
     """
     console = console or Console(quiet=True)
     begun = time.perf_counter() if begun is None else begun
-    with open_run(config, directory) as (config, directory):
+    with open_shared_run(config, directory) as (
+        config,
+        directory,
+        distribution,
+    ):
         if (directory / workdir.RESULT).exists():
             return read_finished(directory)
-        return _run(config, directory, console, dataset, begun)
+        if not distribution.place.is_chief:
+            console = Console(quiet=True)
+        return _run(config, directory, console, dataset, begun, distribution)
 
 
 def _run(
@@ -109,6 +119,7 @@ def _run(
     console: Console,
     dataset: GivenData,
     begun: float,
+    distribution: Distribution,
 ) -> dict[str, Any]:
     """Trains in a directory that is this process' own."""
     opened = time.perf_counter()
@@ -120,14 +131,19 @@ def _run(
             return train_ensemble(
                 config, directory, console, dataset, train_and_evaluate
             )
-        run = start_run(config, directory, console, dataset)
+        run = start_run(config, directory, console, dataset, distribution)
         state = restore(run)
-        console.line(f"precision {run.precision}, {run.num_workers} workers")
+        console.line(
+            f"precision {run.precision}, {run.num_workers} workers"
+            f"{distribution.describe()}"
+        )
         run_first_checks(run, state.progress)
         count_start(state, begun, opened)
         remaining = remaining_phases(run, state)
         for phase in remaining:
             run_phase(phase, run, state)
+        if not distribution.place.is_chief:
+            return {}
         load_kept(run, state)
         if not remaining:
             state.frozen = frozen_as_trained(run, state.progress)
@@ -208,6 +224,19 @@ def run_phase(phase: ResolvedPhase, run: RunContext, state: RunState) -> None:
     state.progress = state.progress.with_outcome(outcome, result.timings)
     load_kept(run, state)
     commit(run, state)
+    follow_chief(run, state)
+
+
+def follow_chief(run: RunContext, state: RunState) -> None:
+    """Lets all processes go on from what the chief has committed.
+
+    What each computes for itself, coefficients of a solved head for example,
+    may differ in the last bit.
+    """
+    run.distribution.publish(run.directory)
+    if run.distribution.receive(run.directory):
+        state.progress, state.slots = run.checkpoints.load(run.classifier.model)
+        load_kept(run, state)
 
 
 def _train(

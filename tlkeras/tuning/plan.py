@@ -9,7 +9,7 @@ from ml_collections import ConfigDict
 from tlkeras.config.auto_epochs import with_epochs
 from tlkeras.config.field import ON_CODES, group_of, phase_of
 from tlkeras.config.fields import UNKNOWN, row_of
-from tlkeras.config.validate import validate
+from tlkeras.config.validate import require_one_process, validate
 from tlkeras.errors import InputError
 from tlkeras.training.epoch_rule import auto_epochs
 from tlkeras.tuning.modes import MODES
@@ -103,6 +103,7 @@ def make_plan(config: ConfigDict, flags: Mapping[str, str]) -> SearchPlan:
         InputError: For a space that cannot be searched in this config.
     """
     validate(config)
+    require_one_process(config, "tune")
     if config.ensemble > 1:
         raise InputError(
             f"ensemble={config.ensemble} would train that many networks a "
