@@ -6,10 +6,11 @@ blocks, and `model.keras` of a run loads without KerasHub. What it expects of
 its input is what its image converter does to pixels.
 """
 
+import difflib
 import functools
 import importlib
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,6 @@ from tlkeras.errors import InputError, quote
 from tlkeras.models.native_layers import rewrite_in_keras_layers
 from tlkeras.models.preprocessing import CONTRACTS, contract_values
 from tlkeras.models.weights import first_line
-from tlkeras.tables import suggest
 
 # Class of KerasHub -> the part of it that sees images. Held by a test, with
 # those that cannot be written in Keras' own layers.
@@ -46,6 +46,7 @@ HUB_NETWORKS: dict[str, Callable[[Any], keras.Model]] = {
     "CLIPBackbone": lambda backbone: backbone.vision_encoder,
     "SigLIPBackbone": lambda backbone: backbone.vision_encoder,
 }
+NUM_NEAR = 3  # names of presets in a message
 SAME_CONTRACT = 1e-3  # of the largest value that it gives
 
 
@@ -211,6 +212,14 @@ def _explain(
         )
     return InputError(
         f"{named} names no preset of KerasHub for images, and no directory."
-        f"{suggest(preset, known)} Expected one of those that tlkeras doctor "
-        "--backbones lists."
+        f"{_list_near(preset, known)} Expected one of those that tlkeras "
+        "doctor --backbones lists."
     )
+
+
+def _list_near(preset: str, known: Iterable[str]) -> str:
+    """Returns ` Near it are ...`: longer names, then similar ones."""
+    longer = [name for name in known if preset and name.startswith(preset)]
+    similar = difflib.get_close_matches(preset, known, NUM_NEAR, cutoff=0.5)
+    near = list(dict.fromkeys([*longer, *similar]))[:NUM_NEAR]
+    return f" Near it are {', '.join(near)}." if near else ""
