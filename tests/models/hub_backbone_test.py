@@ -334,7 +334,9 @@ def test_every_classifier_of_kerashub_is_known():
     assert classified <= set(HUB_NETWORKS) | refused
     assert not refused & set(HUB_NETWORKS)
     assert all(hasattr(models, name) for name in HUB_NETWORKS)
-    assert hub_presets()["vit_base_patch16_224_imagenet"] == 85798656
+    preset = hub_presets()["vit_base_patch16_224_imagenet"]
+    assert preset.parameters == 85798656
+    assert "keras/vit" in preset.cache.as_posix()
 
 
 def swin():

@@ -6,10 +6,12 @@ blocks, and `model.keras` of a run loads without KerasHub. What it expects of
 its input is what its image converter does to pixels.
 """
 
+import dataclasses
 import difflib
 import functools
 import importlib
 import importlib.util
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -50,20 +52,43 @@ NUM_NEAR = 3  # names of presets in a message
 SAME_CONTRACT = 1e-3  # of the largest value that it gives
 
 
+@dataclasses.dataclass(frozen=True)
+class HubPreset:
+    """What KerasHub says of a preset of its own, before anything is fetched.
+
+    Attributes:
+        parameters: Of the whole preset, of towers for text too; 0 = not said.
+        handle: Where it is kept, `kaggle://...`.
+    """
+
+    parameters: int
+    handle: str
+
+    @property
+    def cache(self) -> Path:
+        """The folder into which Kaggle's client downloads it."""
+        usual = Path.home() / ".cache" / "kagglehub"
+        root = Path(os.environ.get("KAGGLEHUB_CACHE") or usual)
+        return root / "models" / self.handle.partition("://")[2]
+
+
 def is_preset(backbone: str) -> bool:
     """Says whether a backbone is named by a preset of KerasHub."""
     return backbone.startswith(HUB)
 
 
-def hub_presets() -> dict[str, int]:
-    """Returns the names of built-in presets that fit -> parameters.
+def hub_presets() -> dict[str, HubPreset]:
+    """Returns the built-in presets of KerasHub that fit, by name.
 
     Raises:
         InputError: If KerasHub is not installed.
     """
     models = _import_hub(HUB).models
     return {
-        name: preset.get("metadata", {}).get("params", 0)
+        name: HubPreset(
+            preset.get("metadata", {}).get("params", 0),
+            preset["kaggle_handle"],
+        )
         for kind in HUB_NETWORKS
         for name, preset in sorted(getattr(models, kind).presets.items())
     }
@@ -197,7 +222,7 @@ def _explain(
             f"({reason}); expected the preset's own size: leave out "
             "model.image_size."
         )
-    if Path(preset).is_dir():
+    if preset and Path(preset).is_dir():
         return InputError(
             f"{named} cannot be read ({reason}); expected the directory of a "
             "preset, as KerasHub's save_to_preset writes it, with config.json "

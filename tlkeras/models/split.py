@@ -117,14 +117,18 @@ def choose_cut(backbone: keras.Model, cutoff: int) -> int:
     below = sum(work)
     for cut in range(cutoff - 1, 0, -1):
         below -= work[cut]
-        leaves = leaf_layers(layers[cut])
-        if below < MIN_SHARE_BELOW * sum(work) or any(
-            isinstance(leaf, keras.layers.Dropout) for leaf in leaves
-        ):
+        drops = any(map(_drops, leaf_layers(layers[cut])))
+        if drops or below < MIN_SHARE_BELOW * sum(work):
             break
         if sizes[cut] < sizes[best]:
             best = cut
     return best
+
+
+def _drops(layer: keras.layers.Layer) -> bool:
+    """Whether a layer drops units in training, as attention may too."""
+    rate = getattr(layer, "dropout", 0.0)
+    return isinstance(layer, keras.layers.Dropout) or rate > 0
 
 
 def _num_values(tensors: list[keras.KerasTensor]) -> int:
