@@ -20,94 +20,26 @@ from tlkeras.models.cutoffs import (
     find_cutoff,
     truncate,
 )
-from tlkeras.models.dense import build_dense, resize_classifier
 from tlkeras.models.depths import block_ends, depth_sections
 from tlkeras.models.graph import topological_layers
-from tlkeras.models.heads import HeadConfig
 from tlkeras.models.hub_backbone import HUB_NETWORKS, hub_presets
 from tlkeras.models.layer_groups import group_layers, section_group_starts
 from tlkeras.models.native_layers import rewrite_in_keras_layers
 from tlkeras.models.split import split_classifier
-from tlkeras.models.tokens import count_prefix_tokens, token_grid
+from tlkeras.models.tokens import count_prefix_tokens
 
 from .hub_presets import (
     BLOCKS,
+    ODD,
     SIDE,
-    build_resnet,
     build_vit,
     import_hub,
+    noise,
     save_preset,
     transformer,
 )
 
 CLASSES = ["cat", "dog"]
-GRID = (4, 4)
-ODD = (1 / 64, -2.0)  # a scaling that no contract has
-
-
-@pytest.fixture(scope="module")
-def presets(tmp_path_factory):
-    """Name -> a preset, with random weights."""
-    root = tmp_path_factory.mktemp("presets")
-    keras.utils.set_random_seed(0)
-    imagenet = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    scale = [1 / (255 * std) for std in imagenet[1]]
-    offset = [-m / std for m, std in zip(*imagenet, strict=True)]
-    clip = import_hub().models.CLIPBackbone(
-        vision_encoder=transformer("CLIPVisionEncoder"),
-        text_encoder=import_hub().models.CLIPTextEncoder(
-            vocabulary_size=9,
-            embedding_dim=16,
-            hidden_dim=16,
-            num_layers=1,
-            num_heads=2,
-            intermediate_dim=16,
-            max_sequence_length=4,
-        ),
-        projection_dim=8,
-    )
-    return {
-        "vit": save_preset(
-            build_vit(),
-            root / "vit",
-            family="ViT",
-            scale=1 / 127.5,
-            offset=-1.0,
-        ),
-        "resnet": save_preset(
-            build_resnet(),
-            root / "resnet",
-            family="ResNet",
-            scale=scale,
-            offset=offset,
-        ),
-        "dinov2": save_preset(
-            transformer(
-                "DINOV2Backbone",
-                num_register_tokens=2,
-                drop_path_rate=0.1,
-                position_embedding_shape=(48, 48, 3),
-            ),
-            root / "dinov2",
-            family="DINOV2",
-            scale=ODD[0],
-            offset=ODD[1],
-        ),
-        "siglip": save_preset(
-            transformer("SigLIPVisionEncoder"), root / "siglip"
-        ),
-        "clip": save_preset(clip, root / "clip"),
-    }
-
-
-@pytest.fixture(scope="module")
-def vit(presets):
-    return build_classifier(presets["vit"], class_names=CLASSES)
-
-
-def noise(side=SIDE):
-    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3))
-    return images.astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -120,11 +52,11 @@ def noise(side=SIDE):
         ("resnet", (4, 4, 64), 0),
     ],
 )
-def test_a_preset_answers_as_kerashub_does(presets, name, shape, prefix):
-    built = build_backbone(presets[name], image_size=SIDE, imagenet=True)
+def test_a_preset_answers_as_kerashub_does(small_presets, name, shape, prefix):
+    built = build_backbone(small_presets[name], image_size=SIDE, imagenet=True)
     assert built.output_shape == (None, *shape)
     assert count_prefix_tokens(built) == prefix
-    directory = presets[name].removeprefix("hub:")
+    directory = small_presets[name].removeprefix("hub:")
     whole = import_hub().models.Backbone.from_preset(directory)
     original = getattr(whole, "vision_encoder", whole)
     images = noise() / 255
@@ -137,7 +69,7 @@ def test_a_preset_answers_as_kerashub_does(presets, name, shape, prefix):
     np.testing.assert_allclose(built(images), expected, atol=1e-4)
     kinds = {type(layer).__module__ for layer in built._flatten_layers()}
     assert all(kind.startswith("keras.") for kind in kinds), kinds
-    random = build_backbone(presets[name], image_size=SIDE)
+    random = build_backbone(small_presets[name], image_size=SIDE)
     assert not np.allclose(random(images), expected, atol=1e-3)
 
 
@@ -151,9 +83,9 @@ def test_a_preset_answers_as_kerashub_does(presets, name, shape, prefix):
     ],
 )
 def test_the_contract_is_that_of_the_image_converter(
-    presets, name, contract, size
+    small_presets, name, contract, size
 ):
-    spec = find_spec(presets[name])
+    spec = find_spec(small_presets[name])
     assert (spec.contract, spec.default_size) == (contract, size)
 
 
@@ -213,80 +145,17 @@ def test_each_block_is_a_group_for_layer_decay(vit):
     assert [group.name for group in usual] == ["head", "upper", "lower"]
 
 
-@pytest.mark.parametrize(
-    ("name", "pooling"),
-    [
-        ("vit", "max"),
-        ("vit", "class_token"),
-        ("dinov2", "average"),
-    ],
-)
-def test_tokens_are_pooled_over_patches_or_by_the_class(presets, name, pooling):
-    built = build_classifier(
-        presets[name],
-        class_names=CLASSES,
-        contract="none",
-        head=HeadConfig(pooling=pooling),
+def test_positions_are_of_one_size_unless_kerashub_fits_them(small_presets):
+    assert (
+        build_backbone(small_presets["dinov2"], image_size=64).input_shape[1]
+        == 64
     )
-    tokens = np.asarray(built.backbone(noise()))
-    patches = tokens[:, -16:]
-    wanted = {
-        "average": patches.mean(1),
-        "max": patches.max(1),
-        "class_token": tokens[:, 0],
-    }[pooling]
-    np.testing.assert_allclose(built.code_model(noise()), wanted, atol=1e-5)
-
-
-@pytest.mark.parametrize("name", ["siglip", "resnet"])
-def test_without_a_class_token_it_is_refused(presets, name):
-    with pytest.raises(InputError, match=r"the first of them of the class"):
-        build_classifier(
-            presets[name],
-            class_names=CLASSES,
-            contract="none",
-            head=HeadConfig(pooling="class_token"),
-        )
-
-
-def test_a_vision_transformer_may_have_patches_alone(tmp_path):
-    path = save_preset(build_vit(use_class_token=False), tmp_path / "vit")
-    built = build_backbone(path)
-    assert built.output_shape == (None, 16, 16)
-    assert (count_prefix_tokens(built), token_grid(built)) == (0, GRID)
-
-
-@pytest.mark.parametrize("pooling", ["max", "flatten"])
-def test_the_mean_of_the_maps_over_patches_is_the_logits(presets, pooling):
-    built = build_classifier(
-        presets["vit"], class_names=CLASSES, head=HeadConfig(pooling=pooling)
+    assert (
+        build_backbone(small_presets["resnet"], image_size=64).input_shape[1]
+        == 64
     )
-    dense = build_dense(built.model)
-    assert dense.stride == 8
-    maps = np.asarray(dense.model(noise()))
-    assert maps.shape[1:3] == (GRID if pooling != "flatten" else (1, 1))
-    np.testing.assert_allclose(
-        maps.mean((1, 2)), built.model(noise()), atol=1e-5
-    )
-    with pytest.raises(InputError, match="a position for each patch"):
-        resize_classifier(built.model, 2 * SIDE)
-
-
-def test_the_class_token_has_no_map(presets):
-    built = build_classifier(
-        presets["vit"],
-        class_names=CLASSES,
-        head=HeadConfig(pooling="class_token"),
-    )
-    with pytest.raises(InputError, match="it reads the class token"):
-        build_dense(built.model)
-
-
-def test_positions_are_of_one_size_unless_kerashub_fits_them(presets):
-    assert build_backbone(presets["dinov2"], image_size=64).input_shape[1] == 64
-    assert build_backbone(presets["resnet"], image_size=64).input_shape[1] == 64
     with pytest.raises(InputError, match="built for images of 64 pixels"):
-        build_backbone(presets["vit"], image_size=64)
+        build_backbone(small_presets["vit"], image_size=64)
 
 
 def set_backbone(preset):
@@ -296,12 +165,12 @@ def set_backbone(preset):
 
 
 def test_a_moved_preset_is_the_same_and_other_weights_are_another(
-    presets, vit, tmp_path
+    small_presets, vit, tmp_path
 ):
-    place = presets["vit"].removeprefix("hub:")
+    place = small_presets["vit"].removeprefix("hub:")
     moved = tmp_path / "elsewhere" / "vit"
     shutil.copytree(place, moved)
-    was = config_hash(set_backbone(presets["vit"]))
+    was = config_hash(set_backbone(small_presets["vit"]))
     assert config_hash(set_backbone(f"hub:{moved}")) == was
     assert str(tmp_path) not in str(identity(set_backbone(f"hub:{moved}")))
     (moved / "metadata.json").write_text("{}")  # says when it was written

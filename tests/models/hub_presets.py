@@ -1,9 +1,11 @@
 """Small networks of KerasHub with random weights, saved as presets."""
 
+import numpy as np
 import pytest
 
 SIDE = 32
 BLOCKS = 3
+ODD = (1 / 64, -2.0)  # a scaling that no contract has
 
 
 def import_hub():
@@ -57,3 +59,9 @@ def save_preset(network, directory, *, family="", scale=None, offset=None):
         converter = kind(image_size=(SIDE, SIDE), scale=scale, offset=offset)
         converter.save_to_preset(str(directory))
     return f"hub:{directory}"
+
+
+def noise(side=SIDE):
+    """Two images, float32 [2, side, side, 3] in 0..255."""
+    images = np.random.default_rng(0).integers(0, 256, (2, side, side, 3))
+    return images.astype(np.float32)

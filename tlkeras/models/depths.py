@@ -9,6 +9,7 @@ from tlkeras.models.graph import (
     frontiers,
     layer_index,
     layer_stages,
+    num_multiplications,
     topological_layers,
 )
 
@@ -122,6 +123,13 @@ def depth_sections(backbone: keras.Model) -> dict[str, int]:
         f"stage{stage}" if stage else "all": stages.index(stage)
         for stage in sorted(set(stages))
     }
+
+
+def layer_work(backbone: keras.Model) -> list[int]:
+    """Returns the multiplications of each layer, in topological order."""
+    return [
+        num_multiplications(layer) for layer in topological_layers(backbone)
+    ]
 
 
 def activation_input(

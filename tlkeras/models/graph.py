@@ -74,6 +74,12 @@ def layer_tensors(backbone: keras.Model) -> list[keras.KerasTensor]:
 
     The attribute `output` of a model inside another one is a tensor of its own
     graph.
+
+    Args:
+        backbone: A functional model.
+
+    Returns:
+        Symbolic, each [N, ...].
     """
     given = {
         id(node.operation): node.output_tensors[0]

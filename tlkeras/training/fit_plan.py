@@ -2,8 +2,7 @@
 
 import dataclasses
 
-from tlkeras.models.depths import depth_sections
-from tlkeras.models.graph import num_multiplications, topological_layers
+from tlkeras.models.depths import depth_sections, layer_work
 from tlkeras.models.layer_groups import HEAD
 from tlkeras.optim.multi_optimizer import Slots
 from tlkeras.training.context import RunContext
@@ -93,7 +92,8 @@ def _fit_to_time(
         trial=2 * pace.first_step + MEASURED_STEPS * pace.step,
     )
     if higher is not None:
-        first = topological_layers(run.classifier.backbone)[higher].name
+        sections = depth_sections(run.classifier.backbone).items()
+        first = next(start for start, at in sections if at == higher)
         run.console.line(
             f"{phase.name}: an epoch would take {pace.epoch:.1f} s of "
             f"{max(left.seconds(), 0.0):.1f}; training from {first} instead"
@@ -162,8 +162,7 @@ def _costs_above(
     if any(g.starts_at != "auto" for name, g in groups if name != HEAD):
         return {}
     backbone = run.classifier.backbone
-    layers = topological_layers(backbone)
-    work = [num_multiplications(layer) for layer in layers]
+    work = layer_work(backbone)
     below = 0.0 if frozen and frozen.is_cached else FROZEN
 
     def cost(cutoff: int) -> float:
