@@ -253,7 +253,7 @@ def refuse_network(*arguments, **options):
 def test_presets_that_cannot_be_had_are_one_sentence(tmp_path, monkeypatch):
     hub = import_hub()
     with pytest.raises(
-        InputError, match=r"Near it are vit_base_patch16_224_imagenet, .*, "
+        InputError, match=r"Near it are vit_base_patch16_224_imagenet, "
     ):
         find_spec("hub:vit_base_patch16_224")
     with pytest.raises(InputError, match="names no preset of KerasHub"):

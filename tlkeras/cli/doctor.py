@@ -8,7 +8,6 @@ USAGE = "tlkeras doctor [--backbones] [--layers=BACKBONE] [--image_size=PIXELS]"
 EXAMPLES = (
     "",
     "--backbones",
-    "--layers=MobileNetV2",
     "--layers=mine.keras --image_size=128",
 )
 FLAG_NAMES = ("backbones", "layers", "image_size")

@@ -89,8 +89,7 @@ def model_section() -> ConfigDict:
     # Values that the backbone expects: none (0..255) | minus_one_one | zero_one
     # | caffe | torch; auto = those of its own, measured where nothing says it.
     model.contract = "auto"
-    # average | max | flatten | class_token, of a transformer's tokens.
-    model.pooling = "average"
+    model.pooling = "average"  # average | max | flatten | class_token
     model.head = "linear"  # linear | mlp | svm | multi_label
     model.hidden_units = (256,)  # adaptation layers of an mlp head, one or two
     model.dropout = 0.2  # rate before the last layer

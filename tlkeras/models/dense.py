@@ -94,10 +94,11 @@ def build_dense(
     size = image_size or own_size
     stride = find_stride(model)
     images, features = find_cells(model)
+    own_cells = features.shape[1:]
     if size != own_size:
         _check_size(model, size, own_size=own_size, stride=stride)
         images, features = _rebuild(images, features, size)
-    maps, is_additive, window = _apply_head(model, features)
+    maps, is_additive, window = _apply_head(model, features, own_cells)
     dense = keras.Model(images, maps, name="dense")
     return DenseClassifier(dense, size, stride, window, is_additive)
 
@@ -203,9 +204,17 @@ def _clone(model: keras.Model, size: int) -> keras.Model:
 
 
 def _apply_head(
-    model: keras.Model, features: keras.KerasTensor
+    model: keras.Model,
+    features: keras.KerasTensor,
+    own_cells: tuple[int, int, int],
 ) -> tuple[keras.KerasTensor, bool, int]:
-    """Returns the class maps, whether they are additive, and the window."""
+    """Returns the class maps, whether they are additive, and the window.
+
+    Args:
+        model: The classifier.
+        features: [N, h, w, c].
+        own_cells: (h, w, c) at the size that it was built for.
+    """
     (pooling,) = [layer for layer in model.layers if layer.name == POOLING]
     dense_layers = [
         layer for layer in model.layers if isinstance(layer, keras.layers.Dense)
@@ -215,9 +224,8 @@ def _apply_head(
     window = 1
     if isinstance(pooling, keras.layers.Flatten):
         first, *dense_layers = dense_layers
-        shape = features.shape[1:]
-        window = shape[0]
-        x = _as_convolution(first, shape)(x)
+        window = own_cells[0]
+        x = _as_convolution(first, own_cells)(x)
     elif is_linear and isinstance(pooling, MAX_POOLINGS):
         x = share_of_cells(x)
     for layer in dense_layers:

@@ -49,6 +49,7 @@ HUB_NETWORKS: dict[str, Callable[[Any], keras.Model]] = {
     "SigLIPBackbone": lambda backbone: backbone.vision_encoder,
 }
 NUM_NEAR = 3  # names of presets in a message
+NEAR = 0.6  # of 1, as difflib counts
 SAME_CONTRACT = 1e-3  # of the largest value that it gives
 
 
@@ -243,8 +244,11 @@ def _explain(
 
 
 def _list_near(preset: str, known: Iterable[str]) -> str:
-    """Returns ` Near it are ...`: longer names, then similar ones."""
-    longer = [name for name in known if preset and name.startswith(preset)]
-    similar = difflib.get_close_matches(preset, known, NUM_NEAR, cutoff=0.5)
-    near = list(dict.fromkeys([*longer, *similar]))[:NUM_NEAR]
-    return f" Near it are {', '.join(near)}." if near else ""
+    """Returns ` Near it are ...`, by how names begin: they end in a source."""
+    scores = {
+        name: difflib.SequenceMatcher(None, preset, name[: len(preset)]).ratio()
+        for name in known
+    }
+    near = sorted(scores, key=lambda name: -scores[name])[:NUM_NEAR]
+    near = [name for name in near if scores[name] >= NEAR]
+    return f" Near it are {', '.join(near)}." if near and preset else ""
