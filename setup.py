@@ -8,11 +8,13 @@ OPENVINO = ["openvino>=2025.0"]
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"]
 CLOUD = ["fsspec>=2024.6", "aiohttp>=3.9", "gcsfs>=2024.6", "s3fs>=2024.6"]
 MEDIAPIPE = ["mediapipe>=0.10.30"]
+HUB = ["keras-hub>=0.32"]
 TEST = [
     *OPENVINO,
     *MEDIAPIPE,
     *ONNX,
     *CLOUD,
+    *HUB,
     "coverage>=7.4",
     "pytest>=8",
     "pytest-cov>=5",
@@ -74,6 +76,7 @@ setup(
     extras_require={
         "cloud": CLOUD,
         "openvino": OPENVINO,
+        "hub": HUB,
         "heif": ["pillow-heif>=0.16"],
         "mediapipe": MEDIAPIPE,
         "onnx": ONNX,

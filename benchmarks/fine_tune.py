@@ -12,7 +12,7 @@ from tlkeras.data.load import load_dataset
 from tlkeras.data.views import UNCHANGED
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
 from tlkeras.models.classifier import build_classifier, freeze
-from tlkeras.models.graph import find_cutoff
+from tlkeras.models.cutoffs import find_cutoff
 from tlkeras.models.split import choose_cut, split_classifier
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.reading import reader_factory

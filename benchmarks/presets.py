@@ -11,7 +11,7 @@ from tlkeras.config.presets import PRESETS, Preset
 from tlkeras.features.engine import Engine
 from tlkeras.features.engines import choose_engine
 from tlkeras.models.classifier import build_classifier, freeze
-from tlkeras.models.graph import find_cutoff
+from tlkeras.models.cutoffs import find_cutoff
 from tlkeras.models.split import choose_cut, split_classifier
 
 BATCH, WORKERS, NUM_CLASSES = 32, 2, 10

@@ -27,9 +27,9 @@ from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_dataset
 from tlkeras.models import classifier as classifier_module
 from tlkeras.models.classifier import build_classifier, freeze
+from tlkeras.models.cutoffs import find_cutoff
 from tlkeras.models.graph import (
     batch_norm_layers,
-    find_cutoff,
     topological_layers,
 )
 from tlkeras.models.heads import HeadConfig

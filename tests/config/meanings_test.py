@@ -64,7 +64,8 @@ def test_a_section_lists_its_fields_with_their_defaults(section):
 
 
 def test_values_are_those_of_the_table():
-    assert describe_values(FIELDS["model.pooling"]) == "average | max | flatten"
+    pooling = describe_values(FIELDS["model.pooling"])
+    assert pooling == "average | max | flatten | class_token"
     assert describe_values(FIELDS["phases.*.epochs"]).endswith("or auto")
     assert describe_values(FIELDS["model.dropout"]) == "0 .. 0.999"
 

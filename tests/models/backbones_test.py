@@ -17,19 +17,18 @@ from tlkeras.models.backbones import (
 )
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import build_classifier, freeze
+from tlkeras.models.cutoffs import find_cutoff, truncate
 from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import (
     batch_norm_layers,
-    find_cutoff,
     frontiers,
     graph_nodes,
     layer_stages,
     leaf_layers,
     num_parameters,
     topological_layers,
-    truncate,
 )
-from tlkeras.models.layer_groups import group_layers, stage_group_starts
+from tlkeras.models.layer_groups import group_layers, section_group_starts
 from tlkeras.models.preprocessing import contract_values
 
 from .families import by_cost
@@ -156,7 +155,7 @@ def check_groups(name, backbone):
             layer.trainable = batch_norm
         for starts in (
             {"head": "head", "upper": "auto", "lower": "auto"},
-            stage_group_starts(backbone),
+            section_group_starts(backbone),
         ):
             groups = group_layers(backbone, [], starts)[1:]
             grouped = [v.path for g in groups for v in g.variables]

@@ -6,8 +6,9 @@ import pytest
 
 from tlkeras.errors import GateError
 from tlkeras.models.backbones import SMALLEST
+from tlkeras.models.cells import find_backbone, find_stride
 from tlkeras.models.classifier import build_classifier
-from tlkeras.models.dense import build_dense, find_backbone, find_stride
+from tlkeras.models.dense import build_dense
 from tlkeras.models.ensemble import build_ensemble, compute_cost, find_change
 from tlkeras.models.graph import layer_index, topological_layers
 from tlkeras.models.heads import HeadConfig

@@ -261,11 +261,24 @@ def weights_alone(path):
     path.with_suffix(".weights.h5").rename(path)
 
 
-def tokens(path):
+def two_outputs(path):
+    images = keras.Input((SIDE, SIDE, 3))
+    x = keras.layers.Conv2D(4, 8, 8)(images)
+    keras.Model(images, [x, keras.layers.ReLU()(x)]).save(path)
+
+
+def test_tokens_are_taken_and_pooled(tmp_path):
     images = keras.Input((SIDE, SIDE, 3))
     x = keras.layers.Conv2D(4, 8, 8)(images)
     x = keras.layers.Reshape((16, 4))(x)
-    keras.Model(images, keras.layers.LayerNormalization()(x)).save(path)
+    x = keras.layers.LayerNormalization()(x)
+    top = keras.layers.Dense(3)(keras.layers.GlobalAveragePooling1D()(x))
+    path = save(keras.Model(images, top), tmp_path / "tokens.keras")
+    built = build_classifier(path, class_names=CLASSES, contract="none")
+    assert built.backbone.output_shape == (None, 16, 4)
+    pixels = np.random.default_rng(0).random((2, SIDE, SIDE, 3), np.float32)
+    means = np.asarray(keras.Model(images, x)(pixels)).mean(1)
+    np.testing.assert_allclose(built.code_model(pixels), means, atol=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +291,7 @@ def tokens(path):
         (grey, ".keras", r"\(None, 32, 32, 1\)"),
         (of_words, ".keras", "no network for images"),
         (weights_alone, ".h5", "holds weights alone"),
-        (tokens, ".keras", "expected one feature map"),
+        (two_outputs, ".keras", "expected one feature map"),
         (lambda path: path.write_bytes(b"PK"), ".keras", "cannot be read"),
         (lambda path: path.write_bytes(b"PK"), ".h5", "cannot be read"),
         (lambda path: None, ".keras", "does not exist"),

@@ -5,7 +5,7 @@ import pytest
 from tlkeras.errors import InputError
 from tlkeras.models.backbones import build_backbone
 from tlkeras.models.classifier import build_classifier
-from tlkeras.models.graph import truncate
+from tlkeras.models.cutoffs import truncate
 from tlkeras.models.weights import load_backbone_weights
 
 

@@ -9,7 +9,7 @@ import pytest
 from tlkeras import workdir
 from tlkeras.errors import InputError
 from tlkeras.models.classifier import build_classifier
-from tlkeras.models.graph import find_cutoff, truncate
+from tlkeras.models.cutoffs import find_cutoff, truncate
 from tlkeras.studies import advice_findings, recipe_trials
 from tlkeras.studies.advice_plot import plot_advice
 from tlkeras.studies.advice_text import format_advice

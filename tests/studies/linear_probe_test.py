@@ -8,8 +8,9 @@ from tlkeras import workdir
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.evaluation.folds import stratified_folds
+from tlkeras.models.cutoffs import find_cutoff, truncate
 from tlkeras.models.depths import block_ends
-from tlkeras.models.graph import find_cutoff, topological_layers, truncate
+from tlkeras.models.graph import topological_layers
 from tlkeras.optim.losses import LOSSES
 from tlkeras.studies import linear_probe
 from tlkeras.studies.cross_validation import cross_validate

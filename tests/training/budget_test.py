@@ -11,7 +11,7 @@ from tlkeras.config import config_hash, default_workdir, get_config, validate
 from tlkeras.errors import InputError
 from tlkeras.evaluation.records import read_result
 from tlkeras.evaluation.run import load_run
-from tlkeras.models.dense import find_backbone
+from tlkeras.models.cells import find_backbone
 from tlkeras.models.graph import layer_stages
 from tlkeras.training import fit_plan, solve, trainer
 from tlkeras.training.state import Checkpoints

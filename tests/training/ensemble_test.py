@@ -14,7 +14,7 @@ from tlkeras.evaluation.evaluate import read_test_looks
 from tlkeras.evaluation.metrics import per_image_scores
 from tlkeras.evaluation.run import load_run
 from tlkeras.exporters.export import ExportSettings, export_run
-from tlkeras.models.dense import find_backbone
+from tlkeras.models.cells import find_backbone
 from tlkeras.report.page import write_report
 from tlkeras.training import trainer
 from tlkeras.training.ensemble import train_ensemble

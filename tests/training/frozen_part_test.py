@@ -11,7 +11,7 @@ from tlkeras.console import Console
 from tlkeras.data.load import load_configured
 from tlkeras.errors import GateError, InputError
 from tlkeras.models.classifier import build_classifier, freeze
-from tlkeras.models.graph import find_cutoff
+from tlkeras.models.cutoffs import find_cutoff
 from tlkeras.models.heads import HeadConfig
 from tlkeras.models.inference import run_batches
 from tlkeras.models.split import split_classifier

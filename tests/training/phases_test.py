@@ -6,7 +6,7 @@ import tlkeras.models.classifier as classifier_module
 import tlkeras.training.phases as phases_module
 from tlkeras import train_and_evaluate
 from tlkeras.errors import InputError
-from tlkeras.models.graph import find_cutoff
+from tlkeras.models.cutoffs import find_cutoff
 from tlkeras.training.build import resolve_phases
 from tlkeras.training.phases import (
     read_phases,

@@ -8,7 +8,7 @@ from tlkeras.cli import parsing
 
 USAGE = (
     "tlkeras features --data=SOURCE --output=FILE.npz|FILE.parquet "
-    "[--layer=LAYER] [--pooling=average|max|flatten|spatial] "
+    "[--layer=LAYER] [--pooling=average|max|flatten|class_token|spatial] "
     "[--before_activation] [--l2_normalize] [--power=0.5] "
     "[--augmented_copies=K] [--config.section.field=value ...]"
 )
@@ -33,7 +33,9 @@ def define_flags(argv: list[str]) -> None:
     parsing.define_config_flags(argv)
     flags.DEFINE_string("output", None, "File: .npz or .parquet.")
     flags.DEFINE_string("layer", "", "Layer of the backbone; '' is the top.")
-    flags.DEFINE_string("pooling", "average", "average|max|flatten|spatial.")
+    flags.DEFINE_string(
+        "pooling", "average", "average|max|flatten|class_token|spatial."
+    )
     flags.DEFINE_boolean(
         "before_activation", False, "What goes into the layer's nonlinearity."
     )

@@ -75,8 +75,8 @@ def augment_section() -> ConfigDict:
 def model_section() -> ConfigDict:
     """Returns the backbone and the head."""
     model = ConfigDict()
-    # Any network of keras.applications, or one's own: a .keras or .h5 file, or
-    # a run directory.
+    # Any network of keras.applications; hub: and the name or the directory of
+    # a preset of KerasHub; or one's own: a .keras or .h5 file, or a run.
     model.backbone = "MobileNetV2"
     model.alpha = 1.0  # width multiplier of MobileNet, V2 and V3
     # imagenet (of one's own network, those in its file) | none | letters | a
@@ -89,7 +89,7 @@ def model_section() -> ConfigDict:
     # Values that the backbone expects: none (0..255) | minus_one_one | zero_one
     # | caffe | torch; auto = those of its own, measured where nothing says it.
     model.contract = "auto"
-    model.pooling = "average"  # average | max | flatten
+    model.pooling = "average"  # average | max | flatten | class_token
     model.head = "linear"  # linear | mlp | svm | multi_label
     model.hidden_units = (256,)  # adaptation layers of an mlp head, one or two
     model.dropout = 0.2  # rate before the last layer

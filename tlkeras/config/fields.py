@@ -114,7 +114,9 @@ ROWS = (
     Field("model.features_from", search=IN_FULL),
     Field("model.contract", choices=CONTRACT_NAMES),
     Field(
-        "model.pooling", choices=("average", "max", "flatten"), search=IN_FULL
+        "model.pooling",
+        choices=("average", "max", "flatten", "class_token"),
+        search=IN_FULL,
     ),
     Field(
         "model.head",

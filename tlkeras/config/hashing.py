@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.config.auto_epochs import as_before
-from tlkeras.errors import InputError, quote
+from tlkeras.config.weight_files import name_and_content
 
 # What changes where or how a run is done, not what it computes; of a preset the
 # fields count that it fills in.
@@ -61,7 +60,7 @@ def identity(config: ConfigDict) -> dict[str, Any]:
     for section, field in FOLDERS:
         values[section][field] = Path(values[section][field]).name
     for section, field in FILES:
-        values[section][field] = _name_and_content(values[section][field])
+        values[section][field] = name_and_content(values[section][field])
     for section, field in (*LOCATIONS, *SPEED_ONLY, *LIMITS, *KEPT):
         values[section].pop(field)
     if values["ensemble"] == 1:  # came later too
@@ -78,34 +77,10 @@ def identity(config: ConfigDict) -> dict[str, Any]:
 def _reduce_teacher(phase: dict[str, Any]) -> None:
     """Takes a teacher for its weights; fields of none came later."""
     if phase["teacher"]:
-        phase["teacher"] = _name_and_content(phase["teacher"])
+        phase["teacher"] = name_and_content(phase["teacher"])
     else:
         for name in ADDED_TO_PHASES:
             phase.pop(name)
-
-
-def _name_and_content(text: str) -> str:
-    """Returns a file's name and the hash of its bytes; other texts as is.
-
-    Raises:
-        InputError: If there is such a file and it cannot be read.
-    """
-    path = Path(text)
-    if os.path.isdir(path):
-        path = path / workdir.MODEL
-    if not text or not os.path.isfile(path):  # also no name at all
-        return text
-    try:
-        with open(path, "rb") as file:
-            digest = hashlib.file_digest(
-                file, lambda: hashlib.blake2b(digest_size=8)
-            )
-    except OSError as error:
-        raise InputError(
-            f"'{quote(text)}' cannot be read ({error.strerror}); expected a "
-            "readable file: check its permissions."
-        ) from None
-    return f"{path.name}:{digest.hexdigest()}"
 
 
 def config_hash(config: ConfigDict) -> str:

@@ -14,6 +14,8 @@ from tlkeras.tables import suggest
 LONGEST_NAME = 255  # bytes
 LONGEST_PATH = 4000
 
+HUB = "hub:"  # before the name or directory of a preset of KerasHub
+
 # Of tables that the config does not know.
 EXPORT_FORMATS = (
     "saved_model",

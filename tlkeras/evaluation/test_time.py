@@ -19,11 +19,8 @@ import numpy as np
 
 from tlkeras.errors import InputError
 from tlkeras.evaluation.calibration import Calibration
-from tlkeras.models.dense import (
-    find_backbone,
-    find_stride,
-    resize_classifier,
-)
+from tlkeras.models.cells import find_backbone, find_stride
+from tlkeras.models.dense import resize_classifier
 from tlkeras.models.graph import num_multiplications, topological_layers
 from tlkeras.models.inference import run_batches
 from tlkeras.optim.losses import Loss

@@ -10,7 +10,8 @@ import keras
 from tlkeras.data.definition import CURRENT, ImageDefinition
 from tlkeras.errors import InputError
 from tlkeras.evaluation.run import Run
-from tlkeras.models.dense import build_dense, has_cells
+from tlkeras.models.cells import has_cells
+from tlkeras.models.dense import build_dense
 from tlkeras.models.heads import LOGITS
 from tlkeras.optim.losses import Loss
 

@@ -12,15 +12,17 @@ import numpy as np
 
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.depths import activation_input
-from tlkeras.models.graph import graph_nodes, layer_index, topological_layers
+from tlkeras.models.graph import (
+    graph_nodes,
+    layer_index,
+    layer_tensors,
+    topological_layers,
+)
+from tlkeras.models.heads import POOLINGS, pool_features
+from tlkeras.models.tokens import count_prefix_tokens
 from tlkeras.tables import lookup
 
-CODE_POOLINGS: dict[str, Callable[[keras.KerasTensor], keras.KerasTensor]] = {
-    "average": lambda x: keras.layers.GlobalAveragePooling2D()(x),
-    "max": lambda x: keras.layers.GlobalMaxPooling2D()(x),
-    "flatten": lambda x: keras.layers.Flatten()(x),
-    "spatial": lambda x: x,
-}
+SPATIAL = "spatial"  # pooling that leaves codes as they are
 
 
 def build_code_model(
@@ -35,27 +37,37 @@ def build_code_model(
     Args:
         classifier: Its backbone and input contract are shared.
         layers: Names of backbone layers; "" is the top.
-        pooling: Key of `CODE_POOLINGS`; what has no space is left as it is.
+        pooling: Key of `heads.POOLINGS`, or `SPATIAL`; what has no space is
+            left as it is.
         before_activation: Take what goes into each layer's nonlinearity.
 
     Returns:
         Images [N, S, S, 3] in 0..255 -> a list of codes [N, d], or
-        [N, h, w, c] for `spatial`.
+        [N, h, w, c] and tokens [N, T, d] for `SPATIAL`.
 
     Raises:
         InputError: For an unknown layer or pooling.
     """
-    pool = lookup(CODE_POOLINGS, pooling, what="pooling")
+    known = dict.fromkeys([*POOLINGS, SPATIAL])
+    lookup(known, pooling, what="pooling")
     backbone = classifier.backbone
     members = topological_layers(backbone)
+    given = layer_tensors(backbone)
     tensors = []
-    for name in layers:
+    for number, name in enumerate(layers):
         name = name or members[-1].name
         if before_activation:
             tensor = activation_input(backbone, name, what="--layer")
         else:
-            tensor = members[layer_index(backbone, name, what="--layer")].output
-        tensors.append(pool(tensor) if len(tensor.shape) == 4 else tensor)
+            tensor = given[layer_index(backbone, name, what="--layer")]
+        if pooling != SPATIAL:
+            tensor = pool_features(
+                tensor,
+                pooling,
+                num_prefix=count_prefix_tokens(backbone, tensor),
+                name=f"codes_{number}",
+            )
+        tensors.append(tensor)
     (call,) = [
         node
         for node in graph_nodes(classifier.model)

@@ -1,4 +1,8 @@
-"""Every backbone of `keras.applications`, with what it expects of its input."""
+"""Every backbone, with what it expects of its input.
+
+Those of `keras.applications` stand in a table; others are read from a file, a
+run or a preset of KerasHub.
+"""
 
 import dataclasses
 import os
@@ -9,7 +13,8 @@ from typing import Any
 import keras
 
 from tlkeras.errors import InputError
-from tlkeras.models.own_backbone import build_own, is_own, read_network
+from tlkeras.models.hub_backbone import is_preset, read_preset
+from tlkeras.models.own_backbone import build_own, is_own, read_file
 from tlkeras.tables import lookup
 
 
@@ -158,16 +163,37 @@ def find_spec(name: str) -> BackboneSpec:
     """Returns what is known of a backbone.
 
     Args:
-        name: Of a network in `BACKBONES`, or what `own_backbone.is_own` takes.
+        name: Of a network in `BACKBONES`, `hub:` and a preset of KerasHub, or
+            what `own_backbone.is_own` takes.
 
     Raises:
         InputError: If there is no such network.
     """
-    if name in BACKBONES or not is_own(name):
+    if name in BACKBONES or not (is_preset(name) or is_own(name)):
         return lookup(BACKBONES, name, what="backbone")
-    network, contract = read_network(name)
-    size = network.inputs[0].shape[1] or 0
+    network, contract, size = read_network(name)
     return BackboneSpec(network.name, OWN, contract, size, min_size=1)
+
+
+def read_network(
+    name: str, image_size: int | None = None
+) -> tuple[keras.Model, str, int]:
+    """Reads a network that is not in the table: from a file or a preset.
+
+    Args:
+        name: What `find_spec` takes, but for names of `BACKBONES`.
+        image_size: Side of the images, pixels, for which it will be built.
+
+    Returns:
+        As `hub_backbone.read_preset`.
+
+    Raises:
+        InputError: As it, or as `own_backbone.read_file`.
+    """
+    if is_preset(name):
+        return read_preset(name, image_size)
+    network, contract = read_file(name)
+    return network, contract, network.inputs[0].shape[1] or 0
 
 
 def check_image_size(spec: BackboneSpec, image_size: int) -> None:
@@ -199,15 +225,16 @@ def build_backbone(
     """Builds a backbone without its top.
 
     Args:
-        name: Of a network in `BACKBONES`, or a file or run with one's own.
+        name: As for `find_spec`.
         image_size: Side of the square input, pixels; None = the default.
         alpha: Width multiplier, where the network has one.
         imagenet: Whether to load the ImageNet weights, or those of the file;
             random otherwise.
 
     Returns:
-        A functional model, [N, size, size, 3] -> [N, h, w, c], that takes what
-        `BackboneSpec.contract` says.
+        A functional model, [N, size, size, 3] -> a map [N, h, w, c] (of those
+        not in the table, tokens [N, T, d] or a vector [N, d] too), that takes
+        what `BackboneSpec.contract` says.
 
     Raises:
         InputError: If the name is unknown, the size too small, alpha does not
@@ -226,7 +253,8 @@ def build_backbone(
             "MobileNetV3."
         )
     if spec.family == OWN:
-        return build_own(name, image_size=size, with_weights=imagenet)
+        network, _, _ = read_network(name, size)
+        return build_own(network, name, image_size=size, with_weights=imagenet)
     if spec.preprocesses:
         arguments["include_preprocessing"] = True
     builder = getattr(keras.applications, name)

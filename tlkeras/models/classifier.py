@@ -8,12 +8,11 @@ import numpy as np
 
 from tlkeras.errors import InputError
 from tlkeras.models.backbones import BackboneSpec, build_backbone, find_spec
+from tlkeras.models.cutoffs import find_cutoff, truncate
 from tlkeras.models.graph import (
     batch_norm_layers,
-    find_cutoff,
     graph_nodes,
     topological_layers,
-    truncate,
 )
 from tlkeras.models.heads import (
     DEFAULT_HEAD,
@@ -28,6 +27,7 @@ from tlkeras.models.preprocessing import (
     apply_contract,
     standardize,
 )
+from tlkeras.models.tokens import count_prefix_tokens
 from tlkeras.models.weights import load_backbone_weights
 from tlkeras.tables import lookup
 
@@ -107,8 +107,9 @@ def build_classifier(
     """Builds a classifier from a pretrained backbone and a new head.
 
     Args:
-        backbone: Name of a network in `keras.applications`, or a `.keras` or
-            `.h5` file or a run directory with a network of one's own.
+        backbone: Name of a network in `keras.applications`, `hub:` and a preset
+            of KerasHub, or a `.keras` or `.h5` file or a run directory with a
+            network of one's own.
         class_names: [C] names, in the order of the logits.
         weights: `imagenet` (of one's own network, those in its file), `none`,
             `letters`, a weights file or a run.
@@ -161,6 +162,7 @@ def build_classifier(
         network(x),
         head,
         num_classes=len(class_names),
+        num_prefix=count_prefix_tokens(network),
         seed=seed,
     )
     model = keras.Model(images, logits, name="classifier")
@@ -193,7 +195,7 @@ def freeze(
 
     Args:
         classifier: Changed in place.
-        trainable_from: As for `graph.find_cutoff`.
+        trainable_from: As for `cutoffs.find_cutoff`.
         batch_norm: `frozen` and `adapt` fix statistics, gamma and beta of all
             BatchNormalization; `train` leaves those above the cutoff in
             ordinary training mode.
@@ -214,7 +216,7 @@ def freeze_at(
     Args:
         classifier: Changed in place.
         cutoff: Index of the first trainable layer of the backbone, as from
-            `graph.find_cutoff`.
+            `cutoffs.find_cutoff`.
         batch_norm: As for `freeze`.
 
     Returns:

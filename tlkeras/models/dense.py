@@ -1,7 +1,8 @@
 """Dense evaluation: a classifier as one that answers in every cell.
 
 A fully connected layer is a convolution, so the head of a classifier can be
-applied to each cell of the last feature map instead of to its pooled codes:
+applied to each cell of the last feature map, or to each patch of a transformer,
+instead of to their pooled codes:
 
 - `average` pooling: the head of each cell. Pooling and a linear head commute,
   so the mean of the class maps is the logits.
@@ -24,8 +25,14 @@ import keras
 import numpy as np
 
 from tlkeras.errors import InputError
-from tlkeras.models.graph import graph_nodes, layer_stages
+from tlkeras.models.cells import find_backbone, find_cells, find_stride
+from tlkeras.models.depths import is_isotropic
+from tlkeras.models.heads import POOLING
 
+MAX_POOLINGS = (
+    keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalMaxPooling1D,
+)
 LARGEST_SIZE = 4096  # pixels; activations would not fit beyond
 
 
@@ -86,29 +93,14 @@ def build_dense(
     own_size = model.inputs[0].shape[1]
     size = image_size or own_size
     stride = find_stride(model)
-    images, features = _feature_tensors(model, find_backbone(model))
+    images, features = find_cells(model)
+    own_cells = features.shape[1:]
     if size != own_size:
         _check_size(model, size, own_size=own_size, stride=stride)
         images, features = _rebuild(images, features, size)
-    maps, is_additive, window = _apply_head(model, features)
+    maps, is_additive, window = _apply_head(model, features, own_cells)
     dense = keras.Model(images, maps, name="dense")
     return DenseClassifier(dense, size, stride, window, is_additive)
-
-
-def find_backbone(model: keras.Model) -> keras.Model:
-    """Returns the pretrained part of a classifier, the model inside it."""
-    (backbone,) = [
-        layer for layer in model.layers if isinstance(layer, keras.Model)
-    ]
-    return backbone
-
-
-def find_stride(model: keras.Model) -> int:
-    """Returns the pixels from one cell of a classifier's backbone to the next.
-
-    A multiple of it is a size at which the cells cover the image.
-    """
-    return 2 ** layer_stages(find_backbone(model))[-1]
 
 
 def resize_classifier(model: keras.Model, image_size: int) -> keras.Model:
@@ -142,31 +134,15 @@ def resize_classifier(model: keras.Model, image_size: int) -> keras.Model:
     return keras.Model(images, logits, name=model.name)
 
 
-def has_cells(model: keras.Model) -> bool:
-    """Whether a classifier's backbone ends in a map [N, h, w, c]."""
-    return len(find_backbone(model).outputs[0].shape) == 4
-
-
-def _feature_tensors(
-    model: keras.Model, backbone: keras.Model
-) -> tuple[keras.KerasTensor, keras.KerasTensor]:
-    """Returns the images, and what the backbone makes of them."""
-    (call,) = [
-        node for node in graph_nodes(model) if node.operation is backbone
-    ]
-    (features,) = call.output_tensors
-    if len(features.shape) != 4:
-        raise InputError(
-            "This classifier's head cannot be dense: its backbone ends in "
-            f"{features.shape[-1]} numbers an image; expected a map of cells: "
-            "train with another --config.model.features_from."
-        )
-    return model.inputs[0], features
-
-
 def _check_size(
     model: keras.Model, size: int, *, own_size: int, stride: int
 ) -> None:
+    if is_isotropic(find_backbone(model)):
+        raise InputError(
+            f"The size {size} is not the run's {own_size}, and its transformer "
+            "has a position for each patch of that size; expected the same: "
+            "keep to it."
+        )
     if size % stride or not stride <= size <= LARGEST_SIZE:
         below = min(max(size // stride, 1) * stride, LARGEST_SIZE)
         raise InputError(
@@ -228,10 +204,18 @@ def _clone(model: keras.Model, size: int) -> keras.Model:
 
 
 def _apply_head(
-    model: keras.Model, features: keras.KerasTensor
+    model: keras.Model,
+    features: keras.KerasTensor,
+    own_cells: tuple[int, int, int],
 ) -> tuple[keras.KerasTensor, bool, int]:
-    """Returns the class maps, whether they are additive, and the window."""
-    (pooling,) = [layer for layer in model.layers if layer.name == "pooling"]
+    """Returns the class maps, whether they are additive, and the window.
+
+    Args:
+        model: The classifier.
+        features: [N, h, w, c].
+        own_cells: (h, w, c) at the size that it was built for.
+    """
+    (pooling,) = [layer for layer in model.layers if layer.name == POOLING]
     dense_layers = [
         layer for layer in model.layers if isinstance(layer, keras.layers.Dense)
     ]
@@ -240,10 +224,9 @@ def _apply_head(
     window = 1
     if isinstance(pooling, keras.layers.Flatten):
         first, *dense_layers = dense_layers
-        shape = pooling.input.shape[1:]
-        window = shape[0]
-        x = _as_convolution(first, shape)(x)
-    elif isinstance(pooling, keras.layers.GlobalMaxPooling2D) and is_linear:
+        window = own_cells[0]
+        x = _as_convolution(first, own_cells)(x)
+    elif is_linear and isinstance(pooling, MAX_POOLINGS):
         x = share_of_cells(x)
     for layer in dense_layers:
         x = layer(x)

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from tlkeras.models.dense import find_backbone
+from tlkeras.models.cells import find_backbone
 from tlkeras.models.graph import (
     frontiers,
     graph_nodes,
     num_multiplications,
     topological_layers,
 )
-from tlkeras.models.heads import LOGITS
+from tlkeras.models.heads import LOGITS, POOLING
 
 
 def build_ensemble(members: Sequence[keras.Model]) -> keras.Model:
@@ -42,9 +42,9 @@ def build_ensemble(members: Sequence[keras.Model]) -> keras.Model:
     joined = _join(backbones)
     x = joined(call.input_tensors[0])
     map_shape = call.output_tensors[0].shape[1:]
-    if len(map_shape) == 3:
-        pooling = first.get_layer("pooling")
-        x = type(pooling).from_config(pooling.get_config())(x)
+    for layer in first.layers:
+        if layer.name in (f"{POOLING}_tokens", POOLING):
+            x = type(layer).from_config(layer.get_config())(x)
     heads = [member.get_layer(LOGITS).get_weights() for member in members]
     is_joined = joined is not backbones[0]
     layer = keras.layers.Dense(heads[0][1].size, dtype="float32", name=LOGITS)

@@ -1,12 +1,7 @@
-"""Walking a functional backbone: order, strides, and cutoffs.
-
-A cutoff names the first layer that trains; it and all layers after it in
-topological order form the trainable part.
-"""
+"""Walking a functional backbone: order, strides, and frontiers."""
 
 import dataclasses
 import math
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +9,6 @@ import keras
 
 from tlkeras.errors import InputError
 from tlkeras.tables import suggest
-
-STAGE = re.compile(r"stage(\d+)")
 
 
 def topological_layers(backbone: keras.Model) -> list[keras.layers.Layer]:
@@ -74,6 +67,25 @@ def graph_nodes(backbone: keras.Model) -> list[Any]:
         for depth in sorted(by_depth, reverse=True)
         for node in by_depth[depth]
     ]
+
+
+def layer_tensors(backbone: keras.Model) -> list[keras.KerasTensor]:
+    """Returns what each layer gives in this graph, in topological order.
+
+    The attribute `output` of a model inside another one is a tensor of its own
+    graph.
+
+    Args:
+        backbone: A functional model.
+
+    Returns:
+        Symbolic, each [N, ...].
+    """
+    given = {
+        id(node.operation): node.output_tensors[0]
+        for node in graph_nodes(backbone)
+    }
+    return [given[id(layer)] for layer in topological_layers(backbone)]
 
 
 def layer_stages(backbone: keras.Model) -> list[int]:
@@ -147,22 +159,6 @@ def frontiers(backbone: keras.Model) -> list[Frontier]:
     return [found[id(layer)] for layer in topological_layers(backbone)]
 
 
-def stage_start(backbone: keras.Model, stage: int, *, what: str) -> int:
-    """Returns the index of the first layer whose output stride is 2^stage.
-
-    Raises:
-        InputError: If no layer has that stride.
-    """
-    stages = layer_stages(backbone)
-    if stage not in stages:
-        known = ", ".join(f"stage{s}" for s in sorted(set(stages)) if s)
-        raise InputError(
-            f"{what} 'stage{stage}' does not exist in {backbone.name}; "
-            f"expected one of: {known}."
-        )
-    return stages.index(stage)
-
-
 def layer_index(backbone: keras.Model, name: str, *, what: str) -> int:
     """Returns a layer's place in topological order.
 
@@ -177,116 +173,3 @@ def layer_index(backbone: keras.Model, name: str, *, what: str) -> int:
             "them with tlkeras doctor --layers."
         )
     return names.index(name)
-
-
-def find_cutoff(
-    backbone: keras.Model, trainable_from: str, *, what: str = "trainable_from"
-) -> int:
-    """Returns the index of the first trainable layer in topological order.
-
-    Args:
-        backbone: A functional model.
-        trainable_from: `none`, `all`, a layer's name, `stageN` (first layer of
-            output stride 2^N), `-20` (the last 20 layers that own weights), or
-            `0.3` (the smallest top part that holds at least 30 % of the
-            parameters).
-        what: The field's name, for messages.
-
-    Returns:
-        0 .. number of layers; the latter means that nothing trains.
-
-    Raises:
-        InputError: If the text means none of these.
-    """
-    layers = topological_layers(backbone)
-    if trainable_from == "none":
-        return len(layers)
-    if trainable_from == "all":
-        return 0
-    if match := STAGE.fullmatch(trainable_from):
-        return stage_start(backbone, int(match.group(1)), what=what)
-    try:
-        number = float(trainable_from)
-    except ValueError:
-        return layer_index(backbone, trainable_from, what=what)
-    if number <= -1 and number.is_integer():
-        return _last_layers(backbone, -int(number), what)
-    if 0 < number <= 1:
-        return _top_share(backbone, number)
-    raise InputError(
-        f"{what}='{trainable_from}' is out of range; expected a negative "
-        "number of layers such as -20 or a share of parameters in (0, 1]."
-    )
-
-
-def _last_layers(backbone: keras.Model, count: int, what: str) -> int:
-    owners = [
-        index
-        for index, layer in enumerate(topological_layers(backbone))
-        if layer.weights
-    ]
-    if count > len(owners):
-        raise InputError(
-            f"{what}='-{count}' asks for more layers than {backbone.name} "
-            f"has; expected at most {len(owners)}: use 'all'."
-        )
-    return owners[-count]
-
-
-def _top_share(backbone: keras.Model, share: float) -> int:
-    layers = topological_layers(backbone)
-    sizes = [num_parameters(layer) for layer in layers]
-    held, total = 0, sum(sizes)
-    for index in range(len(layers) - 1, -1, -1):
-        held += sizes[index]
-        if held >= share * total and sizes[index]:
-            return index
-    return 0
-
-
-def _last_bottleneck(backbone: keras.Model, stage: int) -> int:
-    """Returns the last layer of a stage that all of the rest depends on.
-
-    Padding for the next stage does not count. Where a network has no
-    bottleneck in the stage, its last layer is taken.
-    """
-    members = [
-        index
-        for index, (layer, s) in enumerate(
-            zip(
-                topological_layers(backbone),
-                layer_stages(backbone),
-                strict=True,
-            )
-        )
-        if s == stage and not isinstance(layer, keras.layers.ZeroPadding2D)
-    ]
-    alive = frontiers(backbone)
-    narrow = [index for index in members if len(alive[index].after) == 1]
-    return (narrow or members)[-1]
-
-
-def truncate(backbone: keras.Model, features_from: str) -> keras.Model:
-    """Returns the backbone up to a layer, or to the last layer of a stage.
-
-    Args:
-        backbone: A functional model with one output.
-        features_from: `""` (the top), a layer's name or `stageN`: the last
-            layer of the stage that all of the rest depends on.
-
-    Raises:
-        InputError: If there is no such layer or stage.
-    """
-    if not features_from:
-        return backbone
-    what = "model.features_from"
-    layers = topological_layers(backbone)
-    if match := STAGE.fullmatch(features_from):
-        stage = int(match.group(1))
-        stage_start(backbone, stage, what=what)
-        index = _last_bottleneck(backbone, stage)
-    else:
-        index = layer_index(backbone, features_from, what=what)
-    return keras.Model(
-        backbone.inputs, layers[index].output, name=backbone.name
-    )

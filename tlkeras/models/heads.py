@@ -13,16 +13,41 @@ from typing import Any
 import keras
 import numpy as np
 
+from tlkeras.errors import InputError
+from tlkeras.models.tokens import has_tokens, take_tokens
 from tlkeras.optim.losses import LOSSES, Loss
 from tlkeras.tables import lookup
 
 LOGITS = "logits"  # name of the last layer of every classifier
 
-POOLINGS: dict[str, Callable[[], keras.layers.Layer]] = {
-    "average": lambda: keras.layers.GlobalAveragePooling2D(name="pooling"),
-    "max": lambda: keras.layers.GlobalMaxPooling2D(name="pooling"),
-    "flatten": lambda: keras.layers.Flatten(name="pooling"),
+
+@dataclasses.dataclass(frozen=True)
+class Pooling:
+    """A way from what a backbone ends in to codes [N, d].
+
+    Attributes:
+        of_map: The layer for maps [N, h, w, c]; None where it takes tokens
+            only.
+        of_tokens: The layer for tokens [N, T, d].
+        takes: Which tokens: `patches` or the `first` one.
+    """
+
+    of_map: type[keras.layers.Layer] | None
+    of_tokens: type[keras.layers.Layer]
+    takes: str = "patches"
+
+
+POOLINGS = {
+    "average": Pooling(
+        keras.layers.GlobalAveragePooling2D, keras.layers.GlobalAveragePooling1D
+    ),
+    "max": Pooling(
+        keras.layers.GlobalMaxPooling2D, keras.layers.GlobalMaxPooling1D
+    ),
+    "flatten": Pooling(keras.layers.Flatten, keras.layers.Flatten),
+    "class_token": Pooling(None, keras.layers.Flatten, takes="first"),
 }
+POOLING = "pooling"  # name of the layer
 
 INITIALIZERS: dict[str, Callable[[int], keras.initializers.Initializer]] = {
     "glorot_uniform": lambda seed: keras.initializers.GlorotUniform(seed),
@@ -83,7 +108,8 @@ class HeadConfig:
 
     Attributes:
         kind: Key of `HEADS`. `mlp` adds ReLU layers after Oquab et al. 2014.
-        pooling: Key of `POOLINGS`; how [N, h, w, c] becomes codes [N, d].
+        pooling: Key of `POOLINGS`; how [N, h, w, c] or tokens [N, T, d] become
+            codes [N, d].
         hidden_units: Widths of the adaptation layers of an `mlp`.
         dropout: Rate in [0, 1) before the last layer and after each
             adaptation layer.
@@ -142,28 +168,28 @@ def build_head(
     head: HeadConfig,
     *,
     num_classes: int,
+    num_prefix: int = 0,
     seed: int = 0,
 ) -> keras.KerasTensor:
     """Builds pooling, adaptation layers, dropout and the last layer.
 
     Args:
-        features: Symbolic [N, h, w, c] or [N, c].
+        features: Symbolic [N, h, w, c], [N, T, d] or [N, c].
         head: Which, and how it is regularised.
         num_classes: C.
+        num_prefix: How many of T tokens come before the patches.
         seed: Of initial values and dropout.
 
     Returns:
         Symbolic float32 logits [N, C].
 
     Raises:
-        InputError: For an unknown name.
+        InputError: For an unknown name, or a class token that there is not.
     """
     spec = lookup(HEADS, head.kind, what="head")
     dropout = head.dropout
     penalty = functools.partial(kernel_penalty, head.l1, head.l2)
-    x = features
-    if len(x.shape) == 4:
-        x = lookup(POOLINGS, head.pooling, what="pooling")()(x)
+    x = pool_features(features, head.pooling, num_prefix=num_prefix)
     bound = head.max_norm
     constraint = keras.constraints.MaxNorm(bound) if bound else None
     hidden_units = head.hidden_units if spec.has_hidden else ()
@@ -191,6 +217,47 @@ def build_head(
         dtype="float32",
         name=LOGITS,
     )(x)
+
+
+def pool_features(
+    features: keras.KerasTensor,
+    pooling: str,
+    *,
+    num_prefix: int = 0,
+    name: str = POOLING,
+) -> keras.KerasTensor:
+    """Pools what a backbone ends in.
+
+    Args:
+        features: Symbolic [N, h, w, c] or [N, T, d]; [N, c] stays as it is.
+        pooling: Key of `POOLINGS`.
+        num_prefix: How many of T tokens come before the patches; those are
+            left out, but for the class token that is asked for.
+        name: Of the layer.
+
+    Returns:
+        Symbolic codes [N, d].
+
+    Raises:
+        InputError: For an unknown name, or a class token that there is not.
+    """
+    row = lookup(POOLINGS, pooling, what="pooling")
+    if row.takes == "first" and not (has_tokens(features) and num_prefix):
+        raise InputError(
+            f"model.pooling='{pooling}' needs a backbone that ends in tokens, "
+            "the first of them of the class; this one ends in "
+            f"{tuple(features.shape[1:])} and has none: set "
+            "--config.model.pooling=average."
+        )
+    if has_tokens(features):
+        taken = (num_prefix, features.shape[1])
+        if row.takes == "first":
+            taken = (0, 1)
+        x = take_tokens(features, *taken, name=f"{name}_tokens")
+        return row.of_tokens(name=name)(x)
+    if len(features.shape) == 4 and row.of_map is not None:
+        return row.of_map(name=name)(features)
+    return features
 
 
 def move_logits(

@@ -1,8 +1,9 @@
 """Layer groups: which layers share an optimizer and a learning rate.
 
 By default two groups besides the head: `upper` is the last stage (highest
-output stride), `lower` is all below it. The lecture's rule gives the head the
-full rate, upper layers a tenth, intermediate layers a hundredth.
+output stride; the upper third of a transformer), `lower` is all below it. The
+lecture's rule gives the head the full rate, upper layers a tenth, intermediate
+layers a hundredth.
 """
 
 import dataclasses
@@ -11,7 +12,9 @@ from collections.abc import Mapping
 import keras
 
 from tlkeras.errors import InputError
-from tlkeras.models.graph import find_cutoff, layer_stages, topological_layers
+from tlkeras.models.cutoffs import find_cutoff
+from tlkeras.models.depths import depth_sections, upper_start
+from tlkeras.models.graph import topological_layers
 
 HEAD = "head"
 
@@ -21,7 +24,8 @@ class LayerGroup:
     """Trainable layers that share an optimizer.
 
     Attributes:
-        name: Of the group; `head`, `upper`, `lower`, `stageN`, or the user's.
+        name: Of the group; `head`, `upper`, `lower`, `stageN`, a block, or the
+            user's.
         layers: Keras layers that own trainable variables.
     """
 
@@ -97,28 +101,30 @@ def _start_index(backbone: keras.Model, name: str, start: str) -> int:
     if name == "lower":
         return 0
     if name == "upper":
-        stages = layer_stages(backbone)
-        return stages.index(stages[-1])
+        return upper_start(backbone)
     raise InputError(
         f"The layer group '{name}' has starts_at='auto', which only 'upper' "
         "and 'lower' know; expected a layer, stageN, -20, 0.3 or all."
     )
 
 
-def stage_group_starts(backbone: keras.Model) -> dict[str, str]:
-    """Returns one group per stage, from the top down, for layer-wise decay.
+def section_group_starts(backbone: keras.Model) -> dict[str, str]:
+    """Returns a group for each part by depth, from the top, for layer decay.
 
-    Only stages that start at a trainable layer or above count.
+    Those are stages, or the blocks of a network of one resolution. Only those
+    with a trainable layer count.
+
+    Returns:
+        Name of a group -> where it starts, as for `group_layers`.
+
+    Reference:
+        Bao et al., BEiT, 2022, appendix (layer-wise learning rate decay).
     """
-    stages = layer_stages(backbone)
-    trainable = [
-        stage
-        for stage, layer in zip(
-            stages, topological_layers(backbone), strict=True
-        )
-        if layer.trainable_variables
-    ]
-    return {
-        f"stage{stage}": f"stage{stage}" if stage else "all"
-        for stage in sorted(set(trainable), reverse=True)
-    }
+    sections = depth_sections(backbone)
+    layers = topological_layers(backbone)
+    ends = [*list(sections.values())[1:], len(layers)]
+    groups = {}
+    for (start, begin), end in zip(sections.items(), ends, strict=True):
+        if any(layer.trainable_variables for layer in layers[begin:end]):
+            groups["stage0" if start == "all" else start] = start
+    return dict(reversed(groups.items()))

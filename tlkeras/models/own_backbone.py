@@ -1,8 +1,9 @@
 """A Keras model of one's own as the backbone: what of it, and what it expects.
 
-Taken is a functional model from images to a feature map, with or without its
-own top: the network inside a classifier, if there is one, up to its last
-pooling. What it expects of its input is measured (`own_contract.py`).
+Taken is a functional model from images to a feature map, tokens or a vector,
+with or without its own top: the network inside a classifier, if there is one,
+up to its last pooling. What it expects of its input is measured
+(`own_contract.py`).
 
 No code of a file is run: Keras' safe mode, and no Lambda layers.
 """
@@ -25,6 +26,8 @@ MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 TOP_POOLINGS = (
     keras.layers.GlobalAveragePooling2D,
     keras.layers.GlobalMaxPooling2D,
+    keras.layers.GlobalAveragePooling1D,
+    keras.layers.GlobalMaxPooling1D,
     keras.layers.Flatten,
 )
 RESCALING = (keras.layers.Rescaling, keras.layers.Normalization)
@@ -36,16 +39,17 @@ def is_own(backbone: str) -> bool:
     return path.suffix in MODEL_SUFFIXES or (path.is_dir() and bool(path.name))
 
 
-def read_network(backbone: str) -> tuple[keras.Model, str]:
+def read_file(backbone: str) -> tuple[keras.Model, str]:
     """Reads the network in a file, and the contract of its input.
 
     Args:
         backbone: A `.keras` or `.h5` file, or the directory of a run.
 
     Returns:
-        A functional model [N, S, S, 3] -> features, with an output [N, h, w, c]
-        or [N, d], whose weights are the file's: not to be changed. And a key of
-        `CONTRACTS`, or "" where nothing before the network says what it takes.
+        A functional model [N, S, S, 3] -> features, with an output
+        [N, h, w, c], tokens [N, T, d] or [N, d], whose weights are the file's:
+        not to be changed. And a key of `CONTRACTS`, or "" where nothing before
+        the network says what it takes.
 
     Raises:
         InputError: If it cannot be read, or is no such network.
@@ -72,22 +76,22 @@ def _read_once(path: Path, stamp: tuple[int, int]) -> tuple[keras.Model, str]:
 
 
 def build_own(
-    backbone: str, *, image_size: int, with_weights: bool
+    network: keras.Model, named: str, *, image_size: int, with_weights: bool
 ) -> keras.Model:
-    """Builds the network in a file for a size of images.
+    """Builds a network that was read, for a size of images.
 
     Args:
-        backbone: As for `read_network`.
+        network: From `backbones.read_network`; left as it is.
+        named: As the user named it.
         image_size: S, pixels.
-        with_weights: Whether it gets the file's weights; random otherwise.
+        with_weights: Whether it gets the network's weights; random otherwise.
 
     Returns:
         A functional model of its own, [N, S, S, 3] -> features.
 
     Raises:
-        InputError: As `read_network`, or if the network refuses the size.
+        InputError: If the network refuses the size.
     """
-    network, _ = read_network(backbone)
     shape = (image_size, image_size, 3)
     images = keras.Input(shape, name=network.inputs[0].name)
     try:
@@ -98,7 +102,7 @@ def build_own(
             built.set_weights(network.get_weights())
     except Exception as error:  # of layers: many kinds
         raise InputError(
-            f"The network in '{backbone}' cannot be built for images of "
+            f"The network in '{named}' cannot be built for images of "
             f"{image_size} pixels ({first_line(error)}); expected "
             f"{network.inputs[0].shape[1]}: leave out model.image_size."
         ) from None
@@ -228,11 +232,11 @@ def _without_top(core: keras.Model, path: Path) -> keras.Model:
         if isinstance(node.operation, TOP_POOLINGS):
             output = node.input_tensors[0]
             break
-    if len(core.outputs) != 1 or len(output.shape) not in (2, 4):
+    if len(core.outputs) != 1 or len(output.shape) not in (2, 3, 4):
         raise InputError(
             f"The network in '{path}' ends with "
             f"{[tuple(x.shape) for x in core.outputs]}; expected one feature "
-            "map [N, h, w, c] or vector [N, d]."
+            "map [N, h, w, c], tokens [N, T, d] or a vector [N, d]."
         )
     return keras.Model(core.inputs[0], output, name=core.name)
 

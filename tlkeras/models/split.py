@@ -20,6 +20,7 @@ from tlkeras.models.graph import (
     num_multiplications,
     topological_layers,
 )
+from tlkeras.models.heads import POOLING
 
 MIN_SHARE_BELOW = 0.8
 
@@ -52,7 +53,7 @@ def split_classifier(classifier: Classifier, cutoff: int) -> SplitClassifier:
     Args:
         classifier: Whole; its layers are shared, not copied.
         cutoff: Index of the first suffix layer in topological order, as from
-            `graph.find_cutoff`. The number of layers puts the whole backbone
+            `cutoffs.find_cutoff`. The number of layers puts the whole backbone
             and the pooling, which has no weights, into the prefix.
 
     Returns:
@@ -116,14 +117,18 @@ def choose_cut(backbone: keras.Model, cutoff: int) -> int:
     below = sum(work)
     for cut in range(cutoff - 1, 0, -1):
         below -= work[cut]
-        leaves = leaf_layers(layers[cut])
-        if below < MIN_SHARE_BELOW * sum(work) or any(
-            isinstance(leaf, keras.layers.Dropout) for leaf in leaves
-        ):
+        drops = any(map(_drops, leaf_layers(layers[cut])))
+        if drops or below < MIN_SHARE_BELOW * sum(work):
             break
         if sizes[cut] < sizes[best]:
             best = cut
     return best
+
+
+def _drops(layer: keras.layers.Layer) -> bool:
+    """Whether a layer drops units in training, as attention may too."""
+    rate = getattr(layer, "dropout", 0.0)
+    return isinstance(layer, keras.layers.Dropout) or rate > 0
 
 
 def _num_values(tensors: list[keras.KerasTensor]) -> int:
@@ -132,8 +137,10 @@ def _num_values(tensors: list[keras.KerasTensor]) -> int:
 
 def _pooled(classifier: Classifier) -> keras.KerasTensor:
     """Returns the CNN codes [N, d]: pooled, before dropout and new layers."""
-    first = classifier.head_layers[0]
-    return first.output if first.name == "pooling" else first.input
+    layers = {layer.name: layer for layer in classifier.head_layers}
+    if POOLING in layers:
+        return layers[POOLING].output
+    return classifier.head_layers[0].input
 
 
 def _cut_out(inputs: Any, outputs: Any, name: str) -> keras.Model:

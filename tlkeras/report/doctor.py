@@ -1,18 +1,24 @@
 """What the machine has, and what a backbone looks like inside."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import keras
 
 from tlkeras import devices, workdir
 from tlkeras.config.presets import describe_presets
+from tlkeras.config.values import HUB
+from tlkeras.errors import InputError
 from tlkeras.features.engines import ENGINES, engine_obstacle
-from tlkeras.models.backbones import build_backbone, weight_cache
+from tlkeras.models.backbone_facts import FACTS
+from tlkeras.models.backbones import BACKBONES, build_backbone, weight_cache
 from tlkeras.models.graph import (
     layer_stages,
     num_parameters,
     topological_layers,
 )
+from tlkeras.models.hub_backbone import hub_presets
 
 
 def describe_machine() -> str:
@@ -40,6 +46,58 @@ def describe_machine() -> str:
     return "\n".join(
         [*lines, *(f"  {name}" for name in cached), "", describe_presets()]
     )
+
+
+def describe_backbones() -> Iterator[str]:
+    """Yields the networks that `model.backbone` may name, in two tables.
+
+    Nothing is built or fetched. The second, KerasHub's, takes seconds to
+    import.
+    """
+    folder = weight_cache()
+    lines = [_row("network", "pixels", "parameters", "contract", "weights")]
+    for name, spec in BACKBONES.items():
+        fact = FACTS[name]
+        lines.append(
+            _row(
+                name,
+                str(spec.default_size),
+                f"{fact.parameters:,}",
+                spec.contract,
+                f"{_place(folder / fact.weights_file)} {fact.weights_file}",
+            )
+        )
+    yield "\n".join([*lines, f"cached = in '{folder}'"])
+    yield (
+        "\none's own: FILE.keras, FILE.h5, or a run directory; size, contract "
+        "and weights are the file's"
+    )
+    try:
+        presets = hub_presets()
+    except InputError as error:
+        yield f"\nKerasHub: {error}"
+        return
+    yield "\n".join(
+        [
+            f"\n{'preset of KerasHub':<60}{'parameters':>14}  weights",
+            *(
+                f"{HUB + name:<60}{preset.parameters:>14,}  "
+                f"{_place(preset.cache)} {preset.handle}"
+                for name, preset in presets.items()
+            ),
+            "size and contract are in each preset; hub:DIRECTORY is one that "
+            "lies here",
+        ]
+    )
+
+
+def _row(*cells: str) -> str:
+    name, size, parameters, contract, weights = cells
+    return f"{name:<20}{size:>7}{parameters:>13}  {contract:<15}{weights}"
+
+
+def _place(path: Path) -> str:
+    return "cached" if path.exists() else "download"
 
 
 def describe_layers(backbone: str, image_size: int | None) -> str:

@@ -13,7 +13,7 @@ from tlkeras.config.hashing import config_hash
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset, Ledger, Split
 from tlkeras.models.classifier import Classifier
-from tlkeras.models.graph import layer_stages
+from tlkeras.models.depths import depth_sections, upper_start
 from tlkeras.studies.linear_trials import Fold
 from tlkeras.training.trainer import train_and_evaluate
 
@@ -25,7 +25,10 @@ def fine_tune_from(recipe: str, classifier: Classifier) -> str:
     """Returns `trainable_from` of the recipes `few` and `all`."""
     if recipe == "all":
         return "all"
-    return f"stage{max(layer_stages(classifier.backbone))}"
+    backbone = classifier.backbone
+    upper = upper_start(backbone)
+    sections = depth_sections(backbone).items()
+    return next(start for start, index in sections if index == upper)
 
 
 def fine_tune_config(

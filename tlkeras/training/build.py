@@ -16,10 +16,13 @@ from tlkeras import devices
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.means import compute_training_mean
 from tlkeras.errors import InputError
-from tlkeras.models.backbones import check_image_size, find_spec
+from tlkeras.models.backbones import (
+    check_image_size,
+    find_spec,
+    read_network,
+)
 from tlkeras.models.classifier import Classifier, build_classifier
 from tlkeras.models.heads import HEADS, split_model_section
-from tlkeras.models.own_backbone import read_network
 from tlkeras.models.own_contract import measure_contract
 from tlkeras.training.phases import Phase, ResolvedPhase, resolve_phase
 from tlkeras.training.reading import read_pixels
@@ -124,8 +127,8 @@ def build_from_config(
 
 def _measure_contract(config: ConfigDict, dataset: Dataset) -> str:
     """Returns the contract of a network that does not say what it expects."""
-    network, _ = read_network(config.model.backbone)
-    size = network.inputs[0].shape[1] or config.model.image_size
+    network, _, size = read_network(config.model.backbone)
+    size = network.inputs[0].shape[1] or config.model.image_size or size
     split = dataset.splits["train"].draw(CONTRACT_IMAGES, seed=0)
     return measure_contract(network, read_pixels(split, size))
 

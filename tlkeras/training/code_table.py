@@ -41,7 +41,7 @@ def compute_codes(
     Args:
         config: Its `data`, `model`, `features` and `runtime` sections count.
         layer: Of the backbone; "" is the top.
-        pooling: average | max | flatten | spatial.
+        pooling: average | max | flatten | class_token | spatial.
         before_activation: Take what goes into the layer's nonlinearity.
         l2_normalize: Scale codes to length 1.
         power: Signed power, in (0, 1], after the normalisation.

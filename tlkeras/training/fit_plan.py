@@ -2,11 +2,7 @@
 
 import dataclasses
 
-from tlkeras.models.graph import (
-    layer_stages,
-    num_multiplications,
-    topological_layers,
-)
+from tlkeras.models.depths import depth_sections, layer_work
 from tlkeras.models.layer_groups import HEAD
 from tlkeras.optim.multi_optimizer import Slots
 from tlkeras.training.context import RunContext
@@ -98,7 +94,8 @@ def _fit_to_time(
         trial=2 * pace.first_step + MEASURED_STEPS * pace.step,
     )
     if higher is not None:
-        first = topological_layers(run.classifier.backbone)[higher].name
+        sections = depth_sections(run.classifier.backbone).items()
+        first = next(start for start, at in sections if at == higher)
         run.console.line(
             f"{phase.name}: an epoch would take {pace.epoch:.1f} s of "
             f"{max(left.seconds(), 0.0):.1f}; training from {first} instead"
@@ -160,23 +157,21 @@ def _costs_above(
 ) -> dict[int, float]:
     """Returns higher cutoff -> work of a step relative to the phase's own.
 
-    They are the starts of stages. A group that is placed in the config stays
-    where it is, and so does the cutoff below it.
+    They are the starts of stages, or of blocks. A group that is placed in the
+    config stays where it is, and so does the cutoff below it.
     """
     groups = phase.groups.items()
     if any(g.starts_at != "auto" for name, g in groups if name != HEAD):
         return {}
     backbone = run.classifier.backbone
-    stages = layer_stages(backbone)
-    layers = topological_layers(backbone)
-    work = [num_multiplications(layer) for layer in layers]
+    work = layer_work(backbone)
     below = 0.0 if frozen and frozen.is_cached else FROZEN
 
     def cost(cutoff: int) -> float:
         return below * sum(work[:cutoff]) + TRAINED * sum(work[cutoff:])
 
     own = max(cost(phase.cutoff), 1.0)
-    starts = sorted({stages.index(stage) for stage in stages})
+    starts = depth_sections(backbone).values()
     return {at: cost(at) / own for at in starts if at > phase.cutoff}
 
 

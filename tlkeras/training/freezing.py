@@ -2,6 +2,7 @@
 
 from tlkeras.models.batch_norm import adapt_batch_norm
 from tlkeras.models.classifier import freeze_at
+from tlkeras.models.cutoffs import explain_start
 from tlkeras.models.split import choose_cut
 from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import Expect, FrozenPart, build_frozen_part
@@ -21,6 +22,9 @@ def freeze_phase(phase: ResolvedPhase, run: RunContext, *, adapt: bool) -> None:
     counts = freeze_at(
         run.classifier, phase.cutoff, batch_norm=phase.batch_norm
     )
+    backbone = run.classifier.backbone
+    if meaning := explain_start(backbone, phase.trainable_from):
+        run.console.line(f"{phase.name}: {meaning}")
     run.console.line(
         f"{phase.name}: {counts['trainable_layers']} backbone layers train, "
         f"{counts['frozen_layers']} are frozen; BatchNormalization "

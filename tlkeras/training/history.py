@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 from ml_collections import ConfigDict
 
 from tlkeras import workdir
 from tlkeras.evaluation.metrics import primary_metric
+from tlkeras.models.depths import depth_sections
 from tlkeras.training.phases import Phase
 
 
@@ -33,6 +35,7 @@ def open_history(
     directory: Path,
     phases: Sequence[Phase],
     *,
+    backbone: keras.Model,
     multi_label: bool,
 ) -> "History":
     """Opens the history of a run, with columns for the groups of all phases.
@@ -41,11 +44,14 @@ def open_history(
         config: Of the run.
         directory: Of the run.
         phases: All that are to run.
+        backbone: Whose parts by depth are groups where a rate decays by layer.
         multi_label: Whether images may carry several labels.
     """
     names = dict.fromkeys(name for p in phases for name in p.groups)
     if any(phase.layer_decay is not None for phase in phases):
         names |= dict.fromkeys(f"stage{number}" for number in range(7))
+        sections = depth_sections(backbone)  # blocks, in a transformer
+        names |= dict.fromkeys(name for name in sections if name != "all")
     return History(
         directory / workdir.HISTORY,
         history_columns(primary_metric(multi_label), list(names)),

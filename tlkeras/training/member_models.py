@@ -11,7 +11,7 @@ from tlkeras import workdir
 from tlkeras.errors import GateError
 from tlkeras.evaluation.metrics import largest_error
 from tlkeras.evaluation.records import RunResult
-from tlkeras.models.dense import find_backbone
+from tlkeras.models.cells import find_backbone
 from tlkeras.models.ensemble import build_ensemble, compute_cost
 from tlkeras.models.heads import LOGITS, move_logits
 from tlkeras.models.inference import run_batches

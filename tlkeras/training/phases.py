@@ -13,12 +13,12 @@ from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.errors import InputError
 from tlkeras.evaluation.phase_details import GroupRow
 from tlkeras.models.classifier import Classifier, freeze_at
-from tlkeras.models.graph import find_cutoff
+from tlkeras.models.cutoffs import find_cutoff
 from tlkeras.models.layer_groups import (
     HEAD,
     LayerGroup,
     group_layers,
-    stage_group_starts,
+    section_group_starts,
 )
 from tlkeras.optim.optimizers import OptimizerSpec
 from tlkeras.optim.schedules import ScheduleArgs, make_learning_rate
@@ -171,7 +171,7 @@ def build_groups(phase: Phase, classifier: Classifier) -> list[LayerGroup]:
     if phase.layer_decay is None:
         starts = {name: g.starts_at for name, g in phase.groups.items()}
     else:
-        starts = {HEAD: HEAD, **stage_group_starts(classifier.backbone)}
+        starts = {HEAD: HEAD, **section_group_starts(classifier.backbone)}
     return group_layers(classifier.backbone, classifier.head_layers, starts)
 
 

@@ -165,6 +165,7 @@ def build_run(
             config,
             directory,
             phases,
+            backbone=classifier.backbone,
             multi_label=classifier.head.multi_label,
         ),
         checkpoints=Checkpoints(
