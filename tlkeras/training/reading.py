@@ -50,6 +50,7 @@ def feature_settings(config: ConfigDict) -> FeatureSettings:
         precision=features.precision,
         cache=features.cache,
         storage=features.storage,
+        store=features.store,
         max_cache_bytes=features.max_cache_bytes,
         num_workers=config.runtime.num_workers or os.cpu_count() or 1,
     )
