@@ -28,8 +28,9 @@ class FrozenGraph:
     output_names: tuple[str, ...]
 
     def serialize(self) -> bytes:
-        """Returns the graph as a GraphDef."""
-        return self.function.graph.as_graph_def().SerializeToString()
+        """Returns the graph as a GraphDef, of one network always the same."""
+        definition = self.function.graph.as_graph_def()
+        return definition.SerializeToString(deterministic=True)
 
 
 def freeze_graph(

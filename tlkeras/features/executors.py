@@ -1,5 +1,6 @@
 """Who runs the tasks of an extraction: processes of this machine, or Beam."""
 
+import contextlib
 import json
 import queue
 import subprocess
@@ -118,6 +119,7 @@ class _Worker:
         return None
 
     def _start(self) -> None:
+        self._close_pipes()
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 self.command,
@@ -140,14 +142,15 @@ class _Worker:
 
     def end(self) -> None:
         self.is_over = True
+        if self._process is not None:
+            kill_tree(self._process.pid)
+            self._process.wait()
+        self._close_pipes()
+
+    def _close_pipes(self) -> None:
         process = self._process
-        if process is None:
-            return
-        kill_tree(process.pid)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe:
-                try:
+        for pipe in (process.stdin, process.stdout) if process else ():
+            # One that died is never told the rest of its task.
+            with contextlib.suppress(OSError):
+                if pipe is not None:
                     pipe.close()
-                except OSError:  # what it was never told
-                    continue

@@ -122,7 +122,7 @@ class TaskFolder:
     def _load(self, name: str, member: str) -> np.ndarray | None:
         path = self._staged(name)
         try:
-            with np.load(path) as arrays:
+            with open(path, "rb") as file, np.load(file) as arrays:
                 return arrays[member]
         except FileNotFoundError:
             return None
