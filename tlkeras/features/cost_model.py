@@ -13,10 +13,10 @@ class CostModel:
     """What was measured of one image, one shard and one worker.
 
     Attributes:
-        image_seconds: c: of a worker, to decode an image and run the network.
-        warm_up_seconds: Of a worker, until it begins its first image.
+        image_seconds: c: of a core, to decode an image and run the network.
+        warm_up_seconds: Of a core, until a worker begins its first image.
         shard_seconds: o: of a worker, to write a shard.
-        scan_seconds: Of one core of this machine, to look at an image once.
+        scan_seconds: Of a core of this machine, to look at an image once.
         file_seconds: Of this machine, to put a shard into the store.
         image_bytes: Of a file, on average.
         row_bytes: Of an image's codes in the store.

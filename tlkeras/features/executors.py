@@ -4,6 +4,7 @@ import contextlib
 import json
 import queue
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -82,7 +83,8 @@ class _Worker:
         self.command = child_command(WORKER, str(bundle), str(folder.directory))
         self.log = folder.log
         self.environment = shared_environment(count)
-        self.is_over = False
+        self._is_over = False
+        self._lock = threading.Lock()  # none starts while it is ended
         self._process: subprocess.Popen[bytes] | None = None
 
     def run(self, task: ShardTask) -> ShardRecord:
@@ -90,7 +92,7 @@ class _Worker:
             answer = self._ask(task)
             if answer is not None:
                 return self._read(answer)
-            if self.is_over:
+            if self._is_over:
                 break
         code = self._process.returncode if self._process else None
         raise GateError(
@@ -101,8 +103,11 @@ class _Worker:
 
     def _ask(self, task: ShardTask) -> bytes | None:
         """Returns the worker's line; None if it died."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
+        with self._lock:
+            if self._is_over:
+                return None
+            if self._process is None or self._process.poll() is not None:
+                self._start()
         process = self._process
         assert process is not None
         assert process.stdin is not None
@@ -141,7 +146,8 @@ class _Worker:
         )
 
     def end(self) -> None:
-        self.is_over = True
+        with self._lock:
+            self._is_over = True
         if self._process is not None:
             kill_tree(self._process.pid)
             self._process.wait()

@@ -55,12 +55,12 @@ class ShardWorker:
         if done is not None:
             return done
         with self.folder.attempt(task.name) as number:
-            begun = time.perf_counter()
+            begun = time.process_time()
             images, bad = task.images, list[BadImage]()
             if number >= ALONE_AT:
                 images, bad = self._without_aborting(images)
             keys, rows = self._compute(images, bad)
-            seconds = time.perf_counter() - begun
+            seconds = time.process_time() - begun
             record = ShardRecord(task.name, tuple(keys), tuple(bad), seconds)
             return self.folder.commit(record, rows)
 

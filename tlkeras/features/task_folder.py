@@ -148,10 +148,9 @@ class TaskFolder:
         return {bad.digest: bad for bad in rows}
 
     def write_bad(self, images: Iterable[BadImage]) -> None:
-        """Writes the ledger."""
-        workdir.write_json(
-            self.ledger, [dataclasses.asdict(image) for image in images]
-        )
+        """Writes the ledger, by path."""
+        rows = sorted(map(dataclasses.asdict, images), key=lambda r: r["path"])
+        workdir.write_json(self.ledger, rows)
 
 
 @contextlib.contextmanager

@@ -83,7 +83,7 @@ class ShardRecord:
         name: Of the task.
         keys: [n] of the rows, in order.
         bad: Images without one.
-        seconds: That the last attempt took.
+        seconds: Of a core, that the attempt took which counts.
     """
 
     name: str

@@ -62,14 +62,14 @@ def estimate_costs(
         if not example.problem
     ]
     chosen = np.linspace(0, len(listed) - 1, min(SAMPLE, len(listed)))
-    begun = time.perf_counter()
+    begun = time.process_time()
     found, ledger = scan(
         [listed[row] for row in chosen.astype(int)],
         on_bad_image=config.data.on_bad_image,
         num_workers=1,
         max_pixels=config.data.max_pixels,
     )
-    scan_seconds = (time.perf_counter() - begun) / ledger.num_files
+    scan_seconds = (time.process_time() - begun) / ledger.num_files
     dataset = _as_dataset(config, found, ledger)
     prefix = build_code_prefix(
         config,
