@@ -15,11 +15,11 @@ from tlkeras.data.reader import ViewReader
 from tlkeras.data.scan import digest_of
 from tlkeras.data.views import Views
 from tlkeras.features import (
-    cache,
     engine_choice,
     engines,
     executors,
     image_probe,
+    layout,
 )
 from tlkeras.features.engine import Engine, EngineSpec
 from tlkeras.features.engines import ENGINES, engine_obstacle
@@ -180,14 +180,14 @@ def store_files(prefix, split):
     return {
         path.name: path.read_bytes()
         for path in cache.directory.iterdir()
-        if path.name != "lock"
+        if path.suffix in (".npy", ".json")
     }
 
 
 @pytest.fixture
 def small_shards(monkeypatch):
     """Lets 56 images fill several shards."""
-    monkeypatch.setattr(cache, "MAX_SHARD_ROWS", 16)
+    monkeypatch.setattr(layout, "MAX_SHARD_ROWS", 16)
 
 
 @pytest.fixture

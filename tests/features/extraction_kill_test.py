@@ -15,8 +15,8 @@ from .conftest import with_comment
 
 MOMENTS = 10
 DRIVER = """
-from tlkeras.features import cache, executors
-cache.MAX_SHARD_ROWS = 8
+from tlkeras.features import executors, layout
+layout.MAX_SHARD_ROWS = 8
 executors.WORKER = "dying_worker"
 from tlkeras.cli.main import main
 main()

@@ -18,8 +18,8 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.data.definition import ImageDefinition
 from tlkeras.errors import InputError
-from tlkeras.features.cache import Layout
 from tlkeras.features.engine import CPU_BATCH, Engine, pad
+from tlkeras.features.layout import Layout
 from tlkeras.features.openvino_graph import open_openvino
 from tlkeras.tables import lookup
 

@@ -3,7 +3,6 @@
 import os
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +11,10 @@ from tlkeras.data.dataset import Split
 from tlkeras.features.activations import wanted_keys
 from tlkeras.features.bundle import write_bundle
 from tlkeras.features.cache import ActivationCache
-from tlkeras.features.cost_model import CostModel
+from tlkeras.features.cost_model import MANY, CostModel
 from tlkeras.features.executors import LocalProcesses
 from tlkeras.features.frozen import FrozenPrefix
+from tlkeras.features.layout import Layout
 from tlkeras.features.task_folder import TaskFolder
 from tlkeras.features.tasks import ShardRecord, plan_tasks
 
@@ -34,7 +34,9 @@ def measure_costs(
     """
     layout = prefix.layout
     keys = list(wanted_keys(split.digests, 1))
-    tasks = plan_tasks(split, keys, bad=(), shard_rows=layout.shard_rows)
+    tasks = plan_tasks(
+        split, keys, bad=(), shard_rows=layout.shard_rows(len(split))
+    )
     with tempfile.TemporaryDirectory() as name:
         folder = TaskFolder(Path(name) / "tasks")
         folder.create()
@@ -42,22 +44,18 @@ def measure_costs(
         begun = _seconds_of_children()
         records = list(LocalProcesses(1).run(bundle, tasks, folder))
         ended = _seconds_of_children()
-        shard_seconds, file_seconds = _write_again(
-            records,
-            folder,
-            TaskFolder(Path(name) / "again"),
-            ActivationCache(Path(name) / "store", layout),
-        )
+        rows = folder.read_rows(records[0].name)
+        assert rows is not None
+        shard_seconds, file_seconds = _write_full(rows, layout, Path(name))
     worked = sum(record.seconds for record in records)
     return CostModel(
         image_seconds=worked / len(split),
         warm_up_seconds=max(ended - begun - worked, 0.0),
-        shard_seconds=shard_seconds / len(tasks),
+        shard_seconds=shard_seconds,
         scan_seconds=scan_seconds,
-        file_seconds=file_seconds / len(tasks),
+        file_seconds=file_seconds,
         image_bytes=float(np.mean([os.path.getsize(p) for p in split.files])),
-        row_bytes=layout.row_bytes,
-        shard_rows=layout.shard_rows,
+        layout=layout,
     )
 
 
@@ -67,28 +65,21 @@ def _seconds_of_children() -> float:
     return times.children_user + times.children_system
 
 
-def _write_again(
-    records: Sequence[ShardRecord],
-    source: TaskFolder,
-    target: TaskFolder,
-    cache: ActivationCache,
+def _write_full(
+    rows: np.ndarray, layout: Layout, directory: Path
 ) -> tuple[float, float]:
-    """Returns the seconds to stage all rows, and to put them into a store."""
-    rows = [_read(source, record) for record in records]
-    target.create()
+    """Returns the seconds to stage a full shard, and to put it into a store."""
+    count = layout.shard_rows(MANY)
+    keys = tuple((f"{number:032x}", 0) for number in range(count))
+    full = rows[np.arange(count) % len(rows)]
+    folder = TaskFolder(directory / "full")
+    cache = ActivationCache(directory / "store", layout)
+    folder.create()
     begun = time.perf_counter()
-    for record, block in zip(records, rows, strict=True):
-        target.commit(record, block)
+    folder.commit(ShardRecord("full", keys, (), 0.0), full)
     staged = time.perf_counter()
     with cache.locked(lambda: None):
-        for record in records:
-            if record.keys:
-                cache.write(record.keys, _read(target, record))
+        found = folder.read_rows("full")
+        assert found is not None
+        cache.write(keys, found)
     return staged - begun, time.perf_counter() - staged
-
-
-def _read(folder: TaskFolder, record: ShardRecord) -> np.ndarray:
-    """Returns rows [n, values] that were staged just now."""
-    rows = folder.read_rows(record.name)
-    assert rows is not None
-    return rows

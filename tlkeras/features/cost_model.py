@@ -4,8 +4,11 @@ import dataclasses
 import math
 from collections.abc import Sequence
 
+from tlkeras.features.layout import Layout
+
 WORKERS = (1, 16, 100, 1000)  # of one core each
 DAY = 86400  # seconds
+MANY = 10**9  # images, whose shards are full ones
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +22,7 @@ class CostModel:
         scan_seconds: Of a core of this machine, to look at an image once.
         file_seconds: Of this machine, to put a shard into the store.
         image_bytes: Of a file, on average.
-        row_bytes: Of an image's codes in the store.
-        shard_rows: Images of a shard.
+        layout: Of an image's codes in the store.
     """
 
     image_seconds: float
@@ -29,12 +31,11 @@ class CostModel:
     scan_seconds: float
     file_seconds: float
     image_bytes: float
-    row_bytes: int
-    shard_rows: int
+    layout: Layout
 
     def num_shards(self, num_images: int) -> int:
         """Returns how many shards there will be."""
-        return math.ceil(num_images / self.shard_rows)
+        return math.ceil(num_images / self.layout.shard_rows(num_images))
 
     def wall_seconds(self, num_images: int, num_workers: int) -> float:
         """Returns T = N c / W + warm-up + (N / R) o / W.
@@ -71,12 +72,14 @@ def describe_costs(
         numbers: Of images.
         num_cores: Of this machine.
     """
+    row_bytes = model.layout.row_bytes
+    full = model.layout.shard_rows(MANY)
     lines = [
         f"an image: {1000 * model.image_seconds:.1f} ms of a core, "
-        f"{_size(model.image_bytes)} read, {_size(model.row_bytes)} of codes; "
+        f"{_size(model.image_bytes)} read, {_size(row_bytes)} of codes; "
         f"looked at here first: {1000 * model.scan_seconds:.1f} ms",
         f"a worker: {model.warm_up_seconds:.1f} s until it begins; a shard of "
-        f"{model.shard_rows} images: {1000 * model.shard_seconds:.0f} ms to "
+        f"{full} images: {1000 * model.shard_seconds:.0f} ms to "
         f"write, {1000 * model.file_seconds:.0f} ms to file here",
         "",
         f"{'images':>14} {'here':>9} "
@@ -86,7 +89,7 @@ def describe_costs(
     for number in numbers:
         here = _time(model.here_seconds(number, num_cores))
         walls = [_time(model.wall_seconds(number, w)) for w in WORKERS]
-        codes = _size(number * model.row_bytes)
+        codes = _size(number * row_bytes)
         read = _size(number * model.image_bytes)
         lines.append(
             f"{number:>14,} {here:>9} "

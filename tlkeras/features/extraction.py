@@ -155,7 +155,7 @@ class Extraction:
                 split,
                 self.cache.missing(wanted_keys(split.digests, 1), repair=True),
                 bad=self.bad,
-                shard_rows=self.cache.layout.shard_rows,
+                shard_rows=self.cache.layout.shard_rows(len(split)),
             )
         ]
 

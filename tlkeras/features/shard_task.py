@@ -14,8 +14,9 @@ import numpy as np
 from tlkeras.data.decode_numpy import decode_contents
 from tlkeras.data.scan import digest_of
 from tlkeras.features.bundle import open_bundle
-from tlkeras.features.cache import STORAGE, Key
 from tlkeras.features.image_probe import find_aborting
+from tlkeras.features.layout import STORAGE
+from tlkeras.features.shard_index import Key
 from tlkeras.features.task_folder import TaskFolder
 from tlkeras.features.tasks import (
     BadImage,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from tlkeras.data.dataset import Split
-from tlkeras.features.cache import Key
+from tlkeras.features.shard_index import Key
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
