@@ -105,6 +105,10 @@ def test_a_cluster_is_suggested_for_many_images_only(
             "name different folders",
         ),
         (
+            ["--output=OUT.npz", "--config.features.store=s3://bucket/codes"],
+            r"features\.store='s3://bucket/codes' is an address",
+        ),
+        (
             ["--output=OUT", "--config.features.cache=off"],
             "cannot be kept in a store",
         ),

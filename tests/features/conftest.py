@@ -10,9 +10,9 @@ import pytest
 from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Split
+from tlkeras.data.inspection import digest_of
 from tlkeras.data.load import load_dataset
 from tlkeras.data.reader import ViewReader
-from tlkeras.data.scan import digest_of
 from tlkeras.data.views import Views
 from tlkeras.features import (
     engine_choice,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tlkeras.data.contents import size_of
 from tlkeras.data.dataset import Split
 from tlkeras.features.activations import wanted_keys
 from tlkeras.features.bundle import write_bundle
@@ -54,7 +55,7 @@ def measure_costs(
         shard_seconds=shard_seconds,
         scan_seconds=scan_seconds,
         file_seconds=file_seconds,
-        image_bytes=float(np.mean([os.path.getsize(p) for p in split.files])),
+        image_bytes=float(np.mean([size_of(p) for p in split.files])),
         layout=layout,
     )
 

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
+from tlkeras.data.contents import read_content
 from tlkeras.data.decode_numpy import decode_contents
-from tlkeras.data.scan import digest_of
+from tlkeras.data.inspection import digest_of
 from tlkeras.features.bundle import open_bundle
 from tlkeras.features.image_probe import find_aborting
 from tlkeras.features.layout import STORAGE
@@ -114,7 +115,7 @@ class ShardWorker:
         """Returns pixels uint8 [S, S, 3], or why there are none."""
         listed = BadImage(image.path, image.digest, "", False)
         try:
-            content = Path(image.file).read_bytes()
+            content = read_content(image.file)
         except OSError as error:
             reason = f"cannot be read ({error.strerror})"
             return dataclasses.replace(listed, reason=reason)
