@@ -7,9 +7,11 @@ from setuptools import find_packages, setup
 OPENVINO = ["openvino>=2025.0"]
 ONNX = ["onnx>=1.17", "onnxruntime>=1.20", "tf2onnx>=1.16.1"]
 CLOUD = ["fsspec>=2024.6", "aiohttp>=3.9", "gcsfs>=2024.6", "s3fs>=2024.6"]
+BEAM = ["apache-beam>=2.77,<3"]
 MEDIAPIPE = ["mediapipe>=0.10.30"]
 HUB = ["keras-hub>=0.32"]
 TEST = [
+    *BEAM,
     *OPENVINO,
     *MEDIAPIPE,
     *ONNX,
@@ -75,6 +77,7 @@ setup(
     ],
     extras_require={
         "cloud": CLOUD,
+        "beam": BEAM,
         "openvino": OPENVINO,
         "hub": HUB,
         "heif": ["pillow-heif>=0.16"],

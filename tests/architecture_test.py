@@ -40,6 +40,7 @@ LINES = {
     "callbacks": 4,
     "checks": 4,
     "training": 5,
+    "beam": 5,
     "studies": 6,
     "tuning": 6,
     "exporters": 6,

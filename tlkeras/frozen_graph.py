@@ -6,7 +6,10 @@ read the graph.
 """
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import keras
@@ -25,8 +28,9 @@ class FrozenGraph:
     output_names: tuple[str, ...]
 
     def serialize(self) -> bytes:
-        """Returns the graph as a GraphDef."""
-        return self.function.graph.as_graph_def().SerializeToString()
+        """Returns the graph as a GraphDef, of one network always the same."""
+        definition = self.function.graph.as_graph_def()
+        return definition.SerializeToString(deterministic=True)
 
 
 def freeze_graph(
@@ -61,3 +65,27 @@ def freeze_graph(
         function,
         tuple(tensor.name for tensor in function.outputs),
     )
+
+
+def open_graph(
+    graph: bytes, output_names: Sequence[str]
+) -> Callable[[np.ndarray], list[np.ndarray]]:
+    """Returns a graph that was serialized, at work; imports no Keras.
+
+    Args:
+        graph: From `FrozenGraph.serialize`.
+        output_names: Of its outputs, in order.
+
+    Returns:
+        [B, S, S, 3] in the graph's dtype -> list of [B, ...].
+    """
+    import tensorflow as tf
+
+    definition = tf.compat.v1.GraphDef.FromString(graph)
+    whole = tf.compat.v1.wrap_function(
+        lambda: tf.graph_util.import_graph_def(definition, name=""), []
+    )
+    function = whole.prune("images:0", list(output_names))
+    return lambda images: [
+        output.numpy() for output in function(tf.constant(images))
+    ]

@@ -11,6 +11,8 @@ import psutil
 
 PR_SET_PDEATHSIG = 1  # of Linux' prctl
 LOOK_SECONDS = 1
+# Of TensorFlow, in a process.
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def child_command(module: str, *arguments: str) -> list[str]:
@@ -21,6 +23,16 @@ def child_command(module: str, *arguments: str) -> list[str]:
         arguments: After that.
     """
     return [sys.executable, "-m", module, str(os.getpid()), *arguments]
+
+
+def shared_environment(count: int) -> dict[str, str]:
+    """Returns the environment of one of some processes that share the cores.
+
+    Args:
+        count: Of the processes.
+    """
+    threads = str(max(1, (os.cpu_count() or 1) // count))
+    return {**os.environ, **dict.fromkeys(THREADS, threads)}
 
 
 def end_with_parent(parent: int) -> None:

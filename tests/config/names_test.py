@@ -15,7 +15,7 @@ from tlkeras.config.dotted import get_value
 from tlkeras.config.fields import FIELDS, row_of
 from tlkeras.config.presets import PRESETS
 from tlkeras.data import empty_classes, epoch, means, placement, scan
-from tlkeras.features import cache, engines, frozen, openvino_engine
+from tlkeras.features import cache, engines, frozen, openvino_graph
 from tlkeras.linear import solvers
 from tlkeras.models import classifier, heads, preprocessing
 from tlkeras.optim import optimizers, schedules
@@ -44,7 +44,7 @@ TABLES = {
     "phases.*.solver": solvers.SOLVERS,
     "features.cache": frozen.CACHING,
     "features.storage": cache.STORAGE,
-    "features.precision": ("auto", *openvino_engine.OPENVINO_PRECISIONS),
+    "features.precision": ("auto", *openvino_graph.OPENVINO_PRECISIONS),
     "tuning.mode": ("auto", *modes.MODES),
     "tuning.oracle": oracles.ORACLES,
     "runtime.engine": ("auto", *engines.ENGINES),

@@ -13,7 +13,7 @@ from tlkeras.features.engines import (
     engine_obstacle,
     relative_error,
 )
-from tlkeras.features.openvino_engine import cpu_capabilities
+from tlkeras.features.openvino_graph import cpu_capabilities
 from tlkeras.models.classifier import build_classifier
 
 from .conftest import Lines, build_rounding, needs_openvino, noisy_builder

@@ -30,6 +30,9 @@ def data_section() -> ConfigDict:
     data.group_by = ""
     data.images_per_class = placeholder(int)  # few-shot training; None = all
     data.on_bad_image = "skip"  # skip | fail
+    # Of the images, that `features` in several processes may list as bad after
+    # the scan; more of them fail it.
+    data.max_bad_share = 0.001
     data.on_empty_class = (
         "fail"  # of a class without a usable image: fail | drop
     )
@@ -184,6 +187,9 @@ def features_section() -> ConfigDict:
     features.num_views = placeholder(int)
     features.cache = "auto"  # auto | on | off; changes speed only
     features.storage = "float32"  # float32 | float16, on disk
+    # Folder where codes are kept, and where those that were computed elsewhere
+    # are found; "" = below the cache folder.
+    features.store = ""
     # Of one phase; None = half of the free disk. Larger ones run live.
     features.max_cache_bytes = placeholder(int)
     # Where solving would hold more, every step reads the codes again; None =

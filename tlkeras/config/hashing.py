@@ -29,6 +29,7 @@ SPEED_ONLY = (
     ("features", "cache"),
     ("features", "max_cache_bytes"),
     ("features", "max_memory_bytes"),
+    ("features", "store"),
 )
 # Fields that came later, and their value in runs of before, or that with which
 # those go on: left out where they have it, so that those runs keep their hash.
@@ -46,7 +47,7 @@ ADDED = {
 ADDED_TO_PHASES = ("teacher", "teacher_share", "teacher_temperature")
 # What a limit leaves out shows in the data's own fingerprint; a directory keeps
 # its image definition, whatever is asked for (`image_definition.py`).
-LIMITS = (("data", "max_pixels"),)
+LIMITS = (("data", "max_pixels"), ("data", "max_bad_share"))
 KEPT = (("data", "image_definition"),)
 
 

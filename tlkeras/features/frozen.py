@@ -39,6 +39,7 @@ class FeatureSettings:
         precision: `auto`, `float32` or `bfloat16`.
         cache: `auto`, `on` or `off`.
         storage: `float32` or `float16`.
+        store: Folder of the cache; "" = below the folder that runs share.
         max_cache_bytes: Of one phase; None = half of the free disk.
         num_workers: Threads that decode and infer.
     """
@@ -47,6 +48,7 @@ class FeatureSettings:
     precision: str = "auto"
     cache: str = "auto"
     storage: str = "float32"
+    store: str = ""
     max_cache_bytes: int | None = None
     num_workers: int = 1
 
@@ -126,12 +128,12 @@ class FrozenPrefix:
         if self._is_given_up:
             return "the cache cannot be used"
         others = self.budget.others(place_of(split, views))
-        limit = self.budget.limit(workdir.cache_directory())
+        limit = self.budget.limit(self.root)
         row = self.layout.row_bytes
         num_rows = len(split) * views.count
         if self.budget.max_bytes is None and num_rows * row > limit:
             keys = wanted_keys(split.digests, views.count)
-            num_rows = len(self._cache(views, split.definition).missing(keys))
+            num_rows = len(self.cache_of(views, split.definition).missing(keys))
         needed = num_rows * row
         if others + needed <= limit:
             return ""
@@ -160,7 +162,7 @@ class FrozenPrefix:
         missing = len(split) * views.count
         if not self.obstacle(split, views):
             keys = wanted_keys(split.digests, views.count)
-            missing = len(self._cache(views, split.definition).missing(keys))
+            missing = len(self.cache_of(views, split.definition).missing(keys))
         return missing * self._seconds_an_image if missing else 0.0
 
     @functools.cached_property
@@ -203,7 +205,7 @@ class FrozenPrefix:
         if not live and not self.obstacle(split, views):
             needed = len(split) * views.count * self.layout.row_bytes
             self.budget = self.budget.reserve(place_of(split, views), needed)
-            cache = self._cache(views, split.definition)
+            cache = self.cache_of(views, split.definition)
             self._fill(result, cache, views, what)
         return result
 
@@ -246,12 +248,21 @@ class FrozenPrefix:
         )
 
     @property
-    def _root(self) -> Path:
+    def root(self) -> Path:
+        """Folder of the stores."""
+        if self.settings.store:
+            return Path(self.settings.store)
         return workdir.cache_directory() / "activations"
 
-    def _cache(
+    def cache_of(
         self, views: Views, definition: ImageDefinition
     ) -> ActivationCache:
+        """Returns the store of images that are shown in some way.
+
+        Args:
+            views: How they are shown.
+            definition: What their pixels are.
+        """
         decision = self.choice.decision
         name = recipe_hash(
             self.choice.graph,
@@ -262,7 +273,7 @@ class FrozenPrefix:
             definition=definition,
         )
         if name not in self._caches:
-            self._caches[name] = ActivationCache(self._root / name, self.layout)
+            self._caches[name] = ActivationCache(self.root / name, self.layout)
         return self._caches[name]
 
 

@@ -81,16 +81,27 @@ def compute_code_table(
     )
 
 
+def is_folder(path: Path) -> bool:
+    """Returns whether an output is a folder of codes, and no table."""
+    return path.is_dir() or not path.suffix
+
+
 def check_output(path: Path) -> None:
-    """Refuses a file that could not be written, before any work.
+    """Refuses an output that could not be written, before any work.
+
+    Args:
+        path: Of a table, or of a folder.
 
     Raises:
         InputError: For an unknown suffix or a folder that cannot be written.
     """
+    if is_folder(path):
+        workdir.make_directory(path, what="folder of --output")
+        return
     if path.suffix not in SUFFIXES:
         raise InputError(
             f"--output='{path}' has no known format; expected a name that "
-            f"ends in {' or '.join(SUFFIXES)}."
+            f"ends in {' or '.join(SUFFIXES)}, or a folder."
         )
     workdir.make_directory(path.parent, what="folder of --output")
 

@@ -15,14 +15,12 @@ from pathlib import Path
 
 from tlkeras import devices, workdir
 from tlkeras.errors import GateError
-from tlkeras.processes import child_command, kill_tree
+from tlkeras.processes import child_command, kill_tree, shared_environment
 from tlkeras.studies.transfer_networks import Network
 from tlkeras.studies.transfer_trainer import NetworkTrainer, Study
 
 LOOK_SECONDS = 0.1
 WORKER = "tlkeras.studies.transfer_worker"
-# Of TensorFlow, in a process.
-THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def count_workers(study: Study) -> int:
@@ -98,14 +96,13 @@ def _working(
     study: Study, share: Sequence[Network], count: int, log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Starts one of some processes with its networks; ends it in the end."""
-    threads = str(max(1, (os.cpu_count() or 1) // count))
     with open(log, "ab") as output:
         worker = subprocess.Popen(
             child_command(WORKER),
             stdin=subprocess.PIPE,
             stdout=output,
             stderr=subprocess.STDOUT,
-            env={**os.environ, **dict.fromkeys(THREADS, threads)},
+            env=shared_environment(count),
         )
     try:
         assert worker.stdin is not None

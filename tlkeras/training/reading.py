@@ -12,8 +12,10 @@ from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.dataset import Split
 from tlkeras.data.epoch import stream_seed
 from tlkeras.data.views import UNCHANGED, Views
+from tlkeras.errors import InputError
 from tlkeras.features.activations import ReadImages
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.remote import is_remote
 from tlkeras.training.phases import Phase
 
 
@@ -43,13 +45,24 @@ def phase_views(phase: Phase, config: ConfigDict) -> Views:
 
 
 def feature_settings(config: ConfigDict) -> FeatureSettings:
-    """Returns the settings of frozen parts in a config."""
+    """Returns the settings of frozen parts in a config.
+
+    Raises:
+        InputError: If its store is no folder.
+    """
     features = config.features
+    if is_remote(features.store):
+        raise InputError(
+            f"features.store='{features.store}' is an address; expected a "
+            "folder, whose rows are mapped into memory: mount the bucket, or "
+            "copy the store to a disk."
+        )
     return FeatureSettings(
         engine=config.runtime.engine,
         precision=features.precision,
         cache=features.cache,
         storage=features.storage,
+        store=features.store,
         max_cache_bytes=features.max_cache_bytes,
         num_workers=config.runtime.num_workers or os.cpu_count() or 1,
     )
