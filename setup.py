@@ -10,9 +10,11 @@ CLOUD = ["fsspec>=2024.6", "aiohttp>=3.9", "gcsfs>=2024.6", "s3fs>=2024.6"]
 BEAM = ["apache-beam>=2.77,<3"]
 MEDIAPIPE = ["mediapipe>=0.10.30"]
 HUB = ["keras-hub>=0.32"]
+DOCS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27"]
 TEST = [
     *BEAM,
     *OPENVINO,
+    *DOCS,
     *MEDIAPIPE,
     *ONNX,
     *CLOUD,
@@ -78,6 +80,7 @@ setup(
     extras_require={
         "cloud": CLOUD,
         "beam": BEAM,
+        "docs": DOCS,
         "openvino": OPENVINO,
         "hub": HUB,
         "heif": ["pillow-heif>=0.16"],

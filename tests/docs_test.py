@@ -1,0 +1,251 @@
+"""The blocks of the documents are commands, and the site of them is whole.
+
+Every `bash` block is read: its shell, and the command, flags and config of each
+line. It is run too, unless a comment before it says why not:
+`<!-- not run: REASON -->`.
+"""
+
+import dataclasses
+import importlib
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from absl import flags
+
+from tlkeras.cli import parsing
+from tlkeras.cli.main import COMMANDS
+
+PROJECT = Path(__file__).parent.parent
+DOCUMENTS = (
+    PROJECT / "README.md",
+    PROJECT / "CONTRIBUTING.md",
+    PROJECT / "export" / "README.md",
+    *sorted((PROJECT / "docs").rglob("*.md")),
+)
+BLOCK = re.compile(
+    r"^(?P<comment> *<!--(?P<said>.*?)-->\n)?"
+    r"(?P<indent> *)```bash\n(?P<text>.*?)^ *```$",
+    re.MULTILINE | re.DOTALL,
+)
+NOT_RUN = re.compile(r"not run: (.{10,})", re.DOTALL)
+PROGRAM = "tlkeras"
+# A program of its own before the network and the data are small: the flags of
+# a block come last and win.
+SHORTENED = """
+import importlib, sys
+from tlkeras.cli.main import main
+
+name, *given = sys.argv[1:] or ["--help"]
+path = f"tlkeras.cli.{name}"
+usage = "" if name.startswith("-") else importlib.import_module(path).USAGE
+is_own = any(word.startswith("--config=configs/quickstart") for word in given)
+small = [] if is_own or "--config" not in usage else SMALL
+main(["tlkeras", name, *small, *given])
+"""
+SMALL = (
+    "--config.model.backbone=MobileNet",
+    "--config.model.alpha=0.25",
+    "--config.model.image_size=32",
+    "--config.model.weights=letters",
+    "--config.phases.fine_tune.epochs=2",
+    "--config.evaluation.bootstrap_samples=100",
+    "--config.tuning.num_trials=4",
+    "--config.tuning.coarse_epochs=1",
+)
+RUN = "runs/photos-HASH"
+# What else the documents call.
+OTHERS = {"cd", "curl", "docker", "export", "pip", "./smoke_test.sh"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """A block of a document; `reason` says why it is not run."""
+
+    document: Path
+    line: int
+    text: str
+    reason: str = ""
+
+    def __str__(self):
+        return f"{self.document.relative_to(PROJECT)}:{self.line}"
+
+
+def read_blocks(document):
+    text = document.read_text("utf-8")
+    for found in BLOCK.finditer(text):
+        lines = found["text"].splitlines()
+        indent = len(found["indent"])
+        said = NOT_RUN.fullmatch((found["said"] or "").strip())
+        line = text.count("\n", 0, found.start()) + 1
+        block = "\n".join(line[indent:] for line in lines)
+        yield Block(document, line, block, said[1] if said else "")
+
+
+BLOCKS = [block for path in DOCUMENTS for block in read_blocks(path)]
+TO_RUN = [
+    path for path in DOCUMENTS if any(not b.reason for b in read_blocks(path))
+]
+
+
+def read_commands(text):
+    """Yields the words of each simple command, without what it assigns."""
+    for line in text.replace("\\\n", " ").splitlines():
+        line = re.sub(r"^\w+=\$\(.*\)$", "", line)
+        lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
+        lexer.whitespace_split = True
+        words = []
+        for word in [*lexer, ";"]:
+            if not set(word) <= set("|&;"):
+                words.append(word)
+                continue
+            while words and re.match(r"\w+=", words[0]):
+                words.pop(0)
+            if words:
+                yield words
+            words = []
+
+
+@pytest.fixture
+def forget_flags():
+    """Returns what takes a command's flags away again."""
+    known = set(flags.FLAGS)
+
+    def forget():
+        for name in set(flags.FLAGS) - known:
+            delattr(flags.FLAGS, name)
+        flags.FLAGS.unparse_flags()
+
+    yield forget
+    forget()
+
+
+def check_program(words, forget):
+    """Fails unless the flags of a command are read and mean something."""
+    assert words[1] in COMMANDS
+    module = importlib.import_module(f"tlkeras.cli.{words[1]}")
+    forget()
+    parsing.parse_flags([" ".join(words[:2]), *words[2:]], module)
+    if "config" in flags.FLAGS:
+        parsing.resolve_config()
+
+
+def check_other(words, folder):
+    """Fails unless what a line calls is known, and is there."""
+    first, *rest = words
+    if re.match(r"(.*/)?python3?$", first):
+        if rest[0] == "-m":
+            assert importlib.util.find_spec(rest[1])
+        else:
+            assert any((at / rest[0]).exists() for at in (folder, PROJECT))
+    elif first == "make":
+        made = (PROJECT / "Makefile").read_text()
+        assert re.search(rf"^{rest[0]}:", made, re.MULTILINE)
+    else:
+        assert first in OTHERS or (PROJECT / first).exists() or "/bin/" in first
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_each_line_of_a_block_is_a_command(block, forget_flags, monkeypatch):
+    monkeypatch.chdir(PROJECT)  # names configs/
+    shell = subprocess.run(
+        ["bash", "-n"], input=block.text, text=True, capture_output=True
+    )
+    assert shell.returncode == 0, shell.stderr
+    commands = [*read_commands(block.text)]
+    assert commands
+    for words in commands:
+        if Path(words[0]).name == PROGRAM:
+            check_program(words, forget_flags)
+        else:
+            check_other(words, block.document.parent)
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory, photo_folder):
+    """A folder with photos, a finished run, and what the documents name."""
+    folder = tmp_path_factory.mktemp("sandbox")
+    program = folder / ".venv" / "bin" / PROGRAM
+    program.parent.mkdir(parents=True)
+    small = SHORTENED.replace("SMALL", repr([*SMALL]))
+    program.write_text(f"#!{sys.executable}\n{small}")
+    program.chmod(0o755)
+    shutil.copytree(photo_folder, folder / "photos")
+    for name in ("configs", "export"):
+        shutil.copytree(PROJECT / name, folder / name)
+    run_shell(f"tlkeras train --data=photos --workdir={RUN}", folder)
+    return folder
+
+
+def run_shell(script, folder):
+    """Runs what stands in a document, in one shell, to its end."""
+    path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-x", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}{done.stderr[-3000:]}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "document", TO_RUN, ids=lambda path: str(path.relative_to(PROJECT))
+)
+def test_the_blocks_of_a_document_run_one_after_the_other(document, sandbox):
+    blocks = [b.text for b in read_blocks(document) if not b.reason]
+    run_shell("\n".join(blocks), sandbox)
+
+
+def test_a_block_that_is_not_run_says_why():
+    assert not NOT_RUN.fullmatch("not run: no")
+    assert sum(bool(block.reason) for block in BLOCKS) < len(BLOCKS) / 2
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory):
+    """The built site; a broken link or an unknown reference fails."""
+    pytest.importorskip("mkdocstrings", reason="mkdocs is not installed")
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(folder)],
+        cwd=PROJECT,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return folder
+
+
+def test_the_site_asks_no_other_server(site):
+    asked = re.compile(r"(?:src|href)=\W?(?:https?:)?//")
+    for page in site.rglob("*.html"):
+        tags = re.findall(r"<(?:link|script|img)\b[^>]*>", page.read_text())
+        assert tags
+        assert not [tag for tag in tags if asked.search(tag)]
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"url\(\W?(?:https?:)?//", sheet.read_text())
+
+
+def test_the_site_names_each_field_command_and_public_name(site):
+    import tlkeras
+    from tlkeras.config.fields import FIELDS
+
+    def read(name):
+        return (site / "reference" / f"{name}.html").read_text()
+
+    config, commands, python = map(read, ("config", "commands", "python"))
+    for name in FIELDS:
+        assert f"<code>{name.rpartition('.')[2]}</code>" in config
+    for name in COMMANDS:
+        assert f'<h2 id="{name}">' in commands
+    for name in tlkeras.__all__:
+        assert f'id="tlkeras.{name}"' in python
