@@ -20,6 +20,7 @@ TEST = [
     *CLOUD,
     *HUB,
     "coverage>=7.4",
+    "pandas>=2.2.3",  # writes tables for tests
     "pytest>=8",
     "pytest-cov>=5",
     "pytest-xdist>=3.5",
@@ -62,8 +63,7 @@ setup(
         "keras-tuner>=1.4.8,<1.5",
         "matplotlib>=3.8",
         "ml-collections>=1.0",
-        "numpy>=2.0",
-        "pandas>=2.1",
+        "numpy>=2.2",
         "pillow>=10.1",
         "psutil>=5.9",
         "pyarrow>=15",
