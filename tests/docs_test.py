@@ -20,6 +20,10 @@ from absl import flags
 
 from tlkeras.cli import parsing
 from tlkeras.cli.main import COMMANDS
+from tlkeras.config import get_config
+from tlkeras.config.dotted import walk
+from tlkeras.config.field import patterns_of
+from tlkeras.config.fields import FIELDS
 
 PROJECT = Path(__file__).parent.parent
 DOCUMENTS = (
@@ -167,6 +171,40 @@ def test_each_line_of_a_block_is_a_command(block, forget_flags, monkeypatch):
             check_other(words, block.document.parent)
 
 
+FENCE = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
+SPAN = re.compile(r"`([^`]+)`")
+FIELD = re.compile(
+    r"(?:--config\.)?((?:checks|data|evaluation|features|model|phases|report|"
+    r"runtime|tuning)\.[\w.*]+)"
+)
+FILES = (".html", ".json", ".keras")
+FUNCTIONS = {"model.export", "phases.read_phases"}
+
+
+def is_known(name):
+    """Whether a name, or a pattern of names, is of fields, or of code."""
+    if name.endswith(FILES) or name in FUNCTIONS:
+        return True
+    if (PROJECT / PROGRAM / f"{name.replace('.', '/')}.py").is_file():
+        return True
+    every = [*FIELDS, *(name for name, _ in walk(get_config()))]
+    starts = tuple(f"{x.rstrip('*').rstrip('.')}." for x in patterns_of(name))
+    return any(f"{field}.".startswith(starts) for field in every)
+
+
+@pytest.mark.parametrize(
+    "document", DOCUMENTS, ids=lambda path: str(path.relative_to(PROJECT))
+)
+def test_names_in_the_text_are_of_what_exists(document):
+    for span in SPAN.findall(FENCE.sub("", document.read_text("utf-8"))):
+        if command := re.match(rf"{PROGRAM} (\w+)", span):
+            assert command[1] in COMMANDS
+        if file := re.match(r"configs/\w+\.py", span):
+            assert (PROJECT / file[0]).is_file()
+        if field := FIELD.match(span):
+            assert is_known(field[1]), field[1]
+
+
 @pytest.fixture(scope="module")
 def sandbox(tmp_path_factory, photo_folder):
     """A folder with photos, a finished run, and what the documents name."""
@@ -238,7 +276,6 @@ def test_the_site_asks_no_other_server(site):
 
 def test_the_site_names_each_field_command_and_public_name(site):
     import tlkeras
-    from tlkeras.config.fields import FIELDS
 
     def read(name):
         return (site / "reference" / f"{name}.html").read_text()
