@@ -69,7 +69,7 @@ setup(
         "pyarrow>=15",
         "pyyaml>=6",
         "rich>=13.7",
-        "scikit-learn>=1.4",
+        "scikit-learn>=1.5",
         "scipy>=1.11",
         "tensorboard>=2.18",
         "tensorflow>=2.21,<2.22",

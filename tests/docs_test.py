@@ -5,6 +5,7 @@ line. It is run too, unless a comment before it says why not:
 `<!-- not run: REASON -->`.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -19,7 +20,7 @@ import pytest
 from absl import flags
 
 from tlkeras.cli import parsing
-from tlkeras.cli.main import COMMANDS
+from tlkeras.cli.main import COMMANDS, main
 from tlkeras.config import get_config
 from tlkeras.config.dotted import walk
 from tlkeras.config.field import patterns_of
@@ -39,19 +40,7 @@ BLOCK = re.compile(
 )
 NOT_RUN = re.compile(r"not run: (.{10,})", re.DOTALL)
 PROGRAM = "tlkeras"
-# A program of its own before the network and the data are small: the flags of
-# a block come last and win.
-SHORTENED = """
-import importlib, sys
-from tlkeras.cli.main import main
-
-name, *given = sys.argv[1:] or ["--help"]
-path = f"tlkeras.cli.{name}"
-usage = "" if name.startswith("-") else importlib.import_module(path).USAGE
-is_own = any(word.startswith("--config=configs/quickstart") for word in given)
-small = [] if is_own or "--config" not in usage else SMALL
-main(["tlkeras", name, *small, *given])
-"""
+# Of what a block does not say itself: its flags come last and win.
 SMALL = (
     "--config.model.backbone=MobileNet",
     "--config.model.alpha=0.25",
@@ -62,7 +51,10 @@ SMALL = (
     "--config.tuning.num_trials=4",
     "--config.tuning.coarse_epochs=1",
 )
+IS_SMALL = "--config=configs/quickstart.py"
 RUN = "runs/photos-HASH"
+# They end with 1 where the tiny photos fail a gate.
+GATED = {"check", "export"}
 # What else the documents call.
 OTHERS = {"cd", "curl", "docker", "echo", "export", "pip", "uv"}
 
@@ -115,28 +107,24 @@ def read_commands(text):
             words = []
 
 
-@pytest.fixture
-def forget_flags():
-    """Returns what takes a command's flags away again."""
-    known = set(flags.FLAGS)
-
-    def forget():
-        for name in set(flags.FLAGS) - known:
-            delattr(flags.FLAGS, name)
-        flags.FLAGS.unparse_flags()
-
-    yield forget
-    forget()
+def forget_flags_since(known):
+    """Takes the flags away that a command has defined."""
+    for name in set(flags.FLAGS) - known:
+        delattr(flags.FLAGS, name)
+    flags.FLAGS.unparse_flags()
 
 
-def check_program(words, forget):
+def check_program(words):
     """Fails unless the flags of a command are read and mean something."""
     assert words[1] in COMMANDS
     module = importlib.import_module(f"tlkeras.cli.{words[1]}")
-    forget()
-    parsing.parse_flags([" ".join(words[:2]), *words[2:]], module)
-    if "config" in flags.FLAGS:
-        parsing.resolve_config()
+    known = set(flags.FLAGS)
+    try:
+        parsing.parse_flags([" ".join(words[:2]), *words[2:]], module)
+        if "config" in flags.FLAGS:
+            parsing.resolve_config()
+    finally:
+        forget_flags_since(known)
 
 
 def check_other(words, folder):
@@ -156,7 +144,7 @@ def check_other(words, folder):
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=str)
-def test_each_line_of_a_block_is_a_command(block, forget_flags, monkeypatch):
+def test_each_line_of_a_block_is_a_command(block, monkeypatch):
     monkeypatch.chdir(PROJECT)  # names configs/
     shell = subprocess.run(
         ["bash", "-n"], input=block.text, text=True, capture_output=True
@@ -166,7 +154,7 @@ def test_each_line_of_a_block_is_a_command(block, forget_flags, monkeypatch):
     assert commands
     for words in commands:
         if Path(words[0]).name == PROGRAM:
-            check_program(words, forget_flags)
+            check_program(words)
         else:
             check_other(words, block.document.parent)
 
@@ -209,38 +197,44 @@ def test_names_in_the_text_are_of_what_exists(document):
 def sandbox(tmp_path_factory, photo_folder):
     """A folder with photos, a finished run, and what the documents name."""
     folder = tmp_path_factory.mktemp("sandbox")
-    program = folder / ".venv" / "bin" / PROGRAM
-    program.parent.mkdir(parents=True)
-    small = SHORTENED.replace("SMALL", repr([*SMALL]))
-    program.write_text(f"#!{sys.executable}\n{small}")
-    program.chmod(0o755)
-    shutil.copytree(photo_folder, folder / "photos")
+    for name, seen in (("hat", "china"), ("dress", "flower")):
+        shutil.copytree(photo_folder / seen, folder / "photos" / name)
     for name in ("configs", "export"):
         shutil.copytree(PROJECT / name, folder / name)
-    run_shell(f"tlkeras train --data=photos --workdir={RUN}", folder)
+    with contextlib.chdir(folder):
+        run_program(["tlkeras", "train", "--data=photos", f"--workdir={RUN}"])
     return folder
 
 
-def run_shell(script, folder):
-    """Runs what stands in a document, in one shell, to its end."""
-    path = f"{folder / '.venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-e", "-o", "pipefail", "-x", "-c", script],
-        cwd=folder,
-        env={**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT)},
-        capture_output=True,
-        text=True,
+def run_program(words):
+    """Runs a command, with a small network if it takes a config."""
+    _, name, *given = words
+    takes_config = (
+        "--config" in importlib.import_module(f"tlkeras.cli.{name}").USAGE
     )
-    assert done.returncode == 0, f"{done.stdout[-2000:]}{done.stderr[-3000:]}"
+    is_small = any(word.startswith(IS_SMALL) for word in given)
+    small = SMALL if takes_config and not is_small else ()
+    known = set(flags.FLAGS)
+    try:
+        with pytest.raises(SystemExit) as end:
+            main([PROGRAM, name, *small, *given])
+    finally:
+        forget_flags_since(known)
+    assert end.value.code in ((0, 1) if name in GATED else (0,)), words
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "document", TO_RUN, ids=lambda path: str(path.relative_to(PROJECT))
 )
-def test_the_blocks_of_a_document_run_one_after_the_other(document, sandbox):
-    blocks = [b.text for b in read_blocks(document) if not b.reason]
-    run_shell("\n".join(blocks), sandbox)
+def test_the_blocks_of_a_document_run_one_after_the_other(
+    document, sandbox, monkeypatch
+):
+    monkeypatch.chdir(sandbox)
+    for block in read_blocks(document):
+        for words in read_commands("" if block.reason else block.text):
+            assert Path(words[0]).name == PROGRAM, "say why it is not run"
+            run_program(words)
 
 
 def test_a_block_that_is_not_run_says_why():
