@@ -7,7 +7,7 @@ line. It is run too, unless a comment before it says why not:
 
 import contextlib
 import dataclasses
-import importlib
+import importlib.util
 import os
 import re
 import shlex
@@ -240,6 +240,22 @@ def test_the_blocks_of_a_document_run_one_after_the_other(
 def test_a_block_that_is_not_run_says_why():
     assert not NOT_RUN.fullmatch("not run: no")
     assert sum(bool(block.reason) for block in BLOCKS) < len(BLOCKS) / 2
+
+
+def test_links_between_files_become_links_of_the_site():
+    path = PROJECT / "docs" / "site" / "repository.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    repository = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(repository)
+    text = "[a](../export/README.md#x) [b](tuning.md) [c](../no.md)"
+    there = "[a](deployment.md#x) [b](tuning.md) [c](../no.md)"
+    assert repository.rewrite_links(text, "recipes.md") == there
+    code = f"```\n{text}\n```"
+    assert repository.rewrite_links(code, "recipes.md") == code
+    home = repository.rewrite_links("[d](docs/security.md)", "index.md")
+    assert home == "[d](security.md)"
+    config = repository.rewrite_links("[e](../setup.py)", "recipes.md")
+    assert config == "[e](files/setup.py)"
 
 
 @pytest.fixture(scope="session")
