@@ -40,7 +40,8 @@ BLOCK = re.compile(
 )
 NOT_RUN = re.compile(r"not run: (.{10,})", re.DOTALL)
 PROGRAM = "tlkeras"
-# Of what a block does not say itself: its flags come last and win.
+# Of what a block does not say itself: after its file, before its flags, which
+# win.
 SMALL = (
     "--config.model.backbone=MobileNet",
     "--config.model.alpha=0.25",
@@ -214,10 +215,12 @@ def run_program(words):
     )
     is_small = any(word.startswith(IS_SMALL) for word in given)
     small = SMALL if takes_config and not is_small else ()
+    files = [word for word in given if word.startswith("--config=")]
+    given = [word for word in given if word not in files]
     known = set(flags.FLAGS)
     try:
         with pytest.raises(SystemExit) as end:
-            main([PROGRAM, name, *small, *given])
+            main([PROGRAM, name, *files, *small, *given])
     finally:
         forget_flags_since(known)
     assert end.value.code in ((0, 1) if name in GATED else (0,)), words
