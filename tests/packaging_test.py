@@ -92,3 +92,9 @@ def test_what_is_imported_is_asked_for(setup):
     assert {
         INSTALLED_AS.get(name, name.replace("_", "-")) for name in imported
     } <= names
+
+
+def test_each_extra_is_explained(setup):
+    told = (PROJECT / "docs" / "install.md").read_text("utf-8")
+    for name in setup["extras_require"]:
+        assert f"\n| `{name}` |" in told
