@@ -1,6 +1,7 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: install quickstart test test-slow coverage lint format pretrain bench torture
+.PHONY: install quickstart test test-slow coverage docs lint format pretrain \
+  bench torture
 
 install:
 	python3 -m venv .venv
@@ -17,6 +18,9 @@ coverage:
 
 test-slow:
 	$(PYTHON) -m pytest -m slow
+
+docs:
+	NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build
 
 lint:
 	$(PYTHON) -m ruff check .

@@ -10,14 +10,17 @@ CLOUD = ["fsspec>=2024.6", "aiohttp>=3.9", "gcsfs>=2024.6", "s3fs>=2024.6"]
 BEAM = ["apache-beam>=2.77,<3"]
 MEDIAPIPE = ["mediapipe>=0.10.30"]
 HUB = ["keras-hub>=0.32"]
+DOCS = ["mkdocs-material>=9.5,<10", "mkdocstrings[python]>=0.27"]
 TEST = [
     *BEAM,
     *OPENVINO,
+    *DOCS,
     *MEDIAPIPE,
     *ONNX,
     *CLOUD,
     *HUB,
     "coverage>=7.4",
+    "pandas>=2.2.3",  # writes tables for tests
     "pytest>=8",
     "pytest-cov>=5",
     "pytest-xdist>=3.5",
@@ -60,14 +63,13 @@ setup(
         "keras-tuner>=1.4.8,<1.5",
         "matplotlib>=3.8",
         "ml-collections>=1.0",
-        "numpy>=2.0",
-        "pandas>=2.1",
+        "numpy>=2.2",
         "pillow>=10.1",
         "psutil>=5.9",
         "pyarrow>=15",
         "pyyaml>=6",
         "rich>=13.7",
-        "scikit-learn>=1.4",
+        "scikit-learn>=1.5",
         "scipy>=1.11",
         "tensorboard>=2.18",
         "tensorflow>=2.21,<2.22",
@@ -78,6 +80,7 @@ setup(
     extras_require={
         "cloud": CLOUD,
         "beam": BEAM,
+        "docs": DOCS,
         "openvino": OPENVINO,
         "hub": HUB,
         "heif": ["pillow-heif>=0.16"],
@@ -90,6 +93,8 @@ setup(
     classifiers=[
         "License :: OSI Approved :: Apache Software License",
         "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
     ],
 )

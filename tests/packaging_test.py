@@ -1,13 +1,25 @@
 """The files that install and contain the package, without a network."""
 
+import ast
 import re
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 PROJECT = Path(__file__).parent.parent
+# Imported as -> installed as, where that is another word.
+INSTALLED_AS = {
+    "PIL": "pillow",
+    "absl": "absl-py",
+    "grpc": "grpcio",
+    "sklearn": "scikit-learn",
+    "tensorflow_serving": "tensorflow-serving-api",
+    "yaml": "pyyaml",
+}
+OF_KERAS = {"h5py", "jax", "torch"}  # which asks for one, and may run on others
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +64,37 @@ def test_the_citation_is_of_this_version(setup):
     cited = yaml.safe_load((PROJECT / "CITATION.cff").read_text())
     assert cited["version"] == setup["version"]
     assert cited["license"] == setup["license"]
+
+
+def find_imported():
+    """The packages of others that tlkeras imports, anywhere."""
+    for path in (PROJECT / "tlkeras").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module]
+            else:
+                continue
+            yield from (name.partition(".")[0] for name in names)
+
+
+def test_what_is_imported_is_asked_for(setup):
+    asked = [*setup["install_requires"]]
+    for name, packages in setup["extras_require"].items():
+        asked += packages if name not in ("test", "dev") else []
+    names = {re.match(r"[\w.-]+", row)[0].replace("_", "-") for row in asked}
+    imported = {*find_imported()} - {
+        *sys.stdlib_module_names,
+        *OF_KERAS,
+        "tlkeras",
+    }
+    assert {
+        INSTALLED_AS.get(name, name.replace("_", "-")) for name in imported
+    } <= names
+
+
+def test_each_extra_is_explained(setup):
+    told = (PROJECT / "docs" / "install.md").read_text("utf-8")
+    for name in setup["extras_require"]:
+        assert f"\n| `{name}` |" in told

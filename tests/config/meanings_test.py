@@ -40,7 +40,8 @@ def test_every_comment_is_of_a_field_that_exists():
         ("phases.x.groups.head.learning_rate", "wins over the multiplier"),
         ("phases.x.schedule_args.drop_factor", "step"),
         ("seed", "of weights, order, augmentation and dropout"),
-        ("phases.x.batch_size", ""),
+        ("phases.x.batch_size", "images a step"),
+        ("phases.x.no_such_field", ""),
     ],
 )
 def test_a_meaning_is_the_comment_at_the_field(name, meaning):
@@ -51,6 +52,11 @@ def test_lines_of_one_comment_are_one_text():
     meaning = meaning_of("data.geometry")
     assert meaning.startswith("How an image fills the square input: squash")
     assert meaning.endswith("letterbox (grey bars).")
+
+
+def test_every_field_says_what_it_means():
+    fields = [name for name, _ in walk(defaults.get_config())]
+    assert not [name for name in fields if not meaning_of(name)]
 
 
 @pytest.mark.parametrize("section", SECTIONS)

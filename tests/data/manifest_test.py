@@ -1,5 +1,7 @@
 """Tables that people have, and what is said about those that do not do."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,13 +39,31 @@ def test_a_list_is_several_labels(tmp_path, rows, labels, expected):
     assert labels_of(tmp_path, rows, labels) == expected
 
 
+def test_what_names_the_rows_is_no_column(tmp_path, rows):
+    path = tmp_path / "m.parquet"
+    table = pd.DataFrame({**rows, "label": ["x", None]}, index=["r1", "r2"])
+    table.to_parquet(path)
+    with pytest.raises(InputError, match=r"Row 2 of .* label"):
+        list_manifest(path)
+    table.fillna("y").to_parquet(path)
+    assert [x.labels for x in list_manifest(path)] == [("x",), ("y",)]
+
+
+def test_a_table_is_read_without_pandas(tmp_path, rows, monkeypatch):
+    path = tmp_path / "m.parquet"
+    table = pd.DataFrame({**rows, "label": ["x", "y"], "split": [None] * 2})
+    table.to_parquet(path)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    assert [x.labels for x in list_manifest(path)] == [("x",), ("y",)]
+
+
 @pytest.mark.parametrize(
     ("labels", "kind"),
     [
         ([b"x", b"y"], "bytes"),
         ([{"name": "x"}, {"name": "y"}], "dict"),
         ([[b"x"], [b"y"]], "bytes"),
-        ([pd.Timestamp("2020-01-01"), None], "Timestamp"),
+        ([pd.Timestamp("2020-01-01"), None], "(datetime|Timestamp)"),
     ],
 )
 def test_other_kinds_are_no_labels(tmp_path, rows, labels, kind):

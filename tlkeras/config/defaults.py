@@ -18,7 +18,7 @@ def data_section() -> ConfigDict:
     data.source = ""
     # Shares of train, validation and test where the source has no splits.
     data.split = (0.7, 0.15, 0.15)
-    data.split_seed = 0
+    data.split_seed = 0  # another one divides anew
     data.split_file = ""  # split.csv of another run, to share its splits
     # review.csv of tlkeras demo: images get other labels or are left out.
     data.review_file = ""
@@ -46,7 +46,7 @@ def data_section() -> ConfigDict:
     data.class_weighting = "none"  # none | balanced
     # On top of the backbone's own input contract, from the training split.
     data.mean = "none"  # none | channel | image
-    data.divide_by_std = False
+    data.divide_by_std = False  # also by their deviation
     data.tfds_data_dir = ""  # "" = where TFDS keeps its data
     # TFDS split expressions for train, validation, test; "" = no such split.
     data.tfds_splits = ("train", "validation", "test")
@@ -65,7 +65,7 @@ def augment_section() -> ConfigDict:
     # takes crops of image_size itself (the lecture's 224 out of 256).
     augment.crop_area = (0.5, 1.0)
     augment.crop_aspect = (0.75, 1.3333)  # width / height of the crop
-    augment.horizontal_flip = True
+    augment.horizontal_flip = True  # of half of the views
     augment.rotation_degrees = 0.0  # drawn in [-value, value]
     augment.randaugment_layers = 0  # operations an image; 0 = off
     augment.randaugment_magnitude = 9.0  # 0 .. 30
@@ -111,11 +111,11 @@ def group_section(multiplier: float, starts_at: str) -> ConfigDict:
     # First layer of the group, as for trainable_from; the group ends where
     # the next one starts. "auto" groups vanish when they hold no layer.
     group.starts_at = starts_at
-    group.learning_rate_multiplier = multiplier
+    group.learning_rate_multiplier = multiplier  # of the phase's rate
     group.learning_rate = placeholder(float)  # wins over the multiplier
-    group.optimizer = placeholder(str)
-    group.weight_decay = placeholder(float)
-    group.clipnorm = placeholder(float)
+    group.optimizer = placeholder(str)  # None = the phase's
+    group.weight_decay = placeholder(float)  # None = the phase's
+    group.clipnorm = placeholder(float)  # None = the phase's
     return group
 
 
@@ -132,22 +132,22 @@ def phase_section() -> ConfigDict:
     # -20 (last layers with weights) | 0.3 (share of parameters).
     phase.trainable_from = "none"
     phase.batch_norm = "frozen"  # frozen | adapt | train
-    phase.augment = False
-    phase.batch_size = 32
+    phase.augment = False  # train on changed views of the images
+    phase.batch_size = 32  # images a step
     phase.label_smoothing = 0.0  # of softmax and sigmoid, not of svm heads
     # Directory of a finished run that teaches this phase: its probabilities,
     # softened by a temperature, are a share of the targets (distillation).
     phase.teacher = ""
-    phase.teacher_share = 0.5
-    phase.teacher_temperature = 1.0
-    phase.optimizer = "adamw"
+    phase.teacher_share = 0.5  # of its probabilities in the targets
+    phase.teacher_temperature = 1.0  # its logits are divided by this
+    phase.optimizer = "adamw"  # of groups without one of their own
     # Of the head; groups multiply it. "auto" finds it by a range test.
     phase.learning_rate = FieldReference(1e-3, field_type=object)
     phase.weight_decay = 0.0  # decoupled; never on biases and normalisation
     phase.momentum = 0.9  # of sgd and rmsprop
     phase.clipnorm = placeholder(float)  # of each variable's gradient
     phase.global_clipnorm = placeholder(float)  # over all groups together
-    phase.schedule = "constant"
+    phase.schedule = "constant"  # of all rates; see schedule_args
     phase.schedule_args = schedule_section()
     phase.layer_decay = placeholder(float)  # multiplier per stage downwards
     phase.groups = ConfigDict()
@@ -156,12 +156,12 @@ def phase_section() -> ConfigDict:
     phase.groups.lower = group_section(0.01, "auto")
     phase.early_stopping_patience = placeholder(int)  # epochs
     phase.reduce_on_plateau_patience = placeholder(int)  # epochs
-    phase.reduce_on_plateau_factor = 0.1
+    phase.reduce_on_plateau_factor = 0.1  # multiplies the rates then
     # Ends the phase when the loss passes this multiple of the initial loss.
     phase.divergence_factor = 3.0
     # Strengths tried by solve: 10**low .. 10**high, on standardised codes.
     phase.solve_log10_l2 = (-1.0, 4.0)
-    phase.solve_num_strengths = 11
+    phase.solve_num_strengths = 11  # evenly spaced in the logarithm
     phase.solver = "batched"  # batched (all strengths at once) | sklearn
     return phase
 
@@ -251,7 +251,7 @@ def get_config() -> ConfigDict:
     config.model = model_section()
 
     config.phases = ConfigDict()
-    config.phases.phase_order = ("linear_probe", "fine_tune")
+    config.phases.phase_order = ("linear_probe", "fine_tune")  # as run
     probe = phase_section()
     probe.method = "auto"
     probe.epochs = "auto"
@@ -268,18 +268,18 @@ def get_config() -> ConfigDict:
     config.features = features_section()
 
     config.checks = ConfigDict()
-    config.checks.enabled = True
+    config.checks.enabled = True  # the cheap ones, before training
     config.checks.strict = True  # a failed check stops the run
 
     config.tuning = tuning_section()
 
     config.evaluation = ConfigDict()
-    config.evaluation.batch_size = 32
-    config.evaluation.bootstrap_samples = 1000
+    config.evaluation.batch_size = 32  # images at once
+    config.evaluation.bootstrap_samples = 1000  # behind each interval
     # Divide the logits by a temperature that is fitted on validation, in the
     # model itself, so that its scores are probabilities.
     config.evaluation.calibrate = True
-    config.evaluation.calibration_bins = 15
+    config.evaluation.calibration_bins = 15  # of the expected calibration error
     # Points between the weights before a fitted phase (0) and its own (1) that
     # are tried beside its own (WiSE-FT); the lowest log loss on validation is
     # taken.
@@ -288,10 +288,10 @@ def get_config() -> ConfigDict:
     # loss on validation is not the lower one. 0.95 = unless it surely is the
     # higher one, 0.5 = where it is lower, 0.05 = where it surely is.
     config.evaluation.replace_p_value = P_VALUE
-    config.evaluation.test_at_end = True
+    config.evaluation.test_at_end = True  # one look, when all is decided
 
     config.report = ConfigDict()
-    config.report.enabled = True
+    config.report.enabled = True  # train ends with report.html
     # For the header of MODEL_CARD.md: of the model, as model hubs name it
     # (apache-2.0, cc-by-4.0, ...); "" = not stated.
     config.report.license = ""
@@ -307,7 +307,7 @@ def get_config() -> ConfigDict:
     config.export.num_calibration_images = 200  # of the training split, int8
 
     config.runtime = ConfigDict()
-    config.runtime.precision = "auto"
+    config.runtime.precision = "auto"  # mixed_float16 on accelerators
     # Of the frozen part: auto (the fastest exact one) | keras | openvino.
     config.runtime.engine = "auto"
     config.runtime.deterministic = True  # exact resuming
@@ -316,7 +316,7 @@ def get_config() -> ConfigDict:
     # (processes that TF_CONFIG names; experimental). Results are the same
     # without dropout and with batch_norm frozen or adapt.
     config.runtime.devices = "one"
-    config.runtime.tensorboard = True
+    config.runtime.tensorboard = True  # event files of each epoch
     # Of wall clock, from start to report; 0 = no limit. Epochs, and then the
     # layers that train, are cut to fit it before each phase.
     config.runtime.max_seconds = 0.0

@@ -113,5 +113,10 @@ def describe_values(row: Field) -> str:
     if row.limits:
         low, high, closed = row.limits
         word = f", or {row.word}" if row.word else ""
-        return f"{'' if closed else 'above '}{low:g} .. {high:g}{word}"
+        low_end = f"{'' if closed else 'above '}{_format_number(low)}"
+        return f"{low_end} .. {_format_number(high)}{word}"
     return ""
+
+
+def _format_number(value: float) -> str:
+    return str(value) if isinstance(value, int) else f"{value:g}"

@@ -5,8 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from tlkeras.console import Console
 from tlkeras.data.dataset import Example
 from tlkeras.data.manifest_table import read_rows
@@ -84,7 +82,7 @@ def _with_stamps(
 
 
 def _labels(cell: Any, where: str) -> tuple[str, ...]:
-    cells = cell if isinstance(cell, list | tuple | np.ndarray) else [cell]
+    cells = cell if isinstance(cell, list) else [cell]
     parts = [
         part.strip()
         for value in cells
@@ -131,8 +129,6 @@ def _text(value: Any, column: str, where: str) -> str:
     Raises:
         InputError: If it is neither text nor a number.
     """
-    if isinstance(value, np.generic):
-        value = value.item()
     if value is None or value != value:  # NaN
         return ""
     if isinstance(value, float) and value.is_integer():

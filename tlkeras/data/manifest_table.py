@@ -43,12 +43,15 @@ def read_rows(manifest: str) -> list[Row]:
 
 
 def _read_parquet(content: bytes, manifest: str) -> list[Row]:
-    import pandas as pd
+    from pyarrow import parquet
 
-    table = pd.read_parquet(io.BytesIO(content))
-    _check_columns([str(name) for name in table.columns], manifest)
-    table = table.astype(object).where(table.notna(), None)
-    return list(enumerate(table.to_dict("records"), start=1))
+    table = parquet.read_table(io.BytesIO(content))
+    # What pandas writes beside the columns, to find the rows by, is no column.
+    about = table.schema.pandas_metadata or {}
+    index = [x for x in about.get("index_columns", ()) if isinstance(x, str)]
+    table = table.drop_columns(index)
+    _check_columns(table.column_names, manifest)
+    return list(enumerate(table.to_pylist(), start=1))
 
 
 def _read_csv(content: bytes, manifest: str) -> list[Row]:
