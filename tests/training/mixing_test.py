@@ -9,8 +9,9 @@ from tlkeras import train_and_evaluate, workdir, write_report
 from tlkeras.config.validate import validate
 from tlkeras.errors import InputError
 from tlkeras.evaluation.records import read_result
-from tlkeras.training import mixing, trainer
+from tlkeras.training import fit_plan, mixing, trainer
 from tlkeras.training.mixing import mix_weights
+from tlkeras.training.time_plan import Pace
 
 from .finished_runs import weights_of
 
@@ -157,3 +158,29 @@ def test_shares_lie_between_the_ends(config, shares):
     changed.evaluation.wise_ft = shares
     with pytest.raises(InputError, match=r"wise_ft.*expected increasing"):
         validate(changed)
+
+
+@pytest.mark.parametrize("is_cut", [False, True])
+def test_a_phase_that_was_cut_short_must_be_the_better_one(
+    config, tmp_path, monkeypatch, is_cut
+):
+    config.evaluation.replace_p_value = 0.95
+    config.evaluation.wise_ft = ()
+    config.phases.fine_tune.epochs = 2
+    config.runtime.max_seconds = seconds = 100_000.0
+    epoch = seconds / (1.5 if is_cut else 10)
+    monkeypatch.setattr(
+        fit_plan,
+        "measure_pace",
+        lambda *_: Pace(0.0, 0.0, 0.0, epoch, steps=3),
+    )
+    compare = mixing.compare_paired
+
+    def doubt(*args, **kwargs):
+        return dataclasses.replace(compare(*args, **kwargs), p_value=0.9)
+
+    monkeypatch.setattr(mixing, "compare_paired", doubt)
+    train_and_evaluate(config, tmp_path / "run")
+    details = tuned(tmp_path / "run").details
+    assert details.epochs == (1 if is_cut else 2)
+    assert details.mixed.share == (0.0 if is_cut else 1.0)

@@ -286,7 +286,8 @@ def get_config() -> ConfigDict:
     config.evaluation.wise_ft = ()
     # A later phase replaces an earlier one up to this one-sided p: that its log
     # loss on validation is not the lower one. 0.95 = unless it surely is the
-    # higher one, 0.5 = where it is lower, 0.05 = where it surely is.
+    # higher one, 0.5 = where it is lower, 0.05 = where it surely is. A phase
+    # that max_seconds cut short must have the lower one (at most 0.5 there).
     config.evaluation.replace_p_value = P_VALUE
     config.evaluation.test_at_end = True  # one look, when all is decided
 

@@ -22,8 +22,10 @@ from tlkeras.evaluation.phase_details import MixedWeights
 from tlkeras.optim.losses import compute_log_losses
 from tlkeras.training.context import PhaseResult, RunContext
 from tlkeras.training.frozen_part import FrozenPart
+from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseOutcome
 
+EVEN = 0.5  # at which the lower log loss wins, however nearly
 Weights = Sequence[np.ndarray]  # as `Checkpoints.read_weights` gives them
 
 
@@ -45,18 +47,23 @@ class Point:
 
 
 def mix(
-    result: PhaseResult, before: PhaseOutcome | None, run: RunContext
+    result: PhaseResult,
+    before: PhaseOutcome | None,
+    run: RunContext,
+    phase: ResolvedPhase,
 ) -> PhaseResult:
     """Returns a fitted phase with the best weights on the line to its own.
 
     Of its own and those between, the lowest log loss counts. It must be below
     that of the weights before at `evaluation.replace_p_value`; else the share
-    that is taken is 0.
+    that is taken is 0. A phase that had no time for all its epochs must be the
+    better one: that fine-tuning is, as a rule, was seen of whole phases.
 
     Args:
         result: Of a phase that has just ended.
         before: Of the phase whose weights were kept so far, or None.
         run: Whose model is changed.
+        phase: As its config resolves.
     """
     outcome, evaluation = result.outcome, run.config.evaluation
     solved = outcome.details.layer_groups is None
@@ -81,7 +88,10 @@ def mix(
         -chosen.log_losses,
         num_samples=evaluation.bootstrap_samples,
     )
-    is_better = paired.p_value <= evaluation.replace_p_value
+    limit = evaluation.replace_p_value
+    if (outcome.details.epochs or 0) < phase.epochs and limit < 1:
+        limit = min(limit, EVEN)
+    is_better = paired.p_value <= limit
     mixed = MixedWeights(
         chosen.share if is_better else 0.0,
         paired.p_value,

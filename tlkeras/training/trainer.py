@@ -214,7 +214,7 @@ def run_phase(phase: ResolvedPhase, run: RunContext, state: RunState) -> None:
     except TooLittleTimeError as error:
         leave_out(phase, run, state, error)
         return
-    result = mix(result, state.progress.kept, run)
+    result = mix(result, state.progress.kept, run, phase)
     outcome = decide(result.outcome, state.progress.kept, run)
     if outcome.kept:
         state.frozen = result.frozen
