@@ -9,6 +9,7 @@ from tlkeras.cli.completion import make_script
 from tlkeras.cli.main import COMMANDS
 from tlkeras.config import get_config
 from tlkeras.config.dotted import walk
+from tlkeras.config.fields import FIELDS
 from tlkeras.models.backbones import BACKBONES
 
 pytestmark = pytest.mark.skipif(
@@ -64,7 +65,9 @@ def test_values(complete, parted):
         last = [flag, "=", start] if parted else [f"{flag}={start}"]
         return complete("tlkeras", "train", *last)
 
-    assert ask("--config.model.pooling", "") == ["average", "max", "flatten"]
+    assert ask("--config.model.pooling", "") == [
+        *FIELDS["model.pooling"].choices
+    ]
     assert ask("--config.model.backbone", "ConvNeXtT") == ["ConvNeXtTiny"]
     assert set(ask("--config.model.backbone", "")) == set(BACKBONES)
 

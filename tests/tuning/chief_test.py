@@ -1,13 +1,17 @@
 """One chief and two workers, real processes and gRPC, trainings in no time."""
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
 
+import grpc
 import pytest
+from threadpoolctl import threadpool_info
 
 from tlkeras import workdir
 from tlkeras.console import Console
@@ -210,6 +214,20 @@ def test_a_chief_does_not_wait_for_a_worker_that_died_without_a_trial(
     assert is_search_over(directory)
 
 
+def test_a_chief_answers_a_health_probe_and_leaves_cores_to_workers(by_hand):
+    _, _, oracle = by_hand
+    place = address.read_address()
+    with chief._serve(oracle, place):
+        assert {pool["num_threads"] for pool in threadpool_info()} <= {1}
+        with grpc.insecure_channel(f"{place.ip}:{place.port}") as channel:
+            check = channel.unary_unary(f"/{chief.HEALTH}/Check")
+            assert check(b"", timeout=30) == chief.SERVING
+    with grpc.insecure_channel(f"{place.ip}:{place.port}") as channel:
+        check = channel.unary_unary(f"/{chief.HEALTH}/Check")
+        with pytest.raises(grpc.RpcError):
+            check(b"", timeout=5)
+
+
 def test_a_port_in_use_is_refused(worker_config, tmp_path):
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
@@ -277,3 +295,42 @@ def test_the_examples_name_workers_as_the_docs_say():
     assert jobs[2]["spec"]["completionMode"] == "Indexed"
     names = {e["name"]: e.get("value") for e in worker["env"]}
     assert names[address.TUNER] == "worker-$(INDEX)"
+
+
+def run_task(number, folder):
+    """Runs a task of the job array; returns its variables and its command."""
+    print_all = f"#!/bin/bash\nenv | grep ^{address.TUNER[:10]}; echo $@\n"
+    program = folder / "bin" / "tlkeras"
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(print_all)
+    program.chmod(0o755)
+    done = subprocess.run(
+        ["bash", Path(__file__).parents[2] / "docs/tuning/array.slurm"],
+        cwd=folder,
+        env={
+            "PATH": f"{program.parent}:{os.environ['PATH']}",
+            "PHOTOS": "photos",
+            "SLURM_ARRAY_JOB_ID": "70123",
+            "SLURM_ARRAY_TASK_ID": str(number),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+    *variables, command = done.stdout.splitlines()
+    return dict(line.split("=") for line in variables), command
+
+
+@pytest.mark.skipif(not shutil.which("hostname"), reason="no hostname here")
+def test_tasks_of_an_array_find_their_chief(tmp_path):
+    first, command = run_task(0, tmp_path)
+    second, same = run_task(3, tmp_path)
+    assert command == same
+    assert command.startswith("tune --data=photos --workdir=")
+    assert first[address.TUNER] == "chief"
+    assert second[address.TUNER] == "worker-3"
+    assert first[address.PORT] == second[address.PORT] == "30123"
+    assert first[address.IP] == "0.0.0.0"
+    (place,) = (tmp_path / "search").glob("chief-*")
+    assert second[address.IP] == place.read_text().strip()

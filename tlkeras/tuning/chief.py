@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from concurrent import futures
 from typing import Any
 
+from threadpoolctl import threadpool_limits
+
 from tlkeras import workdir
 from tlkeras.errors import GateError, InputError
 from tlkeras.processes import kill_tree
@@ -31,6 +33,9 @@ from tlkeras.tuning.trials.outcome import read_outcomes
 from tlkeras.tuning.trials.watched_process import tlkeras_command
 
 LOOK_SECONDS = 0.5
+# What Kubernetes and others ask: gRPC Health Checking Protocol, v1.
+HEALTH = "grpc.health.v1.Health"
+SERVING = b"\x08\x01"  # HealthCheckResponse(status=SERVING)
 # For workers to ask once more and hear that the search is over; one that died
 # without a trial never does.
 FAREWELL_SECONDS = 5.0
@@ -82,6 +87,11 @@ def _serve(oracle: StoredOracle, address: Address) -> Iterator[Any]:
         options=[("grpc.so_reuseport", 0)],
     )
     servicer = add_servicer(oracle, server)
+    # Answered by the oracle's own thread: one that hangs is not healthy.
+    check = grpc.unary_unary_rpc_method_handler(lambda *_: SERVING)
+    server.add_generic_rpc_handlers(
+        [grpc.method_handlers_generic_handler(HEALTH, {"Check": check})]
+    )
     try:
         bound = server.add_insecure_port(f"{address.ip}:{address.port}")
     except RuntimeError:
@@ -94,7 +104,9 @@ def _serve(oracle: StoredOracle, address: Address) -> Iterator[Any]:
         )
     server.start()
     try:
-        yield servicer
+        # Proposals are small products, and the machine's cores are workers'.
+        with threadpool_limits(1):
+            yield servicer
     finally:
         server.stop(grace=1).wait()
 
