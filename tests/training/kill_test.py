@@ -1,7 +1,8 @@
-"""SIGKILL in each phase, and the same command again."""
+"""SIGKILL, SIGTERM and Ctrl-C in each phase, and the same command again."""
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -50,7 +51,13 @@ def start(folder, photo_folder, name):
         f"--workdir={folder / name}",
         "--quiet",
     ]
-    return subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(
+        command,
+        env=os.environ,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def wait_for(directory, phase, epoch, process):
@@ -76,17 +83,37 @@ def whole(tmp_path_factory, photo_folder):
     return directory
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(
-    "phase",
-    [pytest.param("linear_probe", marks=pytest.mark.slow), "fine_tune"],
+    ("phase", "number"),
+    [
+        slow("linear_probe", signal.SIGKILL),
+        ("fine_tune", signal.SIGKILL),
+        ("linear_probe", signal.SIGTERM),
+        slow("fine_tune", signal.SIGTERM),
+        slow("linear_probe", signal.SIGINT),
+        slow("fine_tune", signal.SIGINT),
+    ],
 )
 def test_a_killed_run_ends_with_the_weights_of_an_uninterrupted_one(
-    tmp_path, photo_folder, whole, phase
+    tmp_path, photo_folder, whole, phase, number
 ):
     process = start(tmp_path, photo_folder, "run")
     wait_for(tmp_path / "run", phase, 2, process)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.send_signal(number)
+    _, said = process.communicate(timeout=60)
+    if number == signal.SIGKILL:
+        assert process.returncode == -number
+    else:
+        assert process.returncode == 128 + number
+        assert said.count("\n") == 1
+        assert "what was finished is safe" in said
+        again = said.rpartition("Go on with: ")[2]
+        assert shlex.split(again)[:2] == ["tlkeras", "train"]
+        assert f"--workdir={tmp_path / 'run'}" in shlex.split(again)
     assert not (tmp_path / "run" / workdir.RESULT).exists()
     assert start(tmp_path, photo_folder, "run").wait(300) == 0
     assert_same_weights(whole, tmp_path / "run")

@@ -17,13 +17,9 @@ USAGE = (
     "[--estimate] [--config.section.field=value ...]"
 )
 EXAMPLES = (
-    "--data=photos --output=codes.npz",
-    "--data=photos --output=codes.parquet --layer=block_13_expand",
-    "--data=photos --output=codes.npz --l2_normalize --power=0.5",
-    "--data=photos --estimate",
+    "--data=photos --output=codes.npz --layer=block_13_expand",
     "--data=photos.parquet --output=codes --processes=8",
-    "--data=photos.parquet --output=codes --beam_pipeline_options="
-    "runner=DirectRunner",
+    "--data=photos.parquet --estimate",
 )
 FLAG_NAMES = (
     "output",

@@ -5,6 +5,7 @@ import errno
 import importlib
 import io
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -95,6 +96,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             on_local_copies(module),
             rest,
             alone=getattr(module, "STARTS_ALONE", False),
+            again=shlex.join(["tlkeras", *argv[1:]]),
         ),
         argv=[f"tlkeras {command}", *argv[2:]],
         flags_parser=lambda args: parse_flags(args, module),
@@ -106,6 +108,7 @@ def _run(
     rest: Sequence[str],
     *,
     alone: bool = False,
+    again: str = "the same command",
 ) -> int:
     try:
         with _told_of_signals():
@@ -136,11 +139,13 @@ def _run(
             "process more."
         )
     except KeyboardInterrupt:
-        complain("interrupted; the same command goes on.")
+        complain(f"interrupted; what was finished is safe. Go on with: {again}")
         return 130
     except Ended as end:
         name = signal.Signals(end.number).name
-        complain(f"ended by {name}; the same command goes on.")
+        complain(
+            f"ended by {name}; what was finished is safe. Go on with: {again}"
+        )
         return 128 + end.number
     return 1
 
