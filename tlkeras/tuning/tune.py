@@ -15,7 +15,7 @@ from tlkeras.tuning.page.hparams import write_hparams
 from tlkeras.tuning.page.search_page import write_page
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.run_search import run_search
-from tlkeras.tuning.store.oracles import build_oracle
+from tlkeras.tuning.store.oracles import build_oracle, require_few_trials
 from tlkeras.tuning.store.search_directory import (
     concluding_settings,
     follow_plan,
@@ -56,6 +56,7 @@ def tune(
     console = console or Console(quiet=True)
     directory = Path(directory)
     if not (directory / workdir.SEARCH).exists():
+        require_few_trials(plan)
         RUNNERS[plan.mode].check_space(plan)
     with own_search_directory(directory, plan):
         config = follow_search(config, directory)

@@ -7,10 +7,11 @@ import time
 import pytest
 from keras_tuner.engine.trial import TrialStatus
 
+from tlkeras.errors import InputError
 from tlkeras.tuning.plan import make_plan
 from tlkeras.tuning.search import ask, search, tell
 from tlkeras.tuning.store import search_clock
-from tlkeras.tuning.store.oracles import build_oracle
+from tlkeras.tuning.store.oracles import build_oracle, require_few_trials
 from tlkeras.tuning.store.stored_oracle import EPOCHS, STAGE
 from tlkeras.tuning.trials.outcome import (
     COMPLETED,
@@ -19,6 +20,7 @@ from tlkeras.tuning.trials.outcome import (
     TrialOutcome,
     store_of,
 )
+from tlkeras.tuning.tune import tune
 
 RATE = "phases.linear_probe.learning_rate"
 
@@ -307,3 +309,17 @@ def test_patience_waits_for_trials_that_may_be_a_new_best(
         trial = oracle.create_trial("worker1")
     assert trial.status == TrialStatus.STOPPED
     assert oracle.clock.over == "no new best in 2 trials"
+
+
+def test_more_trials_than_an_oracle_can_propose_are_refused(
+    search_config, tmp_path
+):
+    search_config.tuning.oracle = "bayesian"
+    search_config.tuning.num_trials = 1001
+    plan = make_plan(search_config, {"model.dropout": "0.1:0.9"})
+    with pytest.raises(InputError, match=r"1001 trials .* at most 1000"):
+        tune(search_config, plan, tmp_path / "search")
+    assert not (tmp_path / "search").exists()
+    search_config.tuning.oracle = "random"
+    plan = make_plan(search_config, {"model.dropout": "0.1:0.9"})
+    require_few_trials(plan)

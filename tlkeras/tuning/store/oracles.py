@@ -9,6 +9,7 @@ import keras_tuner
 from keras_tuner import oracles
 
 from tlkeras import workdir
+from tlkeras.errors import InputError
 from tlkeras.tables import lookup
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.space.coarse_to_fine import split_stages
@@ -70,17 +71,19 @@ class OracleKind:
         takes_num_trials: Whether `tuning.num_trials` says how many trials
             there are, not the oracle.
         has_stages: Whether `tuning.patience` ends a stage, not the search.
+        max_trials: More of them take too long to propose; None = no limit.
     """
 
     build: Callable[[SearchPlan], StoredOracle]
     batch_size: int
     takes_num_trials: bool = True
     has_stages: bool = False
+    max_trials: int | None = None
 
 
 ORACLES: dict[str, OracleKind] = {
     "random": OracleKind(_build_random, ALL_AT_ONCE, has_stages=True),
-    "bayesian": OracleKind(_build_bayesian, 16),
+    "bayesian": OracleKind(_build_bayesian, 16, max_trials=1000),
     "hyperband": OracleKind(
         _build_hyperband, ALL_AT_ONCE, takes_num_trials=False
     ),
@@ -90,6 +93,23 @@ ORACLES: dict[str, OracleKind] = {
 def oracle_kind(plan: SearchPlan) -> OracleKind:
     """Returns the row of the oracle that a search wants."""
     return lookup(ORACLES, plan.config.tuning.oracle, what="oracle")
+
+
+def require_few_trials(plan: SearchPlan) -> None:
+    """Refuses more trials than an oracle can propose.
+
+    Raises:
+        InputError: If there are more than its row says.
+    """
+    limit = oracle_kind(plan).max_trials
+    if limit is not None and plan.num_trials > limit:
+        raise InputError(
+            f"tuning.oracle={plan.config.tuning.oracle} with "
+            f"{plan.num_trials} trials would take seconds for each proposal, "
+            "growing with their cube, while workers wait; expected at most "
+            f"{limit}: set --config.tuning.oracle=random, or search heads on "
+            "codes that are extracted once (--config.tuning.mode=codes)."
+        )
 
 
 def build_oracle(plan: SearchPlan, directory: Path) -> StoredOracle:
