@@ -89,7 +89,9 @@ def mix(
         num_samples=evaluation.bootstrap_samples,
     )
     limit = evaluation.replace_p_value
-    if (outcome.details.epochs or 0) < phase.epochs and limit < 1:
+    # A later rule for `auto` may give more epochs too, which is no haste.
+    is_cut = (outcome.details.epochs or 0) < phase.epochs
+    if is_cut and run.config.runtime.max_seconds and limit < 1:
         limit = min(limit, EVEN)
     is_better = paired.p_value <= limit
     mixed = MixedWeights(
