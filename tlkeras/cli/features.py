@@ -8,6 +8,7 @@ from tlkeras.cli import parsing
 
 if TYPE_CHECKING:
     from tlkeras.features.executors import Executor
+    from tlkeras.training.code_prefix import CodePlace
 
 USAGE = (
     "tlkeras features --data=SOURCE --output=FILE.npz|FILE.parquet|FOLDER "
@@ -83,6 +84,7 @@ def main(arguments: list[str]) -> int:
         is_folder,
         write_code_table,
     )
+    from tlkeras.training.code_prefix import CodePlace
     from tlkeras.training.code_table import compute_codes, fill_store
 
     given: Any = parsing.FLAGS
@@ -97,15 +99,14 @@ def main(arguments: list[str]) -> int:
     config = parsing.resolve_config()
     validate(config)
     console = Console(quiet=given.quiet)
-    options = {
-        "layer": given.layer,
-        "pooling": given.pooling,
-        "before_activation": given.before_activation,
-    }
+    place = CodePlace(
+        given.layer,
+        given.pooling,
+        given.before_activation,
+        1 if given.estimate else given.augmented_copies,
+    )
     if given.estimate:
-        return _estimate(config, options, console)
-    options["augmented_copies"] = given.augmented_copies
-    options["executor"] = executor
+        return _estimate(config, place, console)
     if is_folder(Path(given.output)):
         if given.l2_normalize or given.power != 1:
             raise InputError(
@@ -114,15 +115,18 @@ def main(arguments: list[str]) -> int:
                 "that ends in .npz or .parquet: leave them away, or name a "
                 "file."
             )
-        count = fill_store(config, given.output, console=console, **options)
+        count = fill_store(
+            config, given.output, place, executor=executor, console=console
+        )
         console.result(f"codes of {count} images are in {given.output}")
         return 0
     table = compute_codes(
         config,
+        **vars(place),
         l2_normalize=given.l2_normalize,
         power=given.power,
+        executor=executor,
         console=console,
-        **options,
     )
     write_code_table(table, Path(given.output))
     shape = " x ".join(map(str, table.codes.shape))
@@ -163,13 +167,13 @@ def _build_executor(given: Any) -> "Executor | None":
     return BeamExecutor(options)
 
 
-def _estimate(config: Any, options: dict[str, Any], console: Any) -> int:
+def _estimate(config: Any, place: "CodePlace", console: Any) -> int:
     import os
 
     from tlkeras.features.cost_model import describe_costs
     from tlkeras.training.estimate import estimate_costs
 
-    model, count = estimate_costs(config, console=console, **options)
+    model, count = estimate_costs(config, place, console=console)
     numbers = sorted({count, 10**6, 10**9})
     for line in describe_costs(model, numbers, os.cpu_count() or 1):
         console.result(line)

@@ -4,7 +4,7 @@ from tlkeras import workdir
 from tlkeras.checks.suite import Suite
 from tlkeras.studies.copy_checks import run_copy_checks
 from tlkeras.studies.label_checks import run_label_checks
-from tlkeras.studies.split_codes import build_code_prefix, compute_split_codes
+from tlkeras.studies.split_codes import build_top_prefix, compute_split_codes
 from tlkeras.studies.suspect_labels import write_suspect_labels
 from tlkeras.training.context import RunContext
 
@@ -18,7 +18,7 @@ def run_code_checks(suite: Suite, run: RunContext) -> None:
         run: With a fresh head.
     """
     dataset, config = run.dataset, run.config
-    prefix = build_code_prefix(run.classifier, dataset, config, run.console)
+    prefix = build_top_prefix(run.classifier, dataset, config, run.console)
     run_label_checks(suite, run, prefix)
     found = compute_split_codes(prefix, dataset, config.seed)
     run_copy_checks(suite, found.splits, found.codes, found.num_left)

@@ -12,7 +12,7 @@ from tlkeras.studies.copy_checks import (
     find_nearest_elsewhere,
     write_copies,
 )
-from tlkeras.studies.split_codes import build_code_prefix, compute_split_codes
+from tlkeras.studies.split_codes import build_top_prefix, compute_split_codes
 from tlkeras.studies.suspect_labels import write_suspect_labels
 from tlkeras.training.build import build_from_config, set_up_model
 
@@ -38,7 +38,7 @@ def write_doubts(
     """
     set_up_model(config)
     classifier = build_from_config(config, dataset)
-    prefix = build_code_prefix(classifier, dataset, config, console)
+    prefix = build_top_prefix(classifier, dataset, config, console)
     found = compute_split_codes(prefix, dataset, config.seed)
     write_suspect_labels(
         directory / workdir.SUSPECT_LABELS,

@@ -10,9 +10,8 @@ from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset, Split
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import Classifier
-from tlkeras.models.graph import topological_layers
-from tlkeras.models.split import split_classifier
 from tlkeras.studies.depth_codes import join_splits
+from tlkeras.training.code_prefix import top_network
 from tlkeras.training.reading import plain_prefix
 
 MAX_IMAGES = 100_000  # of all splits; of more, so many are drawn
@@ -46,7 +45,7 @@ class SplitCodes:
         )
 
 
-def build_code_prefix(
+def build_top_prefix(
     classifier: Classifier,
     dataset: Dataset,
     config: ConfigDict,
@@ -60,8 +59,7 @@ def build_code_prefix(
         config: Its `features` and `runtime` sections count.
         console: For progress.
     """
-    top = len(topological_layers(classifier.backbone))
-    network = split_classifier(classifier, top).prefix
+    network = top_network(classifier)
     return plain_prefix(network, dataset.splits["train"], config, console)
 
 
@@ -71,7 +69,7 @@ def compute_split_codes(
     """Computes the codes of at most `MAX_IMAGES` images.
 
     Args:
-        prefix: From `build_code_prefix`.
+        prefix: From `build_top_prefix`.
         dataset: Each split gives its share.
         seed: Of drawing them.
     """

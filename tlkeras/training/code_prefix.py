@@ -1,11 +1,15 @@
 """The network that gives a config's CNN codes, at work."""
 
+import dataclasses
+
+import keras
 from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
 from tlkeras.features.codes import build_code_model
 from tlkeras.features.frozen import FrozenPrefix
+from tlkeras.models.classifier import Classifier
 from tlkeras.models.graph import topological_layers
 from tlkeras.models.split import split_classifier
 from tlkeras.training.build import build_from_config
@@ -16,46 +20,63 @@ from tlkeras.training.reading import (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class CodePlace:
+    """Where in a network codes are taken, and of which copies of an image.
+
+    Attributes:
+        layer: Of the backbone; "" is the top.
+        pooling: average | max | flatten | class_token | spatial.
+        before_activation: Take what goes into the layer's nonlinearity.
+        augmented_copies: K >= 1; above 1, K copies augmented as
+            `data.augment` says.
+    """
+
+    layer: str = ""
+    pooling: str = "average"
+    before_activation: bool = False
+    augmented_copies: int = 1
+
+
+def top_network(classifier: Classifier) -> keras.Model:
+    """Returns images -> codes, by the whole backbone and its pooling.
+
+    A linear head is fitted on these codes, so that what is computed of them
+    serves the run too.
+    """
+    num_layers = len(topological_layers(classifier.backbone))
+    return split_classifier(classifier, num_layers).prefix
+
+
 def build_code_prefix(
-    config: ConfigDict,
-    dataset: Dataset,
-    *,
-    layer: str,
-    pooling: str,
-    before_activation: bool,
-    augmented_copies: int,
-    console: Console,
+    config: ConfigDict, dataset: Dataset, place: CodePlace, console: Console
 ) -> FrozenPrefix:
     """Builds the network of a config's codes, ready to work.
 
     Args:
         config: As for `compute_codes`.
         dataset: Its first split decides about the engine.
-        layer: As for `compute_codes`.
-        pooling: Likewise.
-        before_activation: Likewise.
-        augmented_copies: Likewise.
+        place: Of the codes.
         console: For progress.
 
     Raises:
         InputError: For an unknown layer or pooling.
     """
     classifier = build_from_config(config, dataset)
-    if not layer and not before_activation and pooling == config.model.pooling:
-        # The network whose codes a linear head of this config is fitted on:
-        # `train` finds what is computed here.
-        num_layers = len(topological_layers(classifier.backbone))
-        network = split_classifier(classifier, num_layers).prefix
+    own = CodePlace(
+        pooling=config.model.pooling, augmented_copies=place.augmented_copies
+    )
+    if place == own:
+        network = top_network(classifier)
     else:
         network = build_code_model(
             classifier,
-            [layer],
-            pooling=pooling,
-            before_activation=before_activation,
+            [place.layer],
+            pooling=place.pooling,
+            before_activation=place.before_activation,
         )
-    views = build_views(
-        config, augment=augmented_copies > 1, num_views=augmented_copies
-    )
+    copies = place.augmented_copies
+    views = build_views(config, augment=copies > 1, num_views=copies)
     return FrozenPrefix(
         network,
         next(iter(dataset.splits.values())),

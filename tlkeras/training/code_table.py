@@ -20,7 +20,7 @@ from tlkeras.features.extraction import Extraction, require_room
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.features.table import CodeTable, compute_code_table
 from tlkeras.training.build import set_up_model
-from tlkeras.training.code_prefix import build_code_prefix
+from tlkeras.training.code_prefix import CodePlace, build_code_prefix
 
 # From where on a cluster is worth its trouble; below that a night suffices.
 MANY_IMAGES = 10**7
@@ -60,15 +60,8 @@ def compute_codes(
         raise InputError(
             f"--power={power} is out of range; expected above 0 and at most 1."
         )
-    dataset, prefix = open_codes(
-        config,
-        layer=layer,
-        pooling=pooling,
-        before_activation=before_activation,
-        augmented_copies=augmented_copies,
-        executor=executor,
-        console=console,
-    )
+    place = CodePlace(layer, pooling, before_activation, augmented_copies)
+    dataset, prefix = _open(config, place, executor, console)
 
     def transform(codes: Any) -> Any:
         if l2_normalize:
@@ -82,11 +75,8 @@ def compute_codes(
 def fill_store(
     config: ConfigDict,
     directory: str,
+    place: CodePlace,
     *,
-    layer: str = "",
-    pooling: str = "average",
-    before_activation: bool = False,
-    augmented_copies: int = 1,
     executor: Executor | None = None,
     console: Console | None = None,
 ) -> int:
@@ -95,11 +85,8 @@ def fill_store(
     Args:
         config: As for `compute_codes`.
         directory: Of the store.
-        layer: As for `compute_codes`.
-        pooling: Likewise.
-        before_activation: Likewise.
-        augmented_copies: Likewise; each copy has a row.
-        executor: Likewise.
+        place: Of the codes; each augmented copy has a row.
+        executor: As for `compute_codes`.
         console: Likewise.
 
     Returns:
@@ -117,15 +104,7 @@ def fill_store(
             "name different folders; expected one of them: remove the other."
         )
     config.features.store = directory
-    dataset, prefix = open_codes(
-        config,
-        layer=layer,
-        pooling=pooling,
-        before_activation=before_activation,
-        augmented_copies=augmented_copies,
-        executor=executor,
-        console=console,
-    )
+    dataset, prefix = _open(config, place, executor, console)
     require_room(prefix, dataset.splits, prefix.views)
     for name, split in dataset.splits.items():
         rows = prefix.activations(split, prefix.views, what=f"codes of {name}")
@@ -138,26 +117,13 @@ def fill_store(
     return sum(map(len, dataset.splits.values()))
 
 
-def open_codes(
+def _open(
     config: ConfigDict,
-    *,
-    layer: str = "",
-    pooling: str = "average",
-    before_activation: bool = False,
-    augmented_copies: int = 1,
-    executor: Executor | None = None,
-    console: Console | None = None,
+    place: CodePlace,
+    executor: Executor | None,
+    console: Console | None,
 ) -> tuple[Dataset, FrozenPrefix]:
     """Opens a config's data and network, and lets an executor fill the store.
-
-    Args:
-        config: As for `compute_codes`.
-        layer: Likewise.
-        pooling: Likewise.
-        before_activation: Likewise.
-        augmented_copies: Likewise; 1 where there is an executor.
-        executor: Runs the network; None = the store stays as it is.
-        console: For progress; None is quiet.
 
     Returns:
         The data without the images that have no codes, and the network.
@@ -166,30 +132,22 @@ def open_codes(
         InputError: For unusable input.
         GateError: If the job fails, or finds too many bad images.
     """
-    if augmented_copies < 1:
+    if place.augmented_copies < 1:
         raise InputError(
-            f"--augmented_copies={augmented_copies} is out of range; expected "
-            "at least 1."
+            f"--augmented_copies={place.augmented_copies} is out of range; "
+            "expected at least 1."
         )
-    if executor and augmented_copies > 1:
+    if executor and place.augmented_copies > 1:
         raise InputError(
-            f"--augmented_copies={augmented_copies} is computed in one process "
-            "only; expected 1 with --processes or --beam_pipeline_options: "
-            "leave one of them away."
+            f"--augmented_copies={place.augmented_copies} is computed in one "
+            "process only; expected 1 with --processes or "
+            "--beam_pipeline_options: leave one of them away."
         )
     console = console or Console(quiet=True)
     validate(config)
     set_up_model(config)
     dataset = load_configured(config, console=console)
-    prefix = build_code_prefix(
-        config,
-        dataset,
-        layer=layer,
-        pooling=pooling,
-        before_activation=before_activation,
-        augmented_copies=augmented_copies,
-        console=console,
-    )
+    prefix = build_code_prefix(config, dataset, place, console)
     num_images = sum(map(len, dataset.splits.values()))
     if num_images > MANY_IMAGES and isinstance(executor, LocalProcesses | None):
         console.line(

@@ -19,17 +19,15 @@ from tlkeras.data.sources import list_examples
 from tlkeras.features.cost_measurement import measure_costs
 from tlkeras.features.cost_model import CostModel
 from tlkeras.training.build import set_up_model
-from tlkeras.training.code_prefix import build_code_prefix
+from tlkeras.training.code_prefix import CodePlace, build_code_prefix
 
 SAMPLE = 512  # images; less than a minute of one core for most networks
 
 
 def estimate_costs(
     config: ConfigDict,
+    place: CodePlace,
     *,
-    layer: str = "",
-    pooling: str = "average",
-    before_activation: bool = False,
     console: Console | None = None,
 ) -> tuple[CostModel, int]:
     """Measures what the codes of a config's data take.
@@ -39,9 +37,7 @@ def estimate_costs(
 
     Args:
         config: As for `code_table.compute_codes`.
-        layer: Likewise.
-        pooling: Likewise.
-        before_activation: Likewise.
+        place: Of the codes.
         console: For progress; None is quiet.
 
     Returns:
@@ -71,15 +67,7 @@ def estimate_costs(
     )
     scan_seconds = (time.process_time() - begun) / ledger.num_files
     dataset = _as_dataset(config, found, ledger)
-    prefix = build_code_prefix(
-        config,
-        dataset,
-        layer=layer,
-        pooling=pooling,
-        before_activation=before_activation,
-        augmented_copies=1,
-        console=console,
-    )
+    prefix = build_code_prefix(config, dataset, place, console)
     model = measure_costs(prefix, dataset.splits["train"], scan_seconds)
     return model, len(listed)
 
