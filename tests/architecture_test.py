@@ -27,6 +27,7 @@ LINES = {
     "charts": 0,
     "frozen_graph": 0,
     "litert": 0,
+    "local_server": 0,
     "devices": 0,
     "startup": 0,
     "ranking": 0,

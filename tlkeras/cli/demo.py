@@ -35,6 +35,7 @@ def define_flags(argv: list[str]) -> None:
 def main(arguments: list[str]) -> int:
     """Shows the page until it is interrupted."""
     from tlkeras.demo.server import LOOPBACK, make_demo_server
+    from tlkeras.local_server import serve_until_interrupted
 
     app = _build_app()
     with make_demo_server(app, parsing.FLAGS.port) as server:
@@ -44,10 +45,7 @@ def main(arguments: list[str]) -> int:
             "For this machine's browser alone. Ctrl-C ends it.",
             flush=True,
         )
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+        serve_until_interrupted(server)
     return 0
 
 

@@ -27,6 +27,7 @@ def main(arguments: list[str]) -> int:
     from tlkeras.errors import InputError
     from tlkeras.exporters.rest import load_versions
     from tlkeras.exporters.rest_server import make_server
+    from tlkeras.local_server import serve_until_interrupted
 
     given = parsing.FLAGS
     if not given.model:
@@ -45,8 +46,5 @@ def main(arguments: list[str]) -> int:
             "export/README.md. Ctrl-C ends it.",
             flush=True,
         )
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print()
+        serve_until_interrupted(server)
     return 0

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlsplit
 from tlkeras.demo.routes import DemoApp, Reply, reply_json
 from tlkeras.demo.uploads import MAX_UPLOAD_BYTES, RefusalError
 from tlkeras.errors import InputError, quote
+from tlkeras.local_server import bind_server
 
 LOOPBACK = "127.0.0.1"
 # Any port: an SSH tunnel may end at another one.
@@ -142,7 +143,7 @@ class _Server(ThreadingHTTPServer):
 
 
 def make_demo_server(app: DemoApp, port: int) -> ThreadingHTTPServer:
-    """Binds a server to this machine's own address; `serve_forever` answers.
+    """Binds a server to this machine's own address.
 
     Args:
         app: Answers the requests.
@@ -152,10 +153,4 @@ def make_demo_server(app: DemoApp, port: int) -> ThreadingHTTPServer:
         InputError: If the port cannot be had.
     """
     handler = type("Handler", (_Handler,), {"app": app})
-    try:
-        return _Server((LOOPBACK, port), handler)
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"Port {port} of {LOOPBACK} cannot be had ({error}); expected a "
-            "free one: choose another --port, or 0 for any."
-        ) from None
+    return bind_server(_Server, LOOPBACK, port, handler)

@@ -7,8 +7,9 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from tlkeras.errors import InputError, quote
+from tlkeras.errors import quote
 from tlkeras.exporters.rest import Json, RequestError, ServedVersions, answer
+from tlkeras.local_server import bind_server
 
 MAX_REQUEST_BYTES = 256 * 1024**2
 MAX_LENGTH_DIGITS = 12
@@ -82,7 +83,7 @@ class _Server(ThreadingHTTPServer):
 def make_server(
     served: ServedVersions, *, host: str, port: int
 ) -> ThreadingHTTPServer:
-    """Binds a server; `serve_forever` answers.
+    """Binds a server.
 
     Args:
         served: The model.
@@ -93,10 +94,4 @@ def make_server(
         InputError: If the port cannot be had.
     """
     handler = type("Handler", (_Handler,), {"served": served})
-    try:
-        return _Server((host, port), handler)
-    except (OSError, OverflowError) as error:
-        raise InputError(
-            f"Port {port} of {host} cannot be had ({error}); expected a free "
-            "one: choose another --port, or 0 for any."
-        ) from None
+    return bind_server(_Server, host, port, handler)
