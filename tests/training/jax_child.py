@@ -7,6 +7,8 @@ import json
 import os
 import sys
 
+from small_run_fields import SMALL_RUN
+
 
 def main(photos, directory, devices):
     os.environ["KERAS_BACKEND"] = "jax"
@@ -20,20 +22,7 @@ def main(photos, directory, devices):
     config.update_from_flattened_dict(
         {
             "data.source": photos,
-            "model.backbone": "MobileNet",
-            "model.alpha": 0.25,
-            "model.image_size": 32,
-            "model.weights": "letters",
-            "model.features_from": "conv_pw_6_relu",
-            "model.dropout": 0.0,
-            "evaluation.bootstrap_samples": 50,
-            "evaluation.replace_p_value": 1.0,
-            "phases.linear_probe.method": "fit",
-            "phases.linear_probe.epochs": 2,
-            "phases.linear_probe.batch_size": 16,
-            "phases.fine_tune.epochs": 2,
-            "phases.fine_tune.batch_size": 16,
-            "phases.fine_tune.trainable_from": "stage4",
+            **SMALL_RUN,
             "phases.fine_tune.global_clipnorm": 0.5,
             "runtime.devices": devices,
         }

@@ -12,6 +12,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+from small_run_fields import SMALL_RUN
 
 from tlkeras import train_and_evaluate, workdir
 from tlkeras.config import get_config
@@ -137,22 +138,9 @@ def run_config(photos, **fields):
     config.update_from_flattened_dict(
         {
             "data.source": photos,
-            "model.backbone": "MobileNet",
-            "model.alpha": 0.25,
-            "model.image_size": 32,
-            "model.weights": "letters",
-            "model.features_from": "conv_pw_6_relu",
-            "model.dropout": 0.0,
+            **SMALL_RUN,
             "checks.enabled": False,
-            "evaluation.bootstrap_samples": 50,
-            "evaluation.replace_p_value": 1.0,
             "evaluation.test_at_end": False,
-            "phases.linear_probe.method": "fit",
-            "phases.linear_probe.epochs": 2,
-            "phases.linear_probe.batch_size": 16,
-            "phases.fine_tune.epochs": 2,
-            "phases.fine_tune.batch_size": 16,
-            "phases.fine_tune.trainable_from": "stage4",
             **fields,
         }
     )

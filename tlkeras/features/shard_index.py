@@ -171,9 +171,6 @@ class ShardIndex:
         self._is_saved = True
         self._load()
 
-    def __len__(self) -> int:
-        return len(self._shards)
-
     def stamp_of(self, name: str) -> Stamp | None:
         """Returns since when a shard's header is known; None if it is not."""
         row = self._shards.get(name)

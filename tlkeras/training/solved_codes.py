@@ -1,7 +1,8 @@
 """The codes of a phase that solves: held in memory, or read for every pass."""
 
-from collections.abc import Callable, Iterator
-from typing import Protocol
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import psutil
@@ -23,18 +24,66 @@ ANSWERED_ROWS = 256  # of a cache at a time
 SHARE_OF_MEMORY = 0.5  # of the machine's, where no limit is stated
 
 
-class SolvedCodes(Protocol):
-    """Codes of the training and validation images under a linear classifier."""
+@dataclasses.dataclass(frozen=True)
+class SolvedCodes:
+    """Codes of the training and validation images under a linear classifier.
+
+    Attributes:
+        phase: Whose strengths are tried.
+        run: Whose head the classifier is.
+        rows: `train` and `validation` -> activations, of which each is codes.
+        held: The same in memory, float32 [N, d]; None where they are read for
+            every pass.
+    """
+
+    phase: ResolvedPhase
+    run: RunContext
+    rows: Mapping[str, Activations]
+    held: Mapping[str, np.ndarray] | None
 
     def fit(
         self, score: Callable[[np.ndarray, np.ndarray], Score]
     ) -> LinearFit[Score]:
         """Returns the best by a score of kernel [d, C] and bias [C]."""
+        train = self.run.dataset.splits["train"]
+        weights = class_weights(self.run.config, train)
+        how: dict[str, Any] = {
+            "loss": self.run.classifier.head.loss,
+            "log10_l2": self.phase.solve_log10_l2,
+            "num_strengths": self.phase.solve_num_strengths,
+        }
+        if self.held is None:
+            blocks = CodeBlocks(
+                self._read_train,
+                len(train),
+                self.run.dataset.num_classes,
+                weights,
+            )
+            return fit_streamed_classifier(blocks, score, **how)
+        return fit_linear_classifier(
+            self.held["train"],
+            train.targets,
+            score,
+            class_weights=weights,
+            solver=self.phase.solver,
+            **how,
+        )
+
+    def _read_train(self, rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        train, start = self.run.dataset.splits["train"], 0
+        for (codes,) in self.rows["train"].batches(rows):
+            places = np.arange(start, start + len(codes))
+            yield codes, train.targets_of(places)
+            start += len(codes)
 
     def answer(
         self, split: str, kernel: np.ndarray, bias: np.ndarray
     ) -> np.ndarray:
         """Returns the logits [N, C] of a split by kernel [d, C], bias [C]."""
+        if self.held is not None:
+            return self.held[split] @ kernel + bias
+        blocks = self.rows[split].batches(ANSWERED_ROWS)
+        return np.concatenate([codes @ kernel + bias for (codes,) in blocks])
 
 
 def open_codes(
@@ -60,8 +109,10 @@ def open_codes(
     limit = run.config.features.max_memory_bytes
     if limit is None:
         limit = SHARE_OF_MEMORY * psutil.virtual_memory().total
+    rows = {"train": frozen.train, "validation": frozen.plain("validation")}
     if needed <= limit or phase.solver != "batched":
-        return HeldCodes(phase, run, frozen)
+        held = {name: part.all_rows()[0] for name, part in rows.items()}
+        return SolvedCodes(phase, run, rows, held)
     sizes = f"{needed / 2**30:.2g} GiB, more than {limit / 2**30:.2g} GiB"
     if not frozen.is_cached:
         raise InputError(
@@ -74,87 +125,4 @@ def open_codes(
         f"{phase.name}: solving at once would hold {sizes}: every step reads "
         "the codes again"
     )
-    return StreamedCodes(phase, run, frozen)
-
-
-class HeldCodes:
-    """All codes in memory."""
-
-    def __init__(
-        self, phase: ResolvedPhase, run: RunContext, frozen: FrozenPart
-    ) -> None:
-        self.phase = phase
-        self.run = run
-        self.codes = {
-            "train": frozen.train.all_rows()[0],
-            "validation": frozen.plain("validation").all_rows()[0],
-        }
-
-    def fit(
-        self, score: Callable[[np.ndarray, np.ndarray], Score]
-    ) -> LinearFit[Score]:
-        """Returns the best by a score of kernel [d, C] and bias [C]."""
-        train = self.run.dataset.splits["train"]
-        return fit_linear_classifier(
-            self.codes["train"],
-            train.targets,
-            score,
-            loss=self.run.classifier.head.loss,
-            log10_l2=self.phase.solve_log10_l2,
-            num_strengths=self.phase.solve_num_strengths,
-            class_weights=class_weights(self.run.config, train),
-            solver=self.phase.solver,
-        )
-
-    def answer(
-        self, split: str, kernel: np.ndarray, bias: np.ndarray
-    ) -> np.ndarray:
-        """Returns the logits [N, C] of a split by kernel [d, C], bias [C]."""
-        return self.codes[split] @ kernel + bias
-
-
-class StreamedCodes:
-    """Codes that stay in the cache, or are computed again for every pass."""
-
-    def __init__(
-        self, phase: ResolvedPhase, run: RunContext, frozen: FrozenPart
-    ) -> None:
-        self.phase = phase
-        self.run = run
-        self.rows: dict[str, Activations] = {
-            "train": frozen.train,
-            "validation": frozen.plain("validation"),
-        }
-
-    def fit(
-        self, score: Callable[[np.ndarray, np.ndarray], Score]
-    ) -> LinearFit[Score]:
-        """Returns the best by a score of kernel [d, C] and bias [C]."""
-        train = self.run.dataset.splits["train"]
-
-        def read(rows: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-            start = 0
-            for (codes,) in self.rows["train"].batches(rows):
-                places = np.arange(start, start + len(codes))
-                yield codes, train.targets_of(places)
-                start += len(codes)
-
-        return fit_streamed_classifier(
-            CodeBlocks(
-                read,
-                len(train),
-                self.run.dataset.num_classes,
-                class_weights(self.run.config, train),
-            ),
-            score,
-            loss=self.run.classifier.head.loss,
-            log10_l2=self.phase.solve_log10_l2,
-            num_strengths=self.phase.solve_num_strengths,
-        )
-
-    def answer(
-        self, split: str, kernel: np.ndarray, bias: np.ndarray
-    ) -> np.ndarray:
-        """Returns the logits [N, C] of a split by kernel [d, C], bias [C]."""
-        blocks = self.rows[split].batches(ANSWERED_ROWS)
-        return np.concatenate([codes @ kernel + bias for (codes,) in blocks])
+    return SolvedCodes(phase, run, rows, held=None)

@@ -46,13 +46,14 @@ class HeadCodes:
         """Numbers d in a code."""
         return self.codes["train"].shape[1]
 
-    def targets(self, split: str) -> np.ndarray:
-        """Returns float32 [N, C] of a split."""
-        return self.dataset.splits[split].targets
+    @functools.cached_property
+    def targets(self) -> dict[str, np.ndarray]:
+        """float32 [N, C] of `train` and `validation`, for all heads at once."""
+        return {name: self.dataset.splits[name].targets for name in self.codes}
 
     def summarize(self, logits: np.ndarray, *, loss: Loss) -> dict[str, float]:
         """Returns `loss` and the primary metric of validation logits [M, C]."""
-        return compute_summary(self.targets("validation"), logits, loss=loss)
+        return compute_summary(self.targets["validation"], logits, loss=loss)
 
     @functools.cached_property
     def class_weights(self) -> np.ndarray:

@@ -66,7 +66,7 @@ def _train_group(
         weights = codes.class_weights
     data = HeadData(
         codes.codes["train"],
-        codes.targets("train"),
+        codes.targets["train"],
         weights,
         functools.partial(codes.summarize, loss=first.head.loss),
         codes.codes["validation"],
