@@ -68,6 +68,16 @@ def test_an_estimate_needs_no_output_and_keeps_nothing(
     assert not (tmp_path / "cache" / "activations").exists()
 
 
+@pytest.mark.parametrize(
+    "flag",
+    ["output=codes.npz", "processes=2", "augmented_copies=3", "power=0.5"],
+)
+def test_an_estimate_ignores_no_flag(run, flag):
+    code, text = run("--estimate", f"--{flag}")
+    assert code == 2
+    assert f"without --{flag.partition('=')[0]}; expected one of both" in text
+
+
 def test_a_cluster_is_suggested_for_many_images_only(
     run, tmp_path, monkeypatch
 ):

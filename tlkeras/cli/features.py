@@ -36,6 +36,16 @@ FLAG_NAMES = (
 )
 
 
+NOT_ESTIMATED = (
+    "output",
+    "processes",
+    "beam_pipeline_options",
+    "l2_normalize",
+    "power",
+    "augmented_copies",
+)
+
+
 def define_flags(argv: list[str]) -> None:
     """Defines the command's flags."""
     parsing.define_config_flags(argv)
@@ -93,6 +103,8 @@ def main(arguments: list[str]) -> int:
             "No file is given; expected a name that ends in .npz or .parquet, "
             "or a folder: pass --output=FILE."
         )
+    if given.estimate:
+        _require_estimate_alone(given)
     executor = _build_executor(given)
     if given.output:
         check_output(Path(given.output))
@@ -103,7 +115,7 @@ def main(arguments: list[str]) -> int:
         given.layer,
         given.pooling,
         given.before_activation,
-        1 if given.estimate else given.augmented_copies,
+        given.augmented_copies,
     )
     if given.estimate:
         return _estimate(config, place, console)
@@ -132,6 +144,22 @@ def main(arguments: list[str]) -> int:
     shape = " x ".join(map(str, table.codes.shape))
     console.result(f"{shape} codes written to {given.output}")
     return 0
+
+
+def _require_estimate_alone(given: Any) -> None:
+    """Refuses what an estimate would ignore.
+
+    Raises:
+        InputError: If a flag says more than which codes are meant.
+    """
+    from tlkeras.errors import InputError
+
+    for name in NOT_ESTIMATED:
+        if given[name].value != given[name].default:
+            raise InputError(
+                "--estimate writes nothing and measures one worker, without "
+                f"--{name}; expected one of both: leave the other away."
+            )
 
 
 def _build_executor(given: Any) -> "Executor | None":
