@@ -72,7 +72,7 @@ import sys
 class NoTensorFlow:
     def find_spec(self, name, path=None, target=None):
         if name.split(".")[0] == "tensorflow":
-            raise ImportError("TensorFlow is blocked")
+            raise ModuleNotFoundError("blocked", name=name)
 sys.meta_path.insert(0, NoTensorFlow())
 """
 STILL_ON_JAX = """

@@ -8,8 +8,10 @@ exists by then from garbage collection, for good. Python code that imports
 tlkeras as a library gets neither.
 """
 
+import functools
 import gc
 import importlib
+import importlib.util
 import json
 import logging
 import os
@@ -64,6 +66,15 @@ def import_frameworks(lean: bool = False) -> None:
     set_conventions()
 
 
+@functools.cache
+def has_tensorflow() -> bool:
+    """Says whether TensorFlow is installed, without importing it."""
+    try:
+        return importlib.util.find_spec("tensorflow") is not None
+    except (ImportError, ValueError):  # imports are blocked
+        return False
+
+
 def set_conventions() -> None:
     """Sets what all networks here are built on, whatever `keras.json` says."""
     keras = importlib.import_module("keras")
@@ -116,7 +127,7 @@ def silenced_stderr() -> Iterator[None]:
 
 def needless_imports() -> list[str]:
     """Returns the `OPTIONAL_IMPORTS` that are not Keras' backend."""
-    backend = os.environ.get("KERAS_BACKEND") or _configured_backend()
+    backend = configured_backend()
     return [name for name in OPTIONAL_IMPORTS if name != backend]
 
 
@@ -125,8 +136,13 @@ def _settings_path() -> Path:
     return Path(home, "keras.json")
 
 
-def _configured_backend() -> str:
-    """Reads Keras' own settings file, which decides where no variable does."""
+def configured_backend() -> str:
+    """Returns Keras' backend without importing it.
+
+    Its own settings file decides where no variable of the environment does.
+    """
+    if backend := os.environ.get("KERAS_BACKEND"):
+        return backend
     try:
         settings = json.loads(_settings_path().read_text())
         return str(settings["backend"])

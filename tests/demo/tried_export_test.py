@@ -5,7 +5,7 @@ import pytest
 
 from tlkeras.demo.tried_export import TriedExport
 from tlkeras.errors import InputError
-from tlkeras.evaluation.light_run import load_for_prediction
+from tlkeras.evaluation.light_run import load_lightest
 from tlkeras.exporters import parity
 from tlkeras.exporters.export import export_run
 from tlkeras.exporters.settings import ExportSettings
@@ -39,7 +39,7 @@ def test_it_answers_as_the_run_does(
 ):
     subject = subjects[place]
     path = photo_folder / "flower" / "05.jpg"
-    (expected,) = load_for_prediction(trained).predict(path)
+    (expected,) = load_lightest(trained).predict(path)
     page = serve(subject)
     code, answer = page.post("/api/try", path.read_bytes())
     assert (code, answer["label"]) == (200, expected.label)

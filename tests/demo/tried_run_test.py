@@ -15,7 +15,7 @@ from tlkeras.console import Console
 from tlkeras.data.load import load_configured
 from tlkeras.demo.tried_run import TriedRun
 from tlkeras.errors import InputError
-from tlkeras.evaluation.light_run import load_for_prediction
+from tlkeras.evaluation.light_run import load_lightest
 
 WITHOUT_TENSORFLOW = """
 import json, sys
@@ -51,7 +51,7 @@ def jpeg(pixels):
 def test_the_answer_is_that_of_predict(shared, doubted, photo_folder):
     paths = [str(p) for p in sorted(photo_folder.glob("*/*.jpg"))[::16]]
     for path, expected in zip(
-        paths, load_for_prediction(doubted).predict(paths), strict=True
+        paths, load_lightest(doubted).predict(paths), strict=True
     ):
         with open(path, "rb") as file:
             code, answer = shared.post("/api/try", file.read())
@@ -72,7 +72,7 @@ def test_label_and_review_need_neither_tensorflow_nor_keras(
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    (expected,) = load_for_prediction(doubted).predict(path)
+    (expected,) = load_lightest(doubted).predict(path)
     assert json.loads(done.stdout)["score"] == expected.score
 
 

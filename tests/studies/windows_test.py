@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from tlkeras.data.decoding import decode_whole
 from tlkeras.data.definition import CURRENT, ImageDefinition
-from tlkeras.data.preprocess import decode_image, decode_whole, frame_pixels
+from tlkeras.data.framing_numpy import frame_pixels
+from tlkeras.data.preprocess import decode_image
 from tlkeras.studies.windows import (
     cover_with_windows,
     place_windows,
@@ -66,7 +68,7 @@ def test_framed_pixels_are_those_of_the_same_image_as_a_file(version, geometry):
     content = tf.io.encode_png(pixels).numpy()
     for side in (32, 64, 400):
         np.testing.assert_array_equal(
-            frame_pixels(pixels, side, side, definition),
+            frame_pixels(pixels, (side, side), definition),
             decode_image(content, side, side, definition),
         )
 

@@ -130,6 +130,14 @@ def _run(
                 "expected fewer characters: choose a shorter one."
             )
         complain(f"the system says: {quote(error, limit=400)}")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "tensorflow":
+            raise
+        _fail(
+            "This needs TensorFlow, which is not installed: exports and "
+            "tensorflow-datasets do; expected the package tensorflow: run pip "
+            "install tensorflow."
+        )
     except Exception as error:
         if not _is_out_of_memory(error):
             raise

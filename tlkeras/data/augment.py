@@ -5,13 +5,17 @@ epoch, image), so that a resumed run sees the same pixels as an uninterrupted
 one.
 """
 
+import functools
 import math
+from collections.abc import Callable
 
+import numpy as np
 import tensorflow as tf
 
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.geometry import rotate, warp
 from tlkeras.data.randaugment import randaugment
+from tlkeras.data.views import Views
 
 
 def derive(seed: tf.Tensor, stream: int) -> tf.Tensor:
@@ -74,6 +78,46 @@ def augment_image(
     if spec.erasing_probability:
         image = random_erase(image, derive(seed, 5), spec.erasing_probability)
     return tf.ensure_shape(image, (*size, 3))
+
+
+@functools.lru_cache(maxsize=64)
+def compile_augmenter(
+    size: tuple[int, int], views: Views
+) -> Callable[..., tf.Tensor]:
+    """Compiles what augments decoded images.
+
+    Args:
+        size: (height, width) of the result.
+        views: How images are shown, with an augmentation.
+
+    Returns:
+        (images uint8 [n, H, W, 3] at the loading size, keys int64 [n], views
+        int64 [n]) -> float32 [n, height, width, 3].
+    """
+    augmentation = views.augmentation
+    assert augmentation is not None
+
+    def augment(item: tuple[tf.Tensor, ...]) -> tf.Tensor:
+        image, key, view = item
+        seed = view_seed(views.seed, key, view)
+        return augment_image(image, seed, size, augmentation)
+
+    number = tf.TensorSpec((None,), tf.int64)
+    load_size = augmentation.load_size(size)
+    return tf.function(
+        lambda *items: tf.map_fn(
+            augment,
+            items,
+            fn_output_signature=tf.TensorSpec((*size, 3), tf.float32),
+            parallel_iterations=1,  # the callers are parallel
+        ),
+        input_signature=[
+            tf.TensorSpec((None, *load_size, 3), tf.uint8),
+            number,
+            number,
+        ],
+        autograph=False,
+    )
 
 
 def random_crop(
@@ -194,6 +238,28 @@ def mix_batch(
     if spec.mixup_alpha:
         return _mixup(images, targets, seed, spec.mixup_alpha)
     return _cutmix(images, targets, seed, spec.cutmix_alpha)
+
+
+def mix_step(
+    images: np.ndarray,
+    targets: np.ndarray,
+    seed: tuple[int, int],
+    spec: Augmentation,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Combines the images of a batch as `mix_batch` does, outside a graph.
+
+    Args:
+        images: float32 [N, H, W, 3].
+        targets: float32 [N, C].
+        seed: Of this step.
+        spec: `mixup_alpha` and `cutmix_alpha`.
+
+    Returns:
+        Images and targets of the same shapes.
+    """
+    mixed = mix_batch(images, targets, tf.constant(seed, tf.int64), spec)
+    shown, labels = (tensor.numpy() for tensor in mixed)
+    return shown, labels
 
 
 def _beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:

@@ -7,12 +7,12 @@ batches that start at epoch e are those of an uninterrupted pass from there.
 from collections.abc import Generator, Iterator
 
 import numpy as np
-import tensorflow as tf
 
-from tlkeras.data.augment import mix_batch
+from tlkeras.data.augmenting import mix_views
 from tlkeras.data.epoch import steps_per_epoch
 from tlkeras.data.parallel import ordered_map
 from tlkeras.data.reader import ViewReader
+from tlkeras.data.stateless import shuffle
 
 Batch = tuple[np.ndarray, ...]
 
@@ -25,10 +25,7 @@ def epoch_order(num_images: int, seed: int, epoch: int) -> np.ndarray:
         seed: Of the phase, from `epoch.stream_seed`.
         epoch: Counted from 0.
     """
-    return tf.random.experimental.stateless_shuffle(
-        tf.range(num_images, dtype=tf.int64),
-        tf.constant([seed, epoch], tf.int64),
-    ).numpy()
+    return shuffle(num_images, (seed, epoch))
 
 
 def row_batches(
@@ -92,9 +89,9 @@ def training_batches(
         targets = reader.split.targets_of(rows)
         if augmentation and augmentation.mixes_images:
             # [seed, epoch] is the key of an epoch's order.
-            key = tf.constant([seed + 1, step], tf.int64)
-            mixed = mix_batch(images, targets, key, augmentation)
-            images, targets = (tensor.numpy() for tensor in mixed)
+            images, targets = mix_views(
+                images, targets, (seed + 1, step), augmentation
+            )
         weights = () if class_weights is None else (targets @ class_weights,)
         return images, targets, *weights
 

@@ -4,12 +4,11 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from tlkeras.data.augmented_copies import AugmentedCopy
 from tlkeras.data.dataset import Split
-from tlkeras.data.geometry import rotate
 from tlkeras.data.pipeline import naming_bad_files, read_files
+from tlkeras.data.resampling import rotate
 
 
 class CopyReader:
@@ -39,7 +38,7 @@ class CopyReader:
             views: [n] which copy of each.
 
         Raises:
-            InputError: If TensorFlow refuses a file, which it names.
+            InputError: If a file cannot be decoded; it is named.
         """
         images = np.empty((len(rows), *self.size, 3), np.float32)
         for view in np.unique(views):
@@ -80,7 +79,7 @@ def show_copy(
         )
         images = images[:, top : top + size[0], left : left + size[1]]
     if copy.degrees:
-        angle = tf.constant(math.radians(copy.degrees), tf.float32)
-        whole = tf.cast(images, tf.float32)
-        images = np.stack([rotate(image, angle).numpy() for image in whole])
+        angle = math.radians(copy.degrees)
+        whole = images.astype(np.float32)
+        images = np.stack([rotate(image, angle) for image in whole])
     return images[:, :, ::-1] if copy.is_mirrored else images

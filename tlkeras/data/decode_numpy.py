@@ -15,7 +15,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tlkeras.data.definition import CURRENT, GREY, ImageDefinition
+from tlkeras.data.definition import CURRENT, ImageDefinition
+from tlkeras.data.framing_numpy import (
+    average_squares,
+    fill_target,
+    largest_power,
+)
 from tlkeras.data.image_header import (
     JPEG,
     PNG,
@@ -24,7 +29,7 @@ from tlkeras.data.image_header import (
     read_size,
 )
 from tlkeras.data.orientation import TURNS, read_orientation
-from tlkeras.data.placement import place
+from tlkeras.startup import has_tensorflow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -36,6 +41,23 @@ _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 # Chunks of a PNG: those that count, and those that may be repeated.
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt", b"sPLT")
+
+
+class UndecodableError(ValueError):
+    """An image that only TensorFlow can decode, which is not installed."""
+
+
+def require_tensorflow() -> None:
+    """Makes sure that TensorFlow can decide about an image.
+
+    Raises:
+        UndecodableError: If it is not installed.
+    """
+    if not has_tensorflow():
+        raise UndecodableError(
+            "a kind of image that needs TensorFlow, which is not installed: "
+            "save it as a JPEG or PNG"
+        )
 
 
 def decode_contents(
@@ -55,8 +77,8 @@ def decode_contents(
         returns.
 
     Raises:
-        tf.errors.OpError: If one of them is no such image or has too many
-            pixels; UnicodeDecodeError where the message would quote its bytes.
+        Exception: One that `decoding.is_refusal` knows, if one of them is no
+            such image, has too many pixels, or cannot be decoded here.
     """
     images = np.empty((len(contents), *size, 3), np.uint8)
     for image, content in zip(images, contents, strict=True):
@@ -69,6 +91,7 @@ def _decode(
 ) -> np.ndarray:
     pixels = try_decode(content, size, definition)
     if pixels is None:
+        require_tensorflow()
         from tlkeras.data import preprocess  # brings TensorFlow
 
         (pixels,) = preprocess.decode_contents([content], size, definition)
@@ -88,26 +111,54 @@ def try_decode(
     Returns:
         uint8 [height, width, 3]; None for TensorFlow to decide.
     """
-    stored = read_size(content)
-    if not definition.is_upright or stored is None:
+    stored = _known_size(content, definition)
+    if stored is None:
         return None
-    if stored[0] * stored[1] > definition.max_pixels or min(stored) < 1:
-        return None
-    turn = TURNS[orientation := read_orientation(content)]
-    w, h = stored[::-1] if orientation > 4 else stored
-    shown, filled = place(h, w, *size, definition.geometry)
-    times = min(s // f for s, f in zip(shown, filled, strict=True))
-    power = max(times.bit_length() - 1, 0)
+    w, h = stored[::-1] if read_orientation(content) > 4 else stored
+    power = largest_power(h, w, size, definition)
     pixels, rest = _decode_pixels(content, power)
     if pixels is None:
         return None
-    pixels = average_squares(pixels, rest)
+    pixels = _turn(average_squares(pixels, rest), content)
+    return fill_target(pixels, size, definition.geometry)
+
+
+def try_decode_whole(
+    content: bytes, definition: ImageDefinition
+) -> np.ndarray | None:
+    """Decodes an image at its own size, if that is surely TensorFlow's result.
+
+    Args:
+        content: Of a file; any bytes.
+        definition: What the pixels of an image are.
+
+    Returns:
+        uint8 [h, w, 3], upright; None for TensorFlow to decide.
+    """
+    if _known_size(content, definition) is None:
+        return None
+    pixels = read_pixels(content)
+    return None if pixels is None else _turn(pixels, content)
+
+
+def _known_size(
+    content: bytes, definition: ImageDefinition
+) -> tuple[int, int] | None:
+    """Returns the stored (width, height); None for TensorFlow to decide."""
+    stored = read_size(content)
+    if not definition.is_upright or stored is None or min(stored) < 1:
+        return None
+    return None if stored[0] * stored[1] > definition.max_pixels else stored
+
+
+def _turn(pixels: np.ndarray, content: bytes) -> np.ndarray:
+    """Returns pixels [h, w, 3] as their EXIF orientation shows them."""
+    turn = TURNS[read_orientation(content)]
     if turn.transposed:
         pixels = pixels.transpose(1, 0, 2)
-    pixels = pixels[
+    return pixels[
         :: -1 if turn.flipped_rows else 1, :: -1 if turn.flipped_columns else 1
     ]
-    return fill_target(pixels, size, definition.geometry)
 
 
 def read_pixels(content: bytes) -> np.ndarray | None:
@@ -233,101 +284,3 @@ _FORMATS: tuple[
     (PNG, _is_whole_png, _decode_png),
     (b"RIFF", _is_whole_webp, _decode_webp),
 )
-
-
-def average_squares(pixels: np.ndarray, power: int) -> np.ndarray:
-    """Averages squares of 2**power pixels, halves rounded up.
-
-    Squares at the right and lower edge are completed by repeating the last
-    column and row.
-
-    Args:
-        pixels: uint8 [h, w, channels].
-        power: At least 0.
-
-    Returns:
-        uint8 [ceil(h / 2**power), ceil(w / 2**power), channels].
-    """
-    if not power:
-        return pixels
-    side = 1 << power
-    for axis in (0, 1):
-        missing = -pixels.shape[axis] % side
-        if missing:
-            last = pixels.take([-1], axis).repeat(missing, axis)
-            pixels = np.concatenate([pixels, last], axis)
-    h, w, channels = pixels.shape
-    squares = pixels.reshape(h // side, side, w // side, side, channels)
-    sums = squares.sum((1, 3), dtype=np.int64)
-    return ((sums + (1 << 2 * power >> 1)) >> 2 * power).astype(np.uint8)
-
-
-def fill_target(
-    pixels: np.ndarray, size: tuple[int, int], geometry: str
-) -> np.ndarray:
-    """Crops, resizes and pads an image to the target.
-
-    Args:
-        pixels: uint8 [h, w, 3].
-        size: (height, width) of the target.
-        geometry: Key of `placement.GEOMETRIES`.
-
-    Returns:
-        uint8 [height, width, 3].
-    """
-    h, w, _ = pixels.shape
-    (crop_h, crop_w), filled = place(h, w, *size, geometry)
-    top, left = (h - crop_h) // 2, (w - crop_w) // 2
-    cropped = pixels[top : top + crop_h, left : left + crop_w]
-    resized = resize(cropped, filled)
-    if filled == size:
-        return resized
-    image = np.full((*size, 3), GREY, np.uint8)
-    top, left = (
-        (side - full) // 2 for side, full in zip(size, filled, strict=True)
-    )
-    image[top : top + filled[0], left : left + filled[1]] = resized
-    return image
-
-
-def resize(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resizes bilinearly with half-pixel centres, in TensorFlow's order.
-
-    Args:
-        pixels: uint8 [h, w, 3].
-        size: (height, width) of the result.
-
-    Returns:
-        uint8 [height, width, 3], halves rounded to even.
-    """
-    (above, below, down), (left, right, along) = (
-        _neighbours(side, target)
-        for side, target in zip(pixels.shape, size, strict=False)
-    )
-    rows = pixels.astype(np.float32)
-    along = along[:, None]
-    upper, lower = (
-        rows[part][:, left]
-        + (rows[part][:, right] - rows[part][:, left]) * along
-        for part in (above, below)
-    )
-    mixed = upper + (lower - upper) * down[:, None, None]
-    return np.rint(mixed.clip(0, 255)).astype(np.uint8)
-
-
-def _neighbours(
-    side: int, target: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Returns for each target pixel two places in a side, and the share.
-
-    Returns:
-        Places before and after, int64 [target], and the share of the latter,
-        float32 [target].
-    """
-    scale = np.float32(side) / np.float32(target)
-    places = (np.arange(target, dtype=np.float32) + np.float32(0.5)) * scale
-    places -= np.float32(0.5)
-    before = np.floor(places)
-    lower = before.astype(np.int64).clip(0)
-    upper = np.ceil(places).astype(np.int64).clip(None, side - 1)
-    return np.minimum(lower, upper), upper, places - before

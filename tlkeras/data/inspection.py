@@ -21,7 +21,11 @@ from tlkeras.data.conversion import (
     is_convertible,
 )
 from tlkeras.data.dataset import FileReport
-from tlkeras.data.decode_numpy import read_pixels
+from tlkeras.data.decode_numpy import (
+    UndecodableError,
+    read_pixels,
+    require_tensorflow,
+)
 from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
 from tlkeras.data.image_header import ends_whole, read_size, refuse_pixels
 from tlkeras.data.mirror import keep_copy
@@ -75,6 +79,8 @@ def inspect_bytes(content: bytes, max_pixels: int = MAX_PIXELS) -> FileReport:
                 return FileReport(digest, "animated WebP; save one frame")
             pixels = _decode(image, content, max_pixels)
             look = perceptual_hash(turn_upright(pixels, content))
+    except UndecodableError as error:
+        return FileReport(digest, str(error))
     except UnidentifiedImageError:
         return FileReport(digest, "not a JPEG, PNG, GIF, BMP or WebP image")
     except Exception as error:  # decoders raise many kinds on damaged files
@@ -92,6 +98,7 @@ def _decode(image: "Image", content: bytes, max_pixels: int) -> "Image":
         return _decode_jpeg(image, content)
     pixels = read_pixels(content)
     if pixels is None:
+        require_tensorflow()
         from tlkeras.data.decoders import try_other  # brings TensorFlow
 
         pixels = try_other(content, max_pixels)
@@ -106,6 +113,7 @@ def _decode_jpeg(image: "Image", content: bytes) -> "Image":
     image.draft(None, (width, height))
     image.load()
     if not ends_whole(content):
+        require_tensorflow()
         from tlkeras.data.decoders import accepts_jpeg  # brings TensorFlow
 
         if not accepts_jpeg(content):

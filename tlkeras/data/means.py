@@ -8,6 +8,7 @@ contract, because pretrained weights expect that one.
 import numpy as np
 
 from tlkeras.data.dataset import Split
+from tlkeras.data.pipeline import ImageBatches
 
 # Over which a mean is taken, beside the images; "none" takes none.
 MEAN_AXES: dict[str, tuple[int, ...]] = {"channel": (0, 1), "image": ()}
@@ -36,8 +37,6 @@ def compute_training_mean(
     """
     if kind == "none":
         return None, None
-    from tlkeras.data.pipeline import ImageBatches  # brings TensorFlow
-
     images = ImageBatches(
         split,
         (image_size, image_size),

@@ -1,22 +1,21 @@
 """Images of a split in order, and the names of those that cannot be read.
 
-Threads call one compiled function. A `tf.data` pipeline would prepare the
-decoder's graph anew for each pass, which takes longer than a hundred images.
+Threads call one function. A `tf.data` pipeline would prepare the decoder's
+graph anew for each pass, which takes longer than a hundred images.
 """
 
 import contextlib
 from collections.abc import Generator, Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
 
 from tlkeras.data.contents import read_content
 from tlkeras.data.dataset import Split
-from tlkeras.data.decoders import REFUSALS
+from tlkeras.data.decoding import decode_contents, is_refusal
 from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.parallel import ordered_map
-from tlkeras.data.preprocess import decode_contents
 from tlkeras.errors import InputError
+from tlkeras.startup import has_tensorflow
 
 PART = 16  # images that a thread decodes at a time
 
@@ -95,21 +94,30 @@ def naming_bad_files(split: Split, size: tuple[int, int]) -> Iterator[None]:
     """
     try:
         yield
-    except (
-        tf.errors.InvalidArgumentError,
-        tf.errors.UnknownError,
-        UnicodeDecodeError,  # the text of an error may be bytes
-    ):
+    except Exception as error:
+        if not is_refusal(error):
+            raise
         for path, file in zip(split.paths, split.files, strict=True):
             try:
                 read_files([file], size, split.definition)
-            except REFUSALS:
-                raise InputError(
-                    f"'{path}' cannot be decoded by TensorFlow; expected a "
-                    "baseline JPEG, PNG, GIF, BMP or WebP: remove the file or "
-                    "save it again."
-                ) from None
+            except Exception as refused:
+                if not is_refusal(refused):
+                    raise
+                raise InputError(_refuse(path)) from None
         raise
+
+
+def _refuse(path: str) -> str:
+    if not has_tensorflow():
+        return (
+            f"'{path}' is a kind of image that only TensorFlow decodes, which "
+            "is not installed; expected a whole JPEG or PNG: save it again, "
+            "or run pip install tensorflow."
+        )
+    return (
+        f"'{path}' cannot be decoded by TensorFlow; expected a baseline JPEG, "
+        "PNG, GIF, BMP or WebP: remove the file or save it again."
+    )
 
 
 class ImageBatches:

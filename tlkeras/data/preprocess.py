@@ -164,27 +164,6 @@ def decode_whole(content: tf.Tensor, definition: ImageDefinition) -> tf.Tensor:
     return decode_pixels(content, UNREDUCED, UNREDUCED, squashed)[0]
 
 
-def frame_pixels(
-    pixels: tf.Tensor, height: int, width: int, definition: ImageDefinition
-) -> tf.Tensor:
-    """Makes of decoded pixels what `decode_image` makes of them as a PNG.
-
-    Args:
-        pixels: uint8 [h, w, 3], RGB, upright.
-        height: Of the result, pixels.
-        width: Of the result, pixels.
-        definition: What the pixels of an image are.
-
-    Returns:
-        uint8 [height, width, 3].
-    """
-    if definition.is_upright:
-        sides = tf.shape(pixels, tf.int64)[:2]
-        power = _power_of(sides, height, width, definition)
-        pixels = average_squares(pixels, power)
-    return fill_target(pixels, height, width, definition.geometry)
-
-
 def decode_pixels(
     content: tf.Tensor, height: int, width: int, definition: ImageDefinition
 ) -> Decoded:

@@ -1,13 +1,10 @@
 """Reading any views of any images of a split, from any thread."""
 
-import functools
 import math
-from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
 
-from tlkeras.data.augment import augment_image, view_seed
+from tlkeras.data.augmenting import augment_views
 from tlkeras.data.dataset import Split
 from tlkeras.data.pipeline import decode_split, naming_bad_files, read_files
 from tlkeras.data.views import Views, image_keys
@@ -16,8 +13,8 @@ from tlkeras.data.views import Views, image_keys
 class ViewReader:
     """Gives images as they are, or augmented where views are.
 
-    One compiled function makes every view, whoever asks: the cache and the
-    live batches of training hold the same numbers to the last bit.
+    One function makes every view, whoever asks: the cache and the live batches
+    of training hold the same numbers to the last bit.
 
     Args:
         split: The images.
@@ -59,16 +56,15 @@ class ViewReader:
             views: [n] views of these images.
 
         Raises:
-            InputError: If TensorFlow refuses a file, which it names.
+            InputError: If a file cannot be decoded; it is named.
         """
         images = self._read(rows)
         if self.views.augmentation is None:
             return images
-        return compile_augmenter(self.size, self.views)(
-            tf.constant(images),
-            tf.constant(self.keys[rows]),
-            tf.constant(np.asarray(views, np.int64)),
-        ).numpy()
+        shown = np.asarray(views, np.int64)
+        return augment_views(
+            images, self.keys[rows], shown, self.size, self.views
+        )
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         if self._decoded is not None:
@@ -80,43 +76,3 @@ class ViewReader:
                 self._load_size,
                 split.definition,
             )
-
-
-@functools.lru_cache(maxsize=64)
-def compile_augmenter(
-    size: tuple[int, int], views: Views
-) -> Callable[..., tf.Tensor]:
-    """Compiles what augments decoded images.
-
-    Args:
-        size: (height, width) of the result.
-        views: How images are shown, with an augmentation.
-
-    Returns:
-        (images uint8 [n, H, W, 3] at the loading size, keys int64 [n], views
-        int64 [n]) -> float32 [n, height, width, 3].
-    """
-    augmentation = views.augmentation
-    assert augmentation is not None
-
-    def augment(item: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        image, key, view = item
-        seed = view_seed(views.seed, key, view)
-        return augment_image(image, seed, size, augmentation)
-
-    number = tf.TensorSpec((None,), tf.int64)
-    load_size = augmentation.load_size(size)
-    return tf.function(
-        lambda *items: tf.map_fn(
-            augment,
-            items,
-            fn_output_signature=tf.TensorSpec((*size, 3), tf.float32),
-            parallel_iterations=1,  # the callers are parallel
-        ),
-        input_signature=[
-            tf.TensorSpec((None, *load_size, 3), tf.uint8),
-            number,
-            number,
-        ],
-        autograph=False,
-    )

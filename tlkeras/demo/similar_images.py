@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tlkeras.console import Console
-from tlkeras.data.decode_numpy import decode_contents
+from tlkeras.data.decoding import decode_contents
 from tlkeras.demo.run_images import RunImages
 from tlkeras.demo.subject import SimilarImage
 from tlkeras.errors import InputError
@@ -13,7 +13,7 @@ from tlkeras.evaluation.run import Run
 from tlkeras.features.neighbours import comparable, find_nearest
 from tlkeras.models.heads import LOGITS
 from tlkeras.models.inference import run_batches
-from tlkeras.training.reading import plain_prefix
+from tlkeras.training.prefixes import open_prefix
 
 NUM_SIMILAR = 5
 MAX_IMAGES_SEARCHED = 100_000  # of more training images, so many are drawn
@@ -42,7 +42,7 @@ class SimilarImages:
         self._network = keras.Model(
             run.model.inputs[0], run.model.get_layer(LOGITS).input, name="codes"
         )
-        prefix = plain_prefix(self._network, self._train, run.config, console)
+        prefix = open_prefix(self._network, self._train, run.config, console)
         (codes,) = prefix.activations(
             self._train, prefix.plain, what="codes of the training images"
         ).all_rows()

@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 from tlkeras import workdir
-from tlkeras.data.decode_numpy import decode_contents
+from tlkeras.data.decoding import decode_contents
 from tlkeras.data.definition import ImageDefinition
 from tlkeras.demo.subject import SeenImage, SimilarImage, TriedModel
 from tlkeras.errors import InputError, quote
@@ -16,13 +16,12 @@ from tlkeras.evaluation.prediction import (
     read_file,
 )
 from tlkeras.exporters.runners import Runner, SavedModelRunner, TfliteRunner
-from tlkeras.exporters.saved_model import MODEL_INFO
 from tlkeras.exporters.tflite_metadata import read_definition, read_labels
+from tlkeras.exporters.version_files import GRAPH, MODEL_INFO
 from tlkeras.optim.losses import LOSSES, compute_probabilities
 from tlkeras.studies.heatmaps import read_whole
 
 TFLITE_SUFFIX = ".tflite"
-GRAPH = "saved_model.pb"
 
 
 class TriedExport(TriedModel):

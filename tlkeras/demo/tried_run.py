@@ -8,7 +8,7 @@ from tlkeras.console import Console
 from tlkeras.demo.run_images import RunImages
 from tlkeras.demo.subject import SeenImage, SimilarImage, TriedModel
 from tlkeras.errors import InputError
-from tlkeras.evaluation.light_run import load_for_prediction
+from tlkeras.evaluation.light_run import load_lightest
 from tlkeras.evaluation.prediction import Prediction
 from tlkeras.startup import import_frameworks
 
@@ -36,7 +36,7 @@ class TriedRun(TriedModel):
     def __init__(self, directory: Path, console: Console) -> None:
         self._directory = directory
         self._console = console
-        self._light = load_for_prediction(directory)
+        self._light = load_lightest(directory)
         self.config = self._light.config
         self.class_names = self._light.class_names
         self.multi_label = self._light.result.multi_label

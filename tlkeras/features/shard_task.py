@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkeras.data.contents import read_content
-from tlkeras.data.decode_numpy import decode_contents
+from tlkeras.data.decoding import decode_contents, is_refusal
 from tlkeras.data.inspection import digest_of
 from tlkeras.features.bundle import open_bundle
 from tlkeras.features.image_probe import find_aborting
@@ -128,15 +128,8 @@ class ShardWorker:
                 [content], (side, side), self.bundle.pixels
             )
         except Exception as error:
-            _raise_others(error)
+            if not is_refusal(error):
+                raise
             reason = f"cannot be decoded ({type(error).__name__})"
             return dataclasses.replace(listed, reason=reason, is_final=True)
         return pixels
-
-
-def _raise_others(error: Exception) -> None:
-    """Raises what does not say that an image is bad."""
-    from tlkeras.data.decoders import REFUSALS  # brings TensorFlow, as it did
-
-    if not isinstance(error, REFUSALS):
-        raise error

@@ -13,8 +13,8 @@ import numpy as np
 
 from tlkeras import workdir
 from tlkeras.console import Console
+from tlkeras.data.decoding import decode_whole
 from tlkeras.data.definition import ImageDefinition
-from tlkeras.data.preprocess import decode_whole
 from tlkeras.evaluation.heat_map import HeatMap
 from tlkeras.evaluation.prediction import read_file
 from tlkeras.evaluation.run import Run, load_run
@@ -130,7 +130,7 @@ def read_whole(
         pixels = decode_whole(content, definition)
     except Exception as error:  # the decoder's many kinds
         return None, f"cannot be decoded ({type(error).__name__})"
-    return DecodedImage(content, np.asarray(pixels)), ""
+    return DecodedImage(content, pixels), ""
 
 
 def _describe(

@@ -7,7 +7,8 @@ from typing import Protocol
 import keras
 import numpy as np
 
-from tlkeras.data.preprocess import decode_contents, frame_pixels
+from tlkeras.data.decoding import decode_contents
+from tlkeras.data.framing_numpy import frame_pixels
 from tlkeras.errors import InputError
 from tlkeras.evaluation.heat_map import HeatMap
 from tlkeras.evaluation.run import Run
@@ -236,13 +237,10 @@ class WindowMapper:
         size, definition = self._run.image_size, self._run.image_definition
         height, width = pixels.shape[:2]
         return [
-            np.asarray(
-                frame_pixels(
-                    pixels[top : top + side, left : left + side],
-                    size,
-                    size,
-                    definition,
-                )
+            frame_pixels(
+                pixels[top : top + side, left : left + side],
+                (size, size),
+                definition,
             )
             for top, left, side in place_windows(height, width, self._scales)
         ]

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 from ml_collections import ConfigDict
 
+from tlkeras.data.batches import row_batches, training_batches
 from tlkeras.data.dataset import Split
 from tlkeras.data.epoch import balanced_class_weights, stream_seed
 from tlkeras.data.parallel import lent
+from tlkeras.data.pipeline import naming_bad_files
+from tlkeras.data.reader import ViewReader
 from tlkeras.training.frozen_part import FrozenPart
 from tlkeras.training.phases import Phase
 from tlkeras.training.reading import feature_settings, phase_views
@@ -42,8 +45,6 @@ def phase_order(
         first_epoch: Counted from 0, where a phase is resumed.
         num_epochs: Of the whole pass.
     """
-    from tlkeras.data.batches import row_batches  # brings TensorFlow
-
     return row_batches(
         num_images,
         batch_size=phase.batch_size,
@@ -79,9 +80,6 @@ def phase_batches(
     Yields:
         (images [n, S, S, 3] or the frontier, targets [n, C][, weights [n]]).
     """
-    from tlkeras.data.batches import training_batches
-    from tlkeras.data.reader import ViewReader
-
     order = phase_order(
         phase,
         config,
@@ -128,8 +126,6 @@ def lent_batches(
         train: Their images; one that only TensorFlow refuses is named.
         image_size: Side of the images, pixels.
     """
-    from tlkeras.data.pipeline import naming_bad_files  # brings TensorFlow
-
     size = (image_size, image_size)
     with lent(batches) as read, naming_bad_files(train, size):
         yield read

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset, Split
+from tlkeras.data.pipeline import ImageBatches
 from tlkeras.evaluation.metrics import (
     compute_summary,
     per_image_scores,
@@ -24,9 +24,6 @@ from tlkeras.training.one_device import ONE, Distribution
 from tlkeras.training.phases import ResolvedPhase
 from tlkeras.training.progress import PhaseOutcome
 from tlkeras.training.state import Checkpoints
-
-if TYPE_CHECKING:
-    from tlkeras.data.pipeline import ImageBatches
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,9 +58,7 @@ class RunContext:
     checkpoints: Checkpoints
     first_kernel: np.ndarray | None = None
     distribution: Distribution = ONE
-    _batches: dict[str, "ImageBatches"] = dataclasses.field(
-        default_factory=dict
-    )
+    _batches: dict[str, ImageBatches] = dataclasses.field(default_factory=dict)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -80,7 +75,7 @@ class RunContext:
         """Whether images may carry several labels."""
         return self.classifier.head.multi_label
 
-    def images(self, split: str) -> "ImageBatches":
+    def images(self, split: str) -> ImageBatches:
         """Returns a split's images in order, decoded once where they fit."""
         if split not in self._batches:
             self._batches[split] = self._read(
@@ -88,7 +83,7 @@ class RunContext:
             )
         return self._batches[split]
 
-    def shuffled_images(self) -> "ImageBatches":
+    def shuffled_images(self) -> ImageBatches:
         """Returns the training images, so that each batch is a sample of all.
 
         For statistics of a batch: in order, a batch would be of one class. The
@@ -96,9 +91,7 @@ class RunContext:
         """
         return self._read(self.dataset.splits["train"].shuffle(), 0)
 
-    def _read(self, split: Split, max_decoded_bytes: int) -> "ImageBatches":
-        from tlkeras.data.pipeline import ImageBatches  # brings TensorFlow
-
+    def _read(self, split: Split, max_decoded_bytes: int) -> ImageBatches:
         return ImageBatches(
             split,
             self.size,

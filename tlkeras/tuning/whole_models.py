@@ -10,6 +10,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.data.dataset import Dataset
 from tlkeras.data.load import load_configured
+from tlkeras.data.pipeline import decode_split
 from tlkeras.training.assembly import build_optimizer, compile_classifier
 from tlkeras.training.batches import lent_batches, phase_batches
 from tlkeras.training.build import (
@@ -73,8 +74,6 @@ class WholeModels:
         Yields:
             The batches, and the validation images, float32 [N, S, S, 3].
         """
-        from tlkeras.data.pipeline import decode_split  # brings TensorFlow
-
         splits = self.dataset.splits
         size = model.inputs[0].shape[1]
         held_out = decode_split(

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 from ml_collections import ConfigDict
 
+from tlkeras.data.batches import row_batches
 from tlkeras.data.epoch import steps_per_epoch, stream_seed
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.linear.batched_heads import train_heads
@@ -103,8 +104,6 @@ def _train_group(
 
 def _batches(job: HeadJob, num_images: int) -> tuple[list[np.ndarray], int]:
     """Returns the rows [B] of each step, the trainer's own; steps an epoch."""
-    from tlkeras.data.batches import row_batches  # brings TensorFlow
-
     phase = job.phase
     order = row_batches(
         num_images,
