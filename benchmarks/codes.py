@@ -16,6 +16,7 @@ from tlkeras.features.activations import Activations
 from tlkeras.features.cache import ActivationCache
 from tlkeras.features.engine import Engine
 from tlkeras.features.engines import choose_engine
+from tlkeras.features.freezing import freeze_network
 from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.split import split_classifier
@@ -38,7 +39,7 @@ def run() -> Section:
     prefix = build_prefix(split)
     engines = {
         name: choose_engine(
-            prefix.prefix,
+            prefix.network.prefix,
             np.zeros((8, SIZE, SIZE, 3), np.uint8),
             engine=name,
             num_streams=WORKERS,
@@ -79,7 +80,7 @@ def build_prefix(split: Split) -> FrozenPrefix:
         image_size=SIZE,
     )
     parts = split_classifier(classifier, 10**6)
-    return FrozenPrefix(
+    return freeze_network(
         parts.prefix,
         split,
         reader_factory(SIZE),

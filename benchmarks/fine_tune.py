@@ -10,7 +10,8 @@ from tlkeras.console import Console
 from tlkeras.data.batches import row_batches, training_batches
 from tlkeras.data.load import load_dataset
 from tlkeras.data.views import UNCHANGED
-from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.features.freezing import freeze_network
+from tlkeras.features.frozen import FeatureSettings
 from tlkeras.models.classifier import build_classifier, freeze
 from tlkeras.models.cutoffs import find_cutoff
 from tlkeras.models.split import choose_cut, split_classifier
@@ -34,7 +35,7 @@ def run() -> Section:
     backbone = classifier.backbone
     cut = choose_cut(backbone, find_cutoff(backbone, CUTOFF))
     parts = split_classifier(classifier, cut)
-    prefix = FrozenPrefix(
+    prefix = freeze_network(
         parts.prefix,
         split,
         reader_factory(SIZE),

@@ -82,7 +82,7 @@ def compute_codes(
     from tlkeras.data.load import load_configured
     from tlkeras.features.codes import build_code_model
     from tlkeras.training.build import build_from_config, set_up_model
-    from tlkeras.training.reading import plain_prefix
+    from tlkeras.training.prefixes import open_prefix
 
     config = get_config()
     config.data.source = folder
@@ -91,7 +91,7 @@ def compute_codes(
     config.features.cache = "off"
     set_up_model(config)
     dataset = load_configured(config)
-    prefix = plain_prefix(
+    prefix = open_prefix(
         build_code_model(build_from_config(config, dataset), [""]),
         dataset.splits["train"],
         config,

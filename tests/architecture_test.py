@@ -270,7 +270,7 @@ classifier.model.train_on_batch(x, np.eye(2, dtype="float32")[[0, 1, 0, 1]])
 assert (classifier.logits_layer.get_weights()[0] != before).any()
 from tlkeras.features.engines import choose_engine
 from tlkeras.features.keras_engine import reference_outputs
-from tlkeras.features.recipe import graph_hash
+from tlkeras.features.network_hash import graph_hash
 from tlkeras.models.split import split_classifier
 prefix = split_classifier(classifier, 10).prefix
 choice = choose_engine(prefix, x)

@@ -1,5 +1,6 @@
 """Seeds, numeric precision and devices of the machine at hand."""
 
+import glob
 import logging
 import platform
 from importlib import metadata
@@ -37,6 +38,15 @@ def accelerator_name() -> str | None:
 
         devices = ["cuda"] if torch.cuda.is_available() else []
     return devices[0] if devices else None
+
+
+def may_have_accelerator() -> bool:
+    """Says whether this machine has an accelerator, without any framework.
+
+    A driver's device files tell; whether Keras can use it, only
+    `accelerator_name` knows.
+    """
+    return bool(glob.glob("/dev/nvidia[0-9]*") or glob.glob("/dev/kfd"))
 
 
 def choose_precision(precision: str, accelerator: str | None) -> str:

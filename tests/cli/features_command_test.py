@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from tlkeras.training import code_table, estimate
+from tlkeras.training import code_opening, estimate
 
 from .conftest import run_command
 
@@ -84,7 +84,7 @@ def test_a_cluster_is_suggested_for_many_images_only(
     hint = "--beam_pipeline_options shares them out"
     _, text = run(f"--output={tmp_path / 'codes'}")
     assert hint not in text
-    monkeypatch.setattr(code_table, "MANY_IMAGES", 79)
+    monkeypatch.setattr(code_opening, "MANY_IMAGES", 79)
     _, text = run(f"--output={tmp_path / 'codes'}")
     assert hint in text
 

@@ -30,10 +30,14 @@ assert not record.bad, record
 """
 
 
+def bundle_of(prefix, folder):
+    return write_bundle(folder, prefix.network, CURRENT, prefix.layout)
+
+
 @pytest.fixture
 def written(make_prefix, tmp_path):
     prefix = make_prefix(engine="keras")
-    return prefix, write_bundle(tmp_path / "bundles", prefix, CURRENT)
+    return prefix, bundle_of(prefix, tmp_path / "bundles")
 
 
 def test_every_engine_of_graphs_is_an_engine():
@@ -45,7 +49,7 @@ def test_every_engine_of_graphs_is_an_engine():
 )
 def test_a_bundle_gives_the_numbers_of_its_prefix(make_prefix, name, tmp_path):
     prefix = make_prefix(engine=name)
-    _, engine = open_bundle(write_bundle(tmp_path, prefix, CURRENT))
+    _, engine = open_bundle(bundle_of(prefix, tmp_path))
     assert engine.batch_size == prefix.engine.batch_size
     images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     for a, b in zip(engine.run(images), prefix.engine.run(images), strict=True):
@@ -58,7 +62,7 @@ def test_a_worker_needs_neither_keras_nor_tensorflow(
 ):
     extraction = make_extraction(None, engine="openvino")
     extraction.folder.create()
-    bundle = write_bundle(tmp_path, extraction.prefix, CURRENT)
+    bundle = bundle_of(extraction.prefix, tmp_path)
     task, *_ = extraction._plan()
     done = subprocess.run(
         [
@@ -76,7 +80,7 @@ def test_a_worker_needs_neither_keras_nor_tensorflow(
 def test_the_same_network_is_the_same_bundle(written, tmp_path):
     prefix, bundle = written
     times = {path: path.stat().st_mtime_ns for path in bundle.iterdir()}
-    assert write_bundle(tmp_path / "bundles", prefix, CURRENT) == bundle
+    assert bundle_of(prefix, tmp_path / "bundles") == bundle
     assert {p: p.stat().st_mtime_ns for p in bundle.iterdir()} == times
 
 
@@ -107,8 +111,8 @@ def test_a_processor_without_the_precision_is_refused(written, monkeypatch):
     _, bundle = written
     row = GRAPH_ENGINES["keras"]
 
-    def open_other(graph, names, precision):
-        return row.open(graph, names, "bfloat16")
+    def open_other(graph, names, precision, num_streams):
+        return row.open(graph, names, "bfloat16", num_streams)
 
     monkeypatch.setitem(
         GRAPH_ENGINES,

@@ -3,12 +3,12 @@ import numpy as np
 import pytest
 
 from tlkeras.errors import InputError
-from tlkeras.features.codes import (
+from tlkeras.features.code_transforms import (
     TRANSFORMS,
-    build_code_model,
     l2_normalize,
     signed_power,
 )
+from tlkeras.features.codes import build_code_model
 from tlkeras.models.classifier import build_classifier
 
 

@@ -24,7 +24,8 @@ from tlkeras.features import (
 from tlkeras.features.engine import Engine, EngineSpec
 from tlkeras.features.engines import ENGINES, engine_obstacle
 from tlkeras.features.extraction import Extraction
-from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.features.freezing import freeze_network
+from tlkeras.features.frozen import FeatureSettings
 from tlkeras.features.keras_engine import build_keras
 from tlkeras.models.classifier import build_classifier
 from tlkeras.models.graph import topological_layers
@@ -86,7 +87,7 @@ def make_prefix(photo_split, letters_classifier, tmp_path, monkeypatch):
         names = [x.name for x in topological_layers(classifier.backbone)]
         number = len(names) if cut == "top" else len(names) // 2
         parts = split_classifier(classifier, number)
-        return FrozenPrefix(
+        return freeze_network(
             parts.prefix,
             train,
             lambda split, shown: ViewReader(split, SIZE, shown),

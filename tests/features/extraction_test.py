@@ -105,7 +105,12 @@ def test_rows_of_a_command_that_was_killed_are_filed(
     """Workers of a cluster go on after their driver died."""
     first = make_extraction(None)
     first.folder.create()
-    bundle = write_bundle(first.folder.bundles, first.prefix, first.definition)
+    bundle = write_bundle(
+        first.folder.bundles,
+        first.prefix.network,
+        first.definition,
+        first.cache.layout,
+    )
     worker = ShardWorker(bundle, first.folder)
     for task in first._plan()[:3]:
         worker.run(task)

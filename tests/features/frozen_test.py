@@ -42,7 +42,7 @@ def test_a_warm_cache_compiles_no_engine(make_prefix, photo_split):
     warm = make_prefix(console=console)
     rows_of(warm, photo_split).all_rows()
     assert num_computed(console) == [0]
-    assert warm.choice._compiled is None
+    assert warm.network._compiled is None
     assert "engine " in console.text
 
 
@@ -240,6 +240,6 @@ def test_tensors_of_a_wide_frontier_keep_their_places(make_prefix, photo_split):
     cached, live = (
         rows_of(prefix, few, cached=c).all_rows() for c in (True, False)
     )
-    assert len(cached) == len(prefix.prefix.outputs) > 1
+    assert len(cached) == len(prefix.network.prefix.outputs) > 1
     assert_equal_tensors([x.shape for x in cached], [x.shape for x in live])
     assert Views(None, 5, 0).count == 1

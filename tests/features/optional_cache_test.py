@@ -17,8 +17,7 @@ from tlkeras.data.split_memory import recall_moves, remember_moves
 from tlkeras.features import engine_choice
 from tlkeras.features.activations import Activations
 from tlkeras.features.cache import ActivationCache, CacheError
-from tlkeras.features.engine import Engine
-from tlkeras.features.engine_choice import Decision
+from tlkeras.features.engine import Decision, Engine
 from tlkeras.features.layout import Layout
 
 ROWS = np.arange(20)

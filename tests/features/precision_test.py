@@ -116,11 +116,14 @@ def test_what_the_compiled_model_says_counts_most(make_prefix, offer):
 @pytest.mark.usefixtures("needs_bfloat16")
 def test_a_processor_with_bfloat16_computes_in_it(make_prefix, photo_split):
     prefix = make_prefix()
-    images = prefix.choice._sample(8)[1]
+    images = prefix.network._sample(8)[1]
     runs = {}
     for precision in ("float32", "bfloat16"):
         engine = choose_engine(
-            prefix.prefix, images, engine="openvino", precision=precision
+            prefix.network.prefix,
+            images,
+            engine="openvino",
+            precision=precision,
         ).engine
         assert engine.precision == precision
         runs[precision] = engine.run(images)[0]
@@ -137,7 +140,7 @@ def test_a_decision_is_not_shared_with_another_kind_of_processor(
     for capabilities in (("FP32",), ("FP32", "BF16")):
         offer(*capabilities)
         for precision in ("float32", "bfloat16"):
-            choice = make_prefix(precision=precision).choice
+            choice = make_prefix(precision=precision).network
             questions[capabilities, precision] = choice._question()
     assert len(set(questions.values())) == 3
     offer("FP32")
@@ -169,7 +172,7 @@ def clothing_prefix(assets, make_prefix):
             **settings,
         )
         size = (image_size, image_size)
-        prefix.choice.read = ViewReader(train, size, prefix.plain)
+        prefix.network.read = ViewReader(train, size, prefix.plain)
         return prefix
 
     return make

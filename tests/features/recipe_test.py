@@ -7,7 +7,8 @@ import pytest
 from tlkeras.data.augmentation import Augmentation
 from tlkeras.data.definition import CURRENT, FIRST, ImageDefinition
 from tlkeras.data.views import Views
-from tlkeras.features.recipe import graph_hash, recipe_hash
+from tlkeras.features.network_hash import graph_hash
+from tlkeras.features.recipe import recipe_hash
 
 
 def build(**changes):

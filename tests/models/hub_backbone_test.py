@@ -10,7 +10,7 @@ import pytest
 from tlkeras.config import get_config
 from tlkeras.config.hashing import config_hash, identity
 from tlkeras.errors import InputError
-from tlkeras.features.recipe import graph_hash
+from tlkeras.features.network_hash import graph_hash
 from tlkeras.models import native_layers
 from tlkeras.models.backbones import build_backbone, find_spec
 from tlkeras.models.classifier import build_classifier, freeze

@@ -7,8 +7,8 @@ from absl import flags
 from tlkeras.cli import parsing
 
 if TYPE_CHECKING:
+    from tlkeras.features.code_place import CodePlace
     from tlkeras.features.executors import Executor
-    from tlkeras.training.code_prefix import CodePlace
 
 USAGE = (
     "tlkeras features --data=SOURCE --output=FILE.npz|FILE.parquet|FOLDER "
@@ -34,8 +34,7 @@ FLAG_NAMES = (
     "beam_pipeline_options",
     "estimate",
 )
-
-
+STARTS_ALONE = True  # it imports the frameworks itself, where it needs them
 NOT_ESTIMATED = (
     "output",
     "processes",
@@ -89,12 +88,13 @@ def main(arguments: list[str]) -> int:
     from tlkeras.config.validate import validate
     from tlkeras.console import Console
     from tlkeras.errors import InputError
+    from tlkeras.features.code_place import CodePlace
     from tlkeras.features.table import (
         check_output,
         is_folder,
         write_code_table,
     )
-    from tlkeras.training.code_prefix import CodePlace
+    from tlkeras.startup import import_frameworks
     from tlkeras.training.code_table import compute_codes, fill_store
 
     given: Any = parsing.FLAGS
@@ -118,6 +118,7 @@ def main(arguments: list[str]) -> int:
         given.augmented_copies,
     )
     if given.estimate:
+        import_frameworks(lean=True)
         return _estimate(config, place, console)
     if is_folder(Path(given.output)):
         if given.l2_normalize or given.power != 1:

@@ -11,20 +11,17 @@ import json
 from collections.abc import Callable, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tlkeras import workdir
 from tlkeras.data.definition import ImageDefinition
 from tlkeras.errors import InputError
-from tlkeras.features.engine import CPU_BATCH, Engine, pad
+from tlkeras.features.engine import CPU_BATCH, Engine, FrozenNetwork, pad
 from tlkeras.features.layout import Layout
 from tlkeras.features.openvino_graph import open_openvino
 from tlkeras.tables import lookup
-
-if TYPE_CHECKING:
-    from tlkeras.features.frozen import FrozenPrefix
 
 GRAPH = "graph.pb"
 SPEC = "bundle.json"
@@ -37,24 +34,25 @@ class GraphEngine:
     Attributes:
         package: That computes; another version may give other last bits.
         batch_size: Fixed in the graph; None = any.
-        open: (graph, output names, precision) -> `Engine` for one thread.
+        open: (graph, output names, precision, number of threads that call
+            it) -> `Engine`.
     """
 
     package: str
     batch_size: int | None
-    open: Callable[[bytes, Sequence[str], str], Engine]
+    open: Callable[[bytes, Sequence[str], str, int], Engine]
 
 
 def _open_openvino(
-    graph: bytes, output_names: Sequence[str], precision: str
+    graph: bytes, output_names: Sequence[str], precision: str, num_streams: int
 ) -> Engine:
     return open_openvino(
-        graph, output_names, precision=precision, num_streams=1
+        graph, output_names, precision=precision, num_streams=num_streams
     )
 
 
 def _open_tensorflow(
-    graph: bytes, output_names: Sequence[str], precision: str
+    graph: bytes, output_names: Sequence[str], precision: str, _: int
 ) -> Engine:
     from tlkeras.frozen_graph import open_graph
     from tlkeras.startup import quiet_frameworks
@@ -114,14 +112,18 @@ class Bundle:
 
 
 def write_bundle(
-    folder: Path, prefix: "FrozenPrefix", definition: ImageDefinition
+    folder: Path,
+    network: FrozenNetwork,
+    definition: ImageDefinition,
+    layout: Layout,
 ) -> Path:
-    """Writes a prefix as workers compute with it, unless that is there.
+    """Writes a prefix as workers compute with it, unless that is there whole.
 
     Args:
         folder: Of bundles.
-        prefix: At work in this process; workers take its engine.
+        network: With the engine that workers take.
         definition: What the pixels of an image are.
+        layout: Of a row.
 
     Returns:
         The bundle's own folder.
@@ -129,43 +131,45 @@ def write_bundle(
     Raises:
         InputError: If the folder cannot be written.
     """
-    from tlkeras.frozen_graph import freeze_graph
-
-    decision = prefix.choice.decision
+    decision = network.decision
     row = lookup(GRAPH_ENGINES, decision.engine, what="engine")
-    network = prefix.prefix
-    frozen = freeze_graph(network, batch_size=row.batch_size, dtype="uint8")
-    content = frozen.serialize()
+    content, output_names = network.serialize(row.batch_size)
     bundle = Bundle(
         engine=decision.engine,
         precision=decision.precision,
-        image_size=int(network.inputs[0].shape[1]),
+        image_size=network.image_size,
         definition=dataclasses.asdict(definition),
-        output_names=frozen.output_names,
-        shapes=prefix.layout.shapes,
-        storage=prefix.layout.storage,
+        output_names=output_names,
+        shapes=layout.shapes,
+        storage=layout.storage,
         graph=_hash(content),
         versions=_versions(row),
     )
     text = json.dumps(dataclasses.asdict(bundle), indent=2, sort_keys=True)
-    directory = folder / _hash(text.encode())
-    if not (directory / SPEC).exists():
-        workdir.make_directory(directory, what="folder of the bundle")
-        with workdir.replacing(directory / GRAPH) as temporary:
-            temporary.write_bytes(content)
-        workdir.write_text(directory / SPEC, text)
+    return _write_files(folder, text.encode(), content)
+
+
+def _write_files(folder: Path, text: bytes, content: bytes) -> Path:
+    directory = folder / _hash(text)
+    workdir.make_directory(directory, what="folder of the bundle")
+    for name, written in ((GRAPH, content), (SPEC, text)):
+        path = directory / name
+        if path.exists() and path.read_bytes() == written:
+            continue  # workers may be reading it
+        with workdir.replacing(path) as temporary:
+            temporary.write_bytes(written)
     return directory
 
 
-def open_bundle(directory: Path) -> tuple[Bundle, Engine]:
-    """Opens a bundle for one thread.
+def read_bundle(directory: Path) -> tuple[Bundle, bytes]:
+    """Reads a bundle and its graph.
 
     Args:
         directory: From `write_bundle`.
 
     Raises:
-        InputError: If it is missing or damaged, or this machine computes in
-            another way than the one that wrote it.
+        InputError: If it is missing or damaged, or was written with other
+            versions of what computes.
     """
     with workdir.reading(directory / SPEC):
         text = (directory / SPEC).read_bytes()
@@ -176,9 +180,27 @@ def open_bundle(directory: Path) -> tuple[Bundle, Engine]:
             f"The bundle '{directory}' is damaged; expected the files that its "
             "name is the hash of: delete it and start the command again."
         )
-    row = lookup(GRAPH_ENGINES, bundle.engine, what="engine")
-    _require_same_versions(bundle, row)
-    engine = row.open(content, bundle.output_names, bundle.precision)
+    _require_same_versions(bundle)
+    return bundle, content
+
+
+def open_bundle(
+    directory: Path, *, num_streams: int = 1
+) -> tuple[Bundle, Engine]:
+    """Opens a bundle.
+
+    Args:
+        directory: From `write_bundle`.
+        num_streams: Threads that will call the engine.
+
+    Raises:
+        InputError: As `read_bundle`, or if this machine computes in another
+            way than the one that wrote it.
+    """
+    bundle, content = read_bundle(directory)
+    engine = lookup(GRAPH_ENGINES, bundle.engine, what="engine").open(
+        content, bundle.output_names, bundle.precision, num_streams
+    )
     if engine.precision != bundle.precision:
         raise InputError(
             f"This worker's processor computes in {engine.precision}, not in "
@@ -188,8 +210,8 @@ def open_bundle(directory: Path) -> tuple[Bundle, Engine]:
     return bundle, engine
 
 
-def _require_same_versions(bundle: Bundle, row: GraphEngine) -> None:
-    here = _versions(row)
+def _require_same_versions(bundle: Bundle) -> None:
+    here = _versions(lookup(GRAPH_ENGINES, bundle.engine, what="engine"))
     for package, version in bundle.versions.items():
         if here.get(package) != version:
             raise InputError(

@@ -41,7 +41,9 @@ def measure_costs(
     with tempfile.TemporaryDirectory() as name:
         folder = TaskFolder(Path(name) / "tasks")
         folder.create()
-        bundle = write_bundle(folder.bundles, prefix, split.definition)
+        bundle = write_bundle(
+            folder.bundles, prefix.network, split.definition, layout
+        )
         begun = _seconds_of_children()
         records = list(LocalProcesses(1).run(bundle, tasks, folder))
         ended = _seconds_of_children()

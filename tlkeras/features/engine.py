@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 
@@ -51,6 +52,68 @@ class EngineSpec:
     obstacle: Callable[[], str] = lambda: ""
     capabilities: Callable[[], tuple[str, ...]] = tuple
     uses_accelerator: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """Engine and precision, and why.
+
+    Attributes:
+        engine: Key of `engines.ENGINES`.
+        precision: What it really computes in; names the stores.
+        reason: For people, with the figures of the checks.
+    """
+
+    engine: str
+    precision: str
+    reason: str
+
+
+class FrozenNetwork(Protocol):
+    """A frozen network with the engine that computes it."""
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the frontier tensors, without the batch dimension."""
+        ...
+
+    @property
+    def image_size(self) -> int:
+        """Side S of its images, pixels."""
+        ...
+
+    @property
+    def graph(self) -> str:
+        """Hash of the network, 24 hex digits."""
+        ...
+
+    @property
+    def decision(self) -> Decision:
+        """Which engine, and why."""
+        ...
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, compiled at the first use."""
+        ...
+
+    def require_graph(self) -> None:
+        """Makes sure that processes without Keras can compute it too.
+
+        Raises:
+            InputError: If not.
+        """
+        ...
+
+    def serialize(
+        self, batch_size: int | None
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """Returns the network as a GraphDef, and the names of its outputs.
+
+        Args:
+            batch_size: Fixed number of images; None = any.
+        """
+        ...
 
 
 def pad(images: np.ndarray, size: int) -> np.ndarray:

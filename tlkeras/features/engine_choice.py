@@ -14,31 +14,17 @@ from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.errors import InputError
 from tlkeras.features.activations import ReadImages
-from tlkeras.features.engine import Engine
+from tlkeras.features.engine import Decision, Engine, FrozenNetwork
 from tlkeras.features.engines import ENGINES, choose_engine, engine_obstacle
 from tlkeras.features.keras_engine import reference_outputs
+from tlkeras.features.network_hash import graph_hash
 from tlkeras.features.precision_gate import PrecisionReport, compare_precision
-from tlkeras.features.recipe import graph_hash
+from tlkeras.frozen_graph import freeze_graph
 
 # For bfloat16: half of them fit the quick probe, so that one of the other 128
 # may change its class before the agreement falls below 99 %.
 GATE_IMAGES = 256
 SAMPLE_IMAGES = 8  # for float32: a wrong graph is off on any image
-
-
-@dataclasses.dataclass(frozen=True)
-class Decision:
-    """Engine and precision, and why.
-
-    Attributes:
-        engine: Key of `engines.ENGINES`.
-        precision: What it really computes in; names the stores.
-        reason: For people, with the figures of the checks.
-    """
-
-    engine: str
-    precision: str
-    reason: str
 
 
 def _recall(path: Path) -> Decision | None:
@@ -55,7 +41,7 @@ def _recall(path: Path) -> Decision | None:
     return decision if are_texts and decision.engine in ENGINES else None
 
 
-class CheckedEngine:
+class CheckedEngine(FrozenNetwork):
     """An engine that is chosen by checks and compiled when it is needed.
 
     The decision is kept below the cache folder, so that a run whose
@@ -97,6 +83,16 @@ class CheckedEngine:
         self.console = console
         self._compiled: Engine | None = None
 
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Of the frontier tensors, without the batch dimension."""
+        return tuple(tuple(tensor.shape[1:]) for tensor in self.prefix.outputs)
+
+    @property
+    def image_size(self) -> int:
+        """Side S of its images, pixels."""
+        return int(self.prefix.inputs[0].shape[1])
+
     @functools.cached_property
     def graph(self) -> str:
         """Hash of the prefix."""
@@ -126,6 +122,29 @@ class CheckedEngine:
             f"{decision.reason}"
         )
         return decision
+
+    def require_graph(self) -> None:
+        """Makes sure that workers without Keras can compute what it would.
+
+        Raises:
+            InputError: If not.
+        """
+        backend = keras.backend.backend()
+        if accelerator := devices.accelerator_name():
+            backend = f"{backend} on {accelerator}"
+        if backend != "tensorflow":
+            raise InputError(
+                f"A network of Keras with {backend} runs in one process only; "
+                "expected the backend tensorflow on a CPU: leave away "
+                "--processes and --beam_pipeline_options."
+            )
+
+    def serialize(
+        self, batch_size: int | None
+    ) -> tuple[bytes, tuple[str, ...]]:
+        """Returns a GraphDef on uint8 images, and the names of its outputs."""
+        frozen = freeze_graph(self.prefix, batch_size=batch_size, dtype="uint8")
+        return frozen.serialize(), frozen.output_names
 
     def _remember(self, path: Path, decision: Decision) -> None:
         try:

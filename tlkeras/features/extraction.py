@@ -2,9 +2,6 @@
 
 from collections.abc import Mapping
 
-import keras
-
-from tlkeras import devices
 from tlkeras.console import Console
 from tlkeras.data.dataset import Split
 from tlkeras.data.views import Views
@@ -40,23 +37,6 @@ def require_room(
             )
 
 
-def _require_graph() -> None:
-    """Makes sure that workers without Keras can compute what it would.
-
-    Raises:
-        InputError: If not.
-    """
-    backend = keras.backend.backend()
-    if accelerator := devices.accelerator_name():
-        backend = f"{backend} on {accelerator}"
-    if backend != "tensorflow":
-        raise InputError(
-            f"A network of Keras with {backend} runs in one process only; "
-            "expected the backend tensorflow on a CPU: leave away --processes "
-            "and --beam_pipeline_options."
-        )
-
-
 class Extraction:
     """The rows of some splits, computed by tasks.
 
@@ -88,7 +68,7 @@ class Extraction:
         self.console = console
         self.definition = next(iter(splits.values())).definition
         require_room(prefix, splits, prefix.plain)
-        _require_graph()
+        prefix.network.require_graph()
         self.cache = prefix.cache_of(prefix.plain, self.definition)
         name = self.cache.directory.name
         self.folder = TaskFolder(prefix.root / "tasks" / name)
@@ -134,7 +114,12 @@ class Extraction:
             self.console.line("  every row is there")
             return
         total = sum(len(task.images) for task in tasks)
-        bundle = write_bundle(folder.bundles, self.prefix, self.definition)
+        bundle = write_bundle(
+            folder.bundles,
+            self.prefix.network,
+            self.definition,
+            self.cache.layout,
+        )
         self.console.start("computing codes", total)
         done = 0
         try:

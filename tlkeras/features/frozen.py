@@ -1,12 +1,10 @@
 """A frozen prefix at work: engine, precision gate and cache in one place."""
 
 import dataclasses
-import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from tlkeras import workdir
@@ -22,12 +20,12 @@ from tlkeras.features.activations import (
 )
 from tlkeras.features.budget import CacheBudget, place_of
 from tlkeras.features.cache import ActivationCache, CacheError, Layout
-from tlkeras.features.engine import Engine
-from tlkeras.features.engine_choice import CheckedEngine
+from tlkeras.features.engine import Engine, FrozenNetwork
 from tlkeras.features.recipe import recipe_hash
 
 CACHING = ("auto", "on", "off")
 TIMED_BATCHES = 3  # of each worker
+MakeReader = Callable[[Split, Views], ReadImages]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,6 +51,11 @@ class FeatureSettings:
     num_workers: int = 1
 
 
+def pixel_dtype(views: Views) -> np.dtype:
+    """Returns the type in which images come to an engine."""
+    return np.dtype(np.uint8 if views.is_plain else np.float32)
+
+
 class FrozenPrefix:
     """Gives the activations of any split at one cut.
 
@@ -60,57 +63,43 @@ class FrozenPrefix:
     all cached never compiles one.
 
     Args:
-        prefix: Images -> frontier; its weights must be final.
-        train: The training split: its images decide about the engine.
+        network: Images -> frontier, and the engine for it.
         make_reader: (split, views) -> reader of its images.
         views: Of the training images.
-        settings: Engine, precision and cache.
+        settings: Of the cache.
         console: For people.
     """
 
     def __init__(
         self,
-        prefix: keras.Model,
-        train: Split,
-        make_reader: Callable[[Split, Views], ReadImages],
+        network: FrozenNetwork,
+        make_reader: MakeReader,
         views: Views,
         settings: FeatureSettings,
         console: Console,
     ) -> None:
-        self.prefix = prefix
-        self.train = train
+        self.network = network
         self.make_reader = make_reader
         self.views = views
         self.plain = dataclasses.replace(views, augmentation=None, copies=())
         self.settings = settings
         self.console = console
         self._is_given_up = False
+        self._seconds_an_image: float | None = None
         self._caches: dict[str, ActivationCache] = {}
         self.budget = CacheBudget(settings.max_cache_bytes)
-        self.dtype = np.dtype(np.uint8 if views.is_plain else np.float32)
-        shapes = [tuple(tensor.shape[1:]) for tensor in prefix.outputs]
-        self.layout = Layout(tuple(shapes), settings.storage)
-        self.choice = CheckedEngine(
-            prefix,
-            train,
-            make_reader(train, self.plain),
-            self.dtype,
-            engine=settings.engine,
-            precision=settings.precision,
-            num_streams=settings.num_workers,
-            remembers=settings.cache != "off",
-            console=console,
-        )
+        self.dtype = pixel_dtype(views)
+        self.layout = Layout(network.shapes, settings.storage)
 
     @property
     def engine(self) -> Engine:
         """The compiled prefix."""
-        return self.choice.engine
+        return self.network.engine
 
     @property
     def precision(self) -> str:
         """What the engine computes in."""
-        return self.choice.decision.precision
+        return self.network.decision.precision
 
     def obstacle(self, split: Split, views: Views) -> str:
         """Returns why a split cannot be cached, or "".
@@ -163,15 +152,17 @@ class FrozenPrefix:
         if not self.obstacle(split, views):
             keys = wanted_keys(split.digests, views.count)
             missing = len(self.cache_of(views, split.definition).missing(keys))
-        return missing * self._seconds_an_image if missing else 0.0
+        if missing and self._seconds_an_image is None:
+            self._seconds_an_image = self._time_images(split)
+        return missing * (self._seconds_an_image or 0.0)
 
-    @functools.cached_property
-    def _seconds_an_image(self) -> float:
-        self.choice.engine  # noqa: B018  is compiled before the clock runs
+    def _time_images(self, split: Split) -> float:
+        """Returns the seconds that one image takes, as training shows it."""
+        self.network.engine  # noqa: B018  is compiled before the clock runs
         parts = TIMED_BATCHES * (self.settings.num_workers + 1)
-        rows = np.arange(parts * self.choice.engine.batch_size)
-        rows %= len(self.train)
-        live = self.activations(self.train, self.views, what="", live=True)
+        rows = np.arange(parts * self.network.engine.batch_size)
+        rows %= len(split)
+        live = self.activations(split, self.views, what="", live=True)
         begun = time.perf_counter()
         live.rows(rows, np.zeros_like(rows))
         return (time.perf_counter() - begun) / len(rows)
@@ -190,7 +181,7 @@ class FrozenPrefix:
         """
         read = self.make_reader(split, views)
         result = Activations(
-            get_engine=lambda: self.choice.engine,
+            get_engine=lambda: self.network.engine,
             read_images=lambda rows, shown: read(rows, shown).astype(
                 self.dtype, copy=False
             ),
@@ -263,9 +254,9 @@ class FrozenPrefix:
             views: How they are shown.
             definition: What their pixels are.
         """
-        decision = self.choice.decision
+        decision = self.network.decision
         name = recipe_hash(
-            self.choice.graph,
+            self.network.graph,
             engine=decision.engine,
             precision=decision.precision,
             storage=self.settings.storage,

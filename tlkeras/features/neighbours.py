@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tlkeras.features.codes import l2_normalize, signed_power
+from tlkeras.features.code_transforms import l2_normalize, signed_power
 
 BLOCK_NUMBERS = 2**24  # similarities at a time, 64 MiB
 

@@ -14,7 +14,7 @@ from tlkeras.data.dataset import Dataset, Split
 from tlkeras.data.views import Views
 from tlkeras.features.codes import build_code_model
 from tlkeras.models.classifier import Classifier
-from tlkeras.training.reading import plain_prefix
+from tlkeras.training.prefixes import open_prefix
 
 READ_ROWS = 256  # of a cache at a time: they hold the codes of all depths
 
@@ -66,7 +66,7 @@ def compute_depth_codes(
     if config.model.pooling == "flatten":
         console.line("codes are averaged over positions, not flattened")
     network = _build_network(config, classifier, depths)
-    prefix = plain_prefix(network, images, config, console)
+    prefix = open_prefix(network, images, config, console)
     console.line(f"codes of {len(depths)} depths, {len(images)} images")
     return prefix.activations(images, prefix.views, what="codes").all_rows()
 
@@ -97,7 +97,7 @@ def compute_copy_codes(
     """
     network = _build_network(config, classifier, depths)
     views = Views(None, num_copies - 1, seed=0, copies=AUGMENTED_COPIES[1:])
-    prefix = plain_prefix(network, images, config, console, views=views)
+    prefix = open_prefix(network, images, config, console, views=views)
     rows = prefix.activations(images, views, what="codes of copies")
     copies = [np.empty((num_copies, *c.shape), np.float32) for c in codes]
     for whole, depth in zip(codes, copies, strict=True):

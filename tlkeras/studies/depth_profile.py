@@ -11,7 +11,7 @@ import numpy as np
 
 from tlkeras.evaluation.folds import stratified_folds
 from tlkeras.evaluation.metrics import bootstrap_interval, per_image_scores
-from tlkeras.features.codes import l2_normalize
+from tlkeras.features.code_transforms import l2_normalize
 from tlkeras.linear.solvers import standardize
 from tlkeras.optim.losses import Loss
 from tlkeras.studies.cross_validation import CrossValidated, cross_validate

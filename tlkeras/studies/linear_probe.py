@@ -21,7 +21,7 @@ from tlkeras.data.augmented_copies import require_copies
 from tlkeras.data.dataset import Split
 from tlkeras.data.load import load_configured
 from tlkeras.evaluation.metrics import compare_paired
-from tlkeras.features.codes import TRANSFORMS
+from tlkeras.features.code_transforms import TRANSFORMS
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.depths import block_ends
 from tlkeras.models.graph import topological_layers

@@ -22,7 +22,8 @@ from tlkeras.training.context import RunContext
 from tlkeras.training.frozen_part import as_inputs
 from tlkeras.training.learning_rates import AUTO
 from tlkeras.training.phases import Phase, ResolvedPhase
-from tlkeras.training.reading import plain_prefix, read_pixels
+from tlkeras.training.prefixes import open_prefix
+from tlkeras.training.reading import read_pixels
 
 
 def run_overfit_checks(
@@ -74,7 +75,7 @@ def _what_trains(
         return classifier.model, pixels.astype(np.float32)
     cut = choose_cut(classifier.backbone, phase.cutoff)
     parts = split_classifier(classifier, cut)
-    prefix = plain_prefix(
+    prefix = open_prefix(
         parts.prefix, run.dataset.splits["train"], run.config, run.console
     )
     tensors = prefix.activations(

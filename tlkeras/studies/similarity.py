@@ -16,7 +16,7 @@ from tlkeras.models.source_distance import (
     norm_calls,
 )
 from tlkeras.studies.quadrants import DIFFERENT_ABOVE, read_distance
-from tlkeras.training.reading import plain_prefix
+from tlkeras.training.prefixes import open_prefix
 
 NUM_IMAGES = 256  # give the distance to .004
 BATCH = 32
@@ -103,7 +103,7 @@ def measure_similarity(
         console: For progress.
     """
     drawn = images.draw(NUM_IMAGES, config.seed)
-    prefix = plain_prefix(
+    prefix = open_prefix(
         build_moments_model(classifier), images, config, console
     )
     # Moments of a few images are not worth a place on disk.

@@ -12,7 +12,7 @@ from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import Classifier
 from tlkeras.studies.depth_codes import join_splits
 from tlkeras.training.code_prefix import top_network
-from tlkeras.training.reading import plain_prefix
+from tlkeras.training.prefixes import open_prefix
 
 MAX_IMAGES = 100_000  # of all splits; of more, so many are drawn
 # What is mended after a look at the test split flatters it.
@@ -60,7 +60,7 @@ def build_top_prefix(
         console: For progress.
     """
     network = top_network(classifier)
-    return plain_prefix(network, dataset.splits["train"], config, console)
+    return open_prefix(network, dataset.splits["train"], config, console)
 
 
 def compute_split_codes(

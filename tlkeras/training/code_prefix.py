@@ -1,41 +1,21 @@
 """The network that gives a config's CNN codes, at work."""
 
-import dataclasses
-
 import keras
 from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
+from tlkeras.features.code_place import CodePlace
 from tlkeras.features.codes import build_code_model
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import Classifier
 from tlkeras.models.graph import topological_layers
 from tlkeras.models.split import split_classifier
 from tlkeras.training.build import build_from_config
+from tlkeras.training.prefixes import open_prefix
 from tlkeras.training.reading import (
     build_views,
-    feature_settings,
-    reader_factory,
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class CodePlace:
-    """Where in a network codes are taken, and of which copies of an image.
-
-    Attributes:
-        layer: Of the backbone; "" is the top.
-        pooling: average | max | flatten | class_token | spatial.
-        before_activation: Take what goes into the layer's nonlinearity.
-        augmented_copies: K >= 1; above 1, K copies augmented as
-            `data.augment` says.
-    """
-
-    layer: str = ""
-    pooling: str = "average"
-    before_activation: bool = False
-    augmented_copies: int = 1
 
 
 def top_network(classifier: Classifier) -> keras.Model:
@@ -77,11 +57,5 @@ def build_code_prefix(
         )
     copies = place.augmented_copies
     views = build_views(config, augment=copies > 1, num_views=copies)
-    return FrozenPrefix(
-        network,
-        next(iter(dataset.splits.values())),
-        reader_factory(classifier.image_size),
-        views,
-        feature_settings(config),
-        console,
-    )
+    first = next(iter(dataset.splits.values()))
+    return open_prefix(network, first, config, console, views=views)

@@ -1,29 +1,23 @@
 """CNN codes of a config's data, for other programs."""
 
 import copy
-import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras.config.validate import validate
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
-from tlkeras.data.load import load_configured
 from tlkeras.errors import InputError
-from tlkeras.features.codes import l2_normalize as normalize
-from tlkeras.features.codes import signed_power
-from tlkeras.features.executors import Executor, LocalProcesses
-from tlkeras.features.extraction import Extraction, require_room
+from tlkeras.features.code_place import CodePlace
+from tlkeras.features.code_transforms import l2_normalize as normalize
+from tlkeras.features.code_transforms import signed_power
+from tlkeras.features.executors import Executor
+from tlkeras.features.extraction import require_room
 from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.features.table import CodeTable, compute_code_table
-from tlkeras.training.build import set_up_model
-from tlkeras.training.code_prefix import CodePlace, build_code_prefix
-
-# From where on a cluster is worth its trouble; below that a night suffices.
-MANY_IMAGES = 10**7
+from tlkeras.training.code_opening import open_codes
 
 
 def compute_codes(
@@ -123,15 +117,7 @@ def _open(
     executor: Executor | None,
     console: Console | None,
 ) -> tuple[Dataset, FrozenPrefix]:
-    """Opens a config's data and network, and lets an executor fill the store.
-
-    Returns:
-        The data without the images that have no codes, and the network.
-
-    Raises:
-        InputError: For unusable input.
-        GateError: If the job fails, or finds too many bad images.
-    """
+    """Checks what is asked for, and opens it as `open_codes` does."""
     if place.augmented_copies < 1:
         raise InputError(
             f"--augmented_copies={place.augmented_copies} is out of range; "
@@ -143,51 +129,5 @@ def _open(
             "process only; expected 1 with --processes or "
             "--beam_pipeline_options: leave one of them away."
         )
-    console = console or Console(quiet=True)
     validate(config)
-    set_up_model(config)
-    dataset = load_configured(config, console=console)
-    prefix = build_code_prefix(config, dataset, place, console)
-    num_images = sum(map(len, dataset.splits.values()))
-    if num_images > MANY_IMAGES and isinstance(executor, LocalProcesses | None):
-        console.line(
-            f"  {num_images} images are many for one machine: "
-            "--beam_pipeline_options shares them out to a cluster, "
-            "--estimate says what that takes (docs/scale.md)"
-        )
-    if executor:
-        dataset = _extract(config, dataset, prefix, executor, console)
-    return dataset, prefix
-
-
-def _extract(
-    config: ConfigDict,
-    dataset: Dataset,
-    prefix: FrozenPrefix,
-    executor: Executor,
-    console: Console,
-) -> Dataset:
-    """Fills the store; returns the data without the images that are bad."""
-    extraction = Extraction(
-        prefix,
-        dataset.splits,
-        executor,
-        max_bad_share=config.data.max_bad_share,
-        console=console,
-    )
-    bad = extraction.run()
-    if bad:
-        console.line(
-            f"  bad images have no codes; they are in '"
-            f"{extraction.folder.ledger}'"
-        )
-    rows = {
-        name: np.array([digest not in bad for digest in split.digests])
-        for name, split in dataset.splits.items()
-    }
-    splits = {
-        name: split.take(np.flatnonzero(rows[name]))
-        for name, split in dataset.splits.items()
-        if rows[name].any()
-    }
-    return dataclasses.replace(dataset, splits=splits)
+    return open_codes(config, place, executor, console or Console(quiet=True))

@@ -16,10 +16,11 @@ from tlkeras.data.dataset import (
 from tlkeras.data.definition import configured_definition
 from tlkeras.data.scan import scan
 from tlkeras.data.sources import list_examples
+from tlkeras.features.code_place import CodePlace
 from tlkeras.features.cost_measurement import measure_costs
 from tlkeras.features.cost_model import CostModel
 from tlkeras.training.build import set_up_model
-from tlkeras.training.code_prefix import CodePlace, build_code_prefix
+from tlkeras.training.code_prefix import build_code_prefix
 
 SAMPLE = 512  # images; less than a minute of one core for most networks
 

@@ -22,10 +22,9 @@ from tlkeras.models.classifier import Classifier
 from tlkeras.models.inference import run_batches, run_outputs
 from tlkeras.models.split import SplitClassifier, split_classifier
 from tlkeras.training.phases import Phase
+from tlkeras.training.prefixes import open_prefix
 from tlkeras.training.reading import (
-    feature_settings,
     phase_views,
-    reader_factory,
 )
 
 # Largest relative difference between the logits of the stitched model and
@@ -164,14 +163,7 @@ def build_frozen_part(
     parts = split_classifier(classifier, cut)
     views = phase_views(phase, config)
     train = splits["train"]
-    prefix = FrozenPrefix(
-        parts.prefix,
-        train,
-        reader_factory(classifier.image_size),
-        views,
-        feature_settings(config),
-        console,
-    )
+    prefix = open_prefix(parts.prefix, train, config, console, views=views)
     shapes = ", ".join("x".join(map(str, s)) for s in parts.frontier_shapes)
     console.line(f"{phase.name}: frozen part gives {shapes} an image")
     why_live = _why_live(prefix, train, uses)

@@ -1,22 +1,24 @@
 """How a config reads images, and runs a frozen network on them."""
 
 import os
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-import keras
 import numpy as np
 from ml_collections import ConfigDict
 
-from tlkeras.console import Console
 from tlkeras.data.augmentation import Augmentation
+from tlkeras.data.copy_reader import CopyReader
 from tlkeras.data.dataset import Split
 from tlkeras.data.epoch import stream_seed
+from tlkeras.data.reader import ViewReader
 from tlkeras.data.views import UNCHANGED, Views
 from tlkeras.errors import InputError
 from tlkeras.features.activations import ReadImages
-from tlkeras.features.frozen import FeatureSettings, FrozenPrefix
+from tlkeras.features.frozen import FeatureSettings, MakeReader
 from tlkeras.remote import is_remote
-from tlkeras.training.phases import Phase
+
+if TYPE_CHECKING:
+    from tlkeras.training.phases import Phase
 
 
 def build_views(
@@ -37,7 +39,7 @@ def build_views(
     )
 
 
-def phase_views(phase: Phase, config: ConfigDict) -> Views:
+def phase_views(phase: "Phase", config: ConfigDict) -> Views:
     """Returns how a phase shows the training images."""
     return build_views(
         config, augment=phase.augment, num_views=config.features.num_views
@@ -68,7 +70,7 @@ def feature_settings(config: ConfigDict) -> FeatureSettings:
     )
 
 
-def reader_factory(image_size: int) -> Callable[[Split, Views], ReadImages]:
+def reader_factory(image_size: int) -> MakeReader:
     """Returns what makes readers of square images.
 
     Args:
@@ -76,10 +78,6 @@ def reader_factory(image_size: int) -> Callable[[Split, Views], ReadImages]:
     """
 
     def make_reader(split: Split, views: Views) -> ReadImages:
-        # Both bring TensorFlow.
-        from tlkeras.data.copy_reader import CopyReader
-        from tlkeras.data.reader import ViewReader
-
         size = (image_size, image_size)
         if views.copies:
             return CopyReader(split, size, views.copies)
@@ -101,31 +99,4 @@ def read_pixels(split: Split, image_size: int) -> np.ndarray:
     rows = np.arange(len(split))
     return reader_factory(image_size)(split, UNCHANGED)(
         rows, np.zeros_like(rows)
-    )
-
-
-def plain_prefix(
-    network: keras.Model,
-    train: Split,
-    config: ConfigDict,
-    console: Console,
-    *,
-    views: Views = UNCHANGED,
-) -> FrozenPrefix:
-    """Returns a frozen network at work on images as they are.
-
-    Args:
-        network: Images [N, S, S, 3] -> activations.
-        train: The training images.
-        config: Of the run.
-        console: For progress.
-        views: How images are shown instead, where they are not.
-    """
-    return FrozenPrefix(
-        network,
-        train,
-        reader_factory(network.inputs[0].shape[1]),
-        views,
-        feature_settings(config),
-        console,
     )

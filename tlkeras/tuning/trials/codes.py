@@ -12,7 +12,6 @@ from tlkeras.data.dataset import Dataset
 from tlkeras.data.epoch import balanced_class_weights
 from tlkeras.data.load import load_configured
 from tlkeras.evaluation.metrics import compute_summary
-from tlkeras.features.frozen import FrozenPrefix
 from tlkeras.models.classifier import freeze_at
 from tlkeras.models.graph import topological_layers
 from tlkeras.models.split import split_classifier
@@ -22,11 +21,7 @@ from tlkeras.training.build import (
     require_fitting_head,
     set_up_model,
 )
-from tlkeras.training.reading import (
-    build_views,
-    feature_settings,
-    reader_factory,
-)
+from tlkeras.training.prefixes import open_prefix
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,19 +76,12 @@ def load_head_codes(config: ConfigDict, console: Console) -> HeadCodes:
     require_fitting_head(config, dataset)
     seen = {n: s for n, s in dataset.splits.items() if n != "test"}
     dataset = dataclasses.replace(dataset, splits=seen)
-    settings = feature_settings(config)
     classifier = build_from_config(config, dataset)
     top = len(topological_layers(classifier.backbone))
     freeze_at(classifier, top, batch_norm="frozen")
     parts = split_classifier(classifier, top)
-    prefix = FrozenPrefix(
-        parts.prefix,
-        dataset.splits["train"],
-        reader_factory(classifier.image_size),
-        build_views(config, augment=False, num_views=None),
-        settings,
-        console,
-    )
+    train = dataset.splits["train"]
+    prefix = open_prefix(parts.prefix, train, config, console)
     codes = {}
     for name, split in seen.items():
         rows = prefix.activations(split, prefix.plain, what=f"{name} codes")
