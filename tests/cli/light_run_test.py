@@ -1,4 +1,4 @@
-"""`predict` answers as Keras does, and from its second call without it."""
+"""`predict` and `evaluate` answer as Keras does, from then on without it."""
 
 import csv
 import dataclasses
@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 
 from tlkeras import load_run, workdir
-from tlkeras.evaluation import light_run
+from tlkeras.evaluation import engine_file, light_run
+from tlkeras.evaluation.engine_file import write_engine
 from tlkeras.evaluation.light_run import (
     LightRun,
-    load_for_prediction,
     load_light_run,
-    write_engine,
+    load_lightest,
 )
+from tlkeras.evaluation.metrics import TOP_1
 from tlkeras.evaluation.run import Run
 
 WITHOUT_TENSORFLOW = """
@@ -25,7 +26,7 @@ import sys
 for name in ("tensorflow", "keras"):
     sys.modules[name] = None  # an import fails
 from tlkeras.cli.main import main
-main(["tlkeras", "predict", *sys.argv[1:]])
+main(["tlkeras", *sys.argv[1:]])
 """
 # Other tests may have asked the shared run.
 ENGINE_FILES = shutil.ignore_patterns(workdir.ENGINE, workdir.ENGINE_RECORD)
@@ -36,7 +37,7 @@ def prepared(finished, tmp_path_factory):
     """A run that was asked once."""
     directory = tmp_path_factory.mktemp("light") / "run"
     shutil.copytree(finished, directory, ignore=ENGINE_FILES)
-    assert isinstance(load_for_prediction(directory), LightRun)
+    assert isinstance(load_lightest(directory), LightRun)
     return directory
 
 
@@ -71,24 +72,57 @@ def test_it_answers_as_keras_does(prepared, photos, tmp_path):
     assert light.class_names == load_run(prepared).class_names
 
 
-def test_the_command_needs_no_tensorflow_then(prepared, photos):
+def run_light(*arguments):
     done = subprocess.run(
-        [
-            sys.executable,
-            "-c",
-            WITHOUT_TENSORFLOW,
-            f"--workdir={prepared}",
-            str(photos[0]),
-        ],
+        [sys.executable, "-c", WITHOUT_TENSORFLOW, *map(str, arguments)],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    return done.stdout
+
+
+def test_predict_needs_no_tensorflow_then(prepared, photos):
+    text = run_light("predict", f"--workdir={prepared}", photos[0])
+    (row,) = csv.DictReader(io.StringIO(text))
     (expected,) = load_light_run(prepared).predict(photos[0])
     assert row["label"] == expected.label
     assert float(row["score"]) == pytest.approx(expected.score, abs=1e-6)
+
+
+def test_evaluate_needs_no_tensorflow_then(prepared):
+    name = workdir.evaluation_name("test")
+    keras = load_run(prepared)
+    expected = keras.evaluate("test")
+    maps = prepared / workdir.mistake_maps_name("test")
+    written = maps.read_bytes()
+    text = run_light("evaluate", f"--workdir={prepared}", "--split=test")
+    assert "looks at the test split so far: 3" in text
+    found = workdir.read_json(prepared / name)
+    assert found[TOP_1] == expected[TOP_1]
+    assert found["loss"] == pytest.approx(expected["loss"], abs=1e-5)
+    assert found["confusion_matrix"] == expected["confusion_matrix"]
+    assert maps.read_bytes() == written
+
+
+def test_maps_of_other_mistakes_are_made_anew(prepared):
+    light = load_light_run(prepared)
+    light.evaluate("validation")
+    maps = prepared / workdir.mistake_maps_name("validation")
+    expected = dict(np.load(maps))
+    np.savez(maps, **expected | {"answers": np.array([["a.jpg", "b"]])})
+    light.evaluate("validation")
+    found = dict(np.load(maps))
+    for key, values in expected.items():
+        np.testing.assert_array_equal(found[key], values)
+
+
+def test_many_images_go_to_an_accelerator(prepared, monkeypatch):
+    assert isinstance(load_lightest(prepared, has_many=True), LightRun)
+    monkeypatch.setattr(light_run, "may_have_accelerator", lambda: True)
+    assert isinstance(load_lightest(prepared, has_many=True), Run)
+    assert isinstance(load_lightest(prepared), LightRun)
 
 
 def test_the_network_is_asked_about_the_images_alone(prepared, photos):
@@ -127,16 +161,16 @@ def test_a_network_without_a_light_form_is_tried_once(fresh, monkeypatch):
         raise RuntimeError("no such operator")
 
     tried = []
-    monkeypatch.setattr(light_run, "convert_to_litert", refuse)
+    monkeypatch.setattr(engine_file, "convert_to_litert", refuse)
     for _ in range(2):
-        assert isinstance(load_for_prediction(fresh), Run)
+        assert isinstance(load_lightest(fresh), Run)
     assert tried == [1]
     assert not (fresh / workdir.ENGINE).exists()
 
 
 def test_a_file_that_answers_otherwise_is_not_used(fresh, monkeypatch):
-    monkeypatch.setattr(light_run, "TOLERANCE", -1.0)
-    assert isinstance(load_for_prediction(fresh), Run)
+    monkeypatch.setattr(engine_file, "TOLERANCE", -1.0)
+    assert isinstance(load_lightest(fresh), Run)
     record = workdir.read_json(fresh / workdir.ENGINE_RECORD)
     assert "from Keras" in record["reason"]
     assert not (fresh / workdir.ENGINE).exists()
@@ -145,4 +179,4 @@ def test_a_file_that_answers_otherwise_is_not_used(fresh, monkeypatch):
 def test_where_nothing_can_be_written_keras_answers(fresh):
     (fresh / workdir.ENGINE_RECORD).mkdir()
     assert not write_engine(load_run(fresh))
-    assert isinstance(load_for_prediction(fresh), Run)
+    assert isinstance(load_lightest(fresh), Run)

@@ -8,6 +8,7 @@ from tlkeras.evaluation.evaluate import evaluate_split
 from tlkeras.evaluation.mistakes import (
     NUM_SUREST,
     find_mistakes,
+    has_maps,
     read_mistake_maps,
     write_mistake_maps,
 )
@@ -85,10 +86,18 @@ def test_the_surest_mistakes_have_the_map_of_their_answer(evaluated, tmp_path):
     assert heat.area == (0, 0, 64, 48)
 
 
-def test_maps_of_an_earlier_evaluation_go(evaluated):
+def test_maps_of_an_earlier_evaluation_go(evaluated, tmp_path):
     write, examples, _ = evaluated
     assert write(-examples.targets)
+    assert has_maps(tmp_path, "validation")
+    path = tmp_path / workdir.mistake_maps_name("validation")
+    earlier = path.read_bytes()
     assert not write(examples.targets)  # nothing is wrong
+    assert has_maps(tmp_path, "validation")
+    path.write_bytes(earlier)
+    assert not has_maps(tmp_path, "validation")
+    path.unlink()
+    assert not has_maps(tmp_path, "validation")
 
 
 def test_a_head_of_one_cell_has_no_maps(evaluated):

@@ -14,6 +14,7 @@ EXAMPLES = (
     "--workdir=RUN --split=test",
 )
 FLAG_NAMES = ("split", "tta")
+STARTS_ALONE = True  # it imports the frameworks itself, where it needs them
 
 
 def define_flags(argv: list[str]) -> None:
@@ -35,20 +36,26 @@ def main(arguments: list[str]) -> int:
     from tlkeras.console import printable
     from tlkeras.data.dataset import SPLITS
     from tlkeras.evaluation.evaluate import read_test_looks
-    from tlkeras.evaluation.run import load_run
-    from tlkeras.evaluation.test_time import NONE
-    from tlkeras.evaluation.view_comparison import evaluate_views, format_views
+    from tlkeras.evaluation.light_run import load_lightest
     from tlkeras.report.text import format_evaluation
+    from tlkeras.startup import import_frameworks
     from tlkeras.tables import lookup
 
     directory = parsing.require_workdir()
     split, tta = parsing.FLAGS.split, parsing.FLAGS.tta
     lookup(dict.fromkeys(SPLITS), split, what="split")
-    run = load_run(directory)
-    if tta == NONE:
+    if tta == parsing.FLAGS["tta"].default:
+        run = load_lightest(Path(directory), has_many=True)
         print(printable(format_evaluation(split, run.evaluate(split))))
     else:
-        metrics, record = evaluate_views(run, split, tta)
+        import_frameworks(lean=True)
+        from tlkeras.evaluation.run import load_run
+        from tlkeras.evaluation.view_comparison import (
+            evaluate_views,
+            format_views,
+        )
+
+        metrics, record = evaluate_views(load_run(directory), split, tta)
         print(printable(format_evaluation(split, metrics)))
         print(f"\n{format_views(record)}")
     if split == "test":

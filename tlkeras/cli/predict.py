@@ -42,7 +42,7 @@ def main(arguments: list[str]) -> int:
     from pathlib import Path
 
     from tlkeras.data.folder import list_inputs
-    from tlkeras.evaluation.light_run import load_for_prediction
+    from tlkeras.evaluation.light_run import load_lightest
     from tlkeras.report.predictions import PREDICTION_WRITERS
     from tlkeras.startup import import_frameworks
     from tlkeras.tables import lookup
@@ -55,7 +55,7 @@ def main(arguments: list[str]) -> int:
         paths = list_inputs(arguments)
     directory, tta = Path(parsing.require_workdir()), parsing.FLAGS.tta
     if tta == parsing.FLAGS["tta"].default:
-        run = load_for_prediction(directory)
+        run = load_lightest(directory)
         predictions = run.predict(paths)
     else:
         import_frameworks(lean=True)

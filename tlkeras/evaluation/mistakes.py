@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -74,8 +74,8 @@ def write_mistake_maps(
 ) -> None:
     """Keeps where the network saw the answers of its surest mistakes.
 
-    `mistake_maps_SPLIT.npz`; none where no answer is wrong, or the head has
-    less than two cells.
+    `mistake_maps_SPLIT.npz`; without maps where no answer is wrong, or the
+    head has less than two cells.
 
     Args:
         directory: Of the run, with the split's predictions.
@@ -92,37 +92,66 @@ def write_mistake_maps(
 
     path = directory / workdir.mistake_maps_name(split)
     path.unlink(missing_ok=True)  # of an earlier evaluation
-    answers = workdir.read_table(directory / workdir.predictions_name(split))
-    wrong = find_mistakes(answers)[:NUM_SUREST]
+    wrong = _surest(directory, split)
+    maps: dict[str, Any] = {}
     try:
         dense = build_dense(model)
     except InputError:  # a head without cells has no maps
-        return
-    if not wrong or max(dense.grid) < 2:
-        return
-    places = {name: row for row, name in enumerate(examples.paths)}
-    chosen = examples.take(np.array([places[item.path] for item in wrong]))
-    images, areas, sizes = _read_images(chosen, dense.image_size)
-    # Not compiled: a single batch is not worth the tracing.
-    maps = keras.ops.convert_to_numpy(dense.model(images, training=False))
-    labels = [class_names.index(item.predicted) for item in wrong]
-    scores = compute_probabilities(maps, loss)
+        dense = None
+    if wrong and dense and max(dense.grid) > 1:
+        places = {name: row for row, name in enumerate(examples.paths)}
+        chosen = examples.take(np.array([places[item.path] for item in wrong]))
+        images, areas, sizes = _read_images(chosen, dense.image_size)
+        # Not compiled: a single batch is not worth the tracing.
+        cells = dense.model(images, training=False)
+        scores = compute_probabilities(keras.ops.convert_to_numpy(cells), loss)
+        labels = [class_names.index(item.predicted) for item in wrong]
+        maps = {
+            "paths": np.array(chosen.paths),
+            "scores": scores[np.arange(len(wrong)), ..., labels].astype(
+                np.float16
+            ),
+            "areas": areas,
+            "sizes": sizes,
+        }
     with workdir.replacing(path) as temporary:
-        np.savez(
-            temporary,
-            paths=np.array(chosen.paths),
-            scores=scores[np.arange(len(wrong)), ..., labels].astype("float16"),
-            areas=areas,
-            sizes=sizes,
-        )
+        np.savez(temporary, answers=_as_rows(wrong), **maps)
+
+
+def has_maps(directory: Path, split: str) -> bool:
+    """Returns whether the maps are of the answers that are wrong now.
+
+    Args:
+        directory: Of the run, with the split's predictions.
+        split: Its name.
+    """
+    path = directory / workdir.mistake_maps_name(split)
+    try:
+        with workdir.reading(path), np.load(path) as kept:
+            rows = kept["answers"].tolist() if "answers" in kept else None
+    except InputError:
+        return False
+    wanted = _as_rows(_surest(directory, split)).tolist()
+    return rows is not None and sorted(rows) == sorted(wanted)
+
+
+def _surest(directory: Path, split: str) -> list[Mistake]:
+    answers = workdir.read_table(directory / workdir.predictions_name(split))
+    return find_mistakes(answers)[:NUM_SUREST]
+
+
+def _as_rows(mistakes: list[Mistake]) -> np.ndarray:
+    """Returns paths and answers, text [n, 2]."""
+    rows = [(mistake.path, mistake.predicted) for mistake in mistakes]
+    return np.array(rows, np.str_).reshape(-1, 2)
 
 
 def _read_images(
     examples: Split, size: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Returns images, their areas (`heat_map.Area`), and (width, height)."""
+    from tlkeras.data.decoding import decode_contents
     from tlkeras.data.placement import seen_area
-    from tlkeras.data.preprocess import decode_contents
 
     definition = examples.definition
     contents = [read_content(file) for file in examples.files]
@@ -149,6 +178,8 @@ def read_mistake_maps(directory: Path, split: str) -> Mapping[str, HeatMap]:
     if not path.exists():
         return {}
     with workdir.reading(path), np.load(path) as kept:
+        if "paths" not in kept:
+            return {}
         return {
             str(name): HeatMap(
                 scores[..., None].astype(np.float32),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from tlkeras.data.contents import read_content
-from tlkeras.data.decode_numpy import decode_contents
+from tlkeras.data.decoding import decode_contents
 from tlkeras.data.definition import ImageDefinition
 from tlkeras.data.inspection import inspect_file
 from tlkeras.errors import InputError
