@@ -92,16 +92,18 @@ def photos(photo_folder):
 
 @pytest.fixture(scope="session")
 def versions(exported):
-    """The exported SavedModels, loaded."""
+    """The exported versions, as they are served."""
     from tlkeras.exporters.rest import load_versions
 
     return load_versions(exported)
 
 
 @pytest.fixture(scope="session")
-def saved(versions):
-    """Its SavedModel of version 1."""
-    return versions.versions[1]
+def saved(exported):
+    """Its SavedModel of version 1, loaded."""
+    import tensorflow as tf
+
+    return tf.saved_model.load(str(exported / "1"))
 
 
 @pytest.fixture(scope="session")

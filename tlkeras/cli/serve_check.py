@@ -11,6 +11,7 @@ EXAMPLES = (
     "--model=export/models/photos --port=0",
 )
 FLAG_NAMES = ("model", "host", "port")
+STARTS_ALONE = True  # it imports the frameworks itself, where it needs them
 
 
 def define_flags(argv: list[str]) -> None:

@@ -86,6 +86,7 @@ class Job:
             multi_label=self.served.multi_label,
             image_size=size,
             image_definition=definition.as_dict(),
+            max_pixels=definition.max_pixels,
             input_contract={
                 "image_bytes": "one encoded JPEG, PNG, GIF, BMP or WebP each, "
                 f"of at most {definition.max_pixels} pixels; "

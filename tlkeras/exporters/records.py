@@ -185,6 +185,7 @@ class ModelInfo:
         multi_label: Whether an image may carry several labels.
         image_size: Side of the square input, pixels.
         image_definition: `version` and `geometry` of what an image is.
+        max_pixels: Of an encoded image, beyond which it is refused.
         input_contract: Name of an input -> what it takes.
         backbone: Key of `models.backbones.BACKBONES`, or a file's name.
         config_hash: The identity of the experiment.
@@ -198,6 +199,7 @@ class ModelInfo:
     multi_label: bool
     image_size: int
     image_definition: dict[str, int | str]
+    max_pixels: int
     input_contract: dict[str, str]
     backbone: str
     config_hash: str

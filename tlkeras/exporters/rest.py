@@ -4,58 +4,50 @@ For trying a client without Docker; production is TF Serving. Paths, formats and
 error bodies follow tensorflow.org/tfx/serving/api_rest.
 """
 
-import base64
-import binascii
 import dataclasses
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from tlkeras.errors import InputError, quote
-from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
+from tlkeras.exporters.rest_values import (
+    Json,
+    RequestError,
+    Signature,
+    TensorInfo,
+)
+from tlkeras.exporters.served_version import ServedVersion
+from tlkeras.exporters.version_files import DEFAULT_SIGNATURE, GRAPH
 
 REQUEST = re.compile(
     r"/v1/models/(?P<name>[^/:]+)"
     r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
     r"(?P<rest>/metadata|:\w+)?"
 )
-Json = dict[str, Any]  # an object of a request or an answer
-
-
-class RequestError(Exception):
-    """A request that is answered with an error body.
-
-    Attributes:
-        code: HTTP status.
-    """
-
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
 
 
 @dataclasses.dataclass(frozen=True)
 class ServedVersions:
-    """The versions of one model, loaded.
+    """The versions of one model.
 
     Attributes:
         name: Of the model, as clients call it.
-        versions: Number -> loaded SavedModel.
+        versions: Number -> what answers.
     """
 
     name: str
-    versions: dict[int, Any]
+    versions: dict[int, ServedVersion]
 
     @property
     def latest(self) -> int:
         """The version that answers when none is asked for."""
         return max(self.versions)
 
-    def find(self, name: str, version: str | None) -> tuple[int, Any]:
+    def find(self, name: str, version: str | None) -> tuple[int, ServedVersion]:
         """Returns a version's number and model.
 
         Raises:
@@ -80,9 +72,9 @@ def load_versions(directory: str | Path) -> ServedVersions:
     path = Path(directory).resolve()
     folders = [path] if path.name.isdecimal() else sorted(path.glob("[0-9]*"))
     models = {
-        int(folder.name): tf.saved_model.load(str(folder))
+        int(folder.name): ServedVersion(folder)
         for folder in folders
-        if folder.name.isdecimal() and (folder / "saved_model.pb").exists()
+        if folder.name.isdecimal() and (folder / GRAPH).exists()
     }
     if not models:
         raise InputError(
@@ -124,7 +116,7 @@ def answer(served: ServedVersions, method: str, path: str, body: bytes) -> Json:
     if rest == ":predict":
         return predict(model, body)
     if rest == "/metadata":
-        return describe(served.name, number, model)
+        return describe(served.name, number, model.signatures)
     numbers = [number] if match["version"] else sorted(served.versions)
     return {
         "model_version_status": [
@@ -138,15 +130,17 @@ def answer(served: ServedVersions, method: str, path: str, body: bytes) -> Json:
     }
 
 
-def describe(name: str, number: int, model: Any) -> Json:
-    """Returns what the metadata path says of the signatures."""
-    signatures = {
+def describe(
+    name: str, number: int, signatures: Mapping[str, Signature]
+) -> Json:
+    """Returns what the metadata path says of a version's signatures."""
+    described = {
         key: {
-            "inputs": _specs(function.structured_input_signature[1]),
-            "outputs": _specs(function.structured_outputs),
+            "inputs": _specs(signature.inputs),
+            "outputs": _specs(signature.outputs),
             "method_name": "tensorflow/serving/predict",
         }
-        for key, function in model.signatures.items()
+        for key, signature in signatures.items()
     }
     return {
         "model_spec": {
@@ -154,26 +148,26 @@ def describe(name: str, number: int, model: Any) -> Json:
             "signature_name": "",
             "version": str(number),
         },
-        "metadata": {"signature_def": {"signature_def": signatures}},
+        "metadata": {"signature_def": {"signature_def": described}},
     }
 
 
-def _specs(specs: dict[str, tf.TensorSpec]) -> dict[str, Json]:
+def _specs(tensors: Mapping[str, TensorInfo]) -> dict[str, Json]:
     return {
         name: {
-            "dtype": f"DT_{spec.dtype.name.replace('32', '').upper()}",
+            "dtype": f"DT_{tensor.dtype.replace('32', '').upper()}",
             "tensor_shape": {
                 "dim": [
                     {"size": str(-1 if size is None else size)}
-                    for size in spec.shape.as_list()
+                    for size in tensor.shape
                 ]
             },
         }
-        for name, spec in specs.items()
+        for name, tensor in tensors.items()
     }
 
 
-def predict(model: Any, body: bytes) -> Json:
+def predict(model: ServedVersion, body: bytes) -> Json:
     """Answers a prediction request in row or column format.
 
     Raises:
@@ -194,11 +188,10 @@ def predict(model: Any, body: bytes) -> Json:
             f'Serving signature name: "{quote(name)}" not found in signature '
             "def",
         )
-    function = model.signatures[name]
     by_row = "instances" in request
     if by_row == ("inputs" in request):
         raise RequestError(400, "Missing 'inputs' or 'instances' key")
-    ((key, spec),) = function.structured_input_signature[1].items()
+    (key,) = model.signatures[name].inputs
     value = _column(request["instances"], key) if by_row else request["inputs"]
     if not by_row and isinstance(value, dict) and "b64" not in value:
         if set(value) != {key}:
@@ -207,16 +200,7 @@ def predict(model: Any, body: bytes) -> Json:
                 f"input tensor alias not found in signature: {quote([*value])}",
             )
         value = value[key]
-    try:
-        tensor = _as_tensor(value, spec.dtype)
-        outputs = {k: v.numpy() for k, v in function(**{key: tensor}).items()}
-    except tf.errors.OpError as error:
-        raise RequestError(400, error.message) from None
-    except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        raise RequestError(
-            400, f"Failed to process input '{key}': {quote(error)}"
-        ) from None
-    return _format(outputs, by_row)
+    return _format(model.run(name, key, value), by_row)
 
 
 def _column(instances: Any, key: str) -> list[Any]:
@@ -232,28 +216,6 @@ def _column(instances: Any, key: str) -> list[Any]:
             )
         column.append(row[key] if named else row)
     return column
-
-
-def _as_tensor(value: Any, dtype: tf.DType) -> tf.Tensor:
-    """Returns lists of any depth as a tensor of the signature's type."""
-    if dtype == tf.string:
-        return tf.constant(_decode(value), dtype)
-    array = np.asarray(value)  # TensorFlow walks over numbers one by one
-    if array.dtype.kind not in "iuf":
-        raise TypeError(f"expected numbers of type {dtype.name}")
-    return tf.constant(array.astype(dtype.as_numpy_dtype))
-
-
-def _decode(value: Any) -> Any:
-    """Replaces {"b64": ...} by its bytes, in lists of any depth."""
-    if isinstance(value, list):
-        return [_decode(part) for part in value]
-    if isinstance(value, dict):
-        try:
-            return base64.b64decode(value["b64"], validate=True)
-        except (KeyError, TypeError, binascii.Error):
-            raise RequestError(400, "Unable to base64 decode") from None
-    return value
 
 
 def _format(outputs: dict[str, np.ndarray], by_row: bool) -> Json:

@@ -8,7 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tlkeras.errors import quote
-from tlkeras.exporters.rest import Json, RequestError, ServedVersions, answer
+from tlkeras.exporters.rest import ServedVersions, answer
+from tlkeras.exporters.rest_values import Json, RequestError
 from tlkeras.local_server import bind_server
 
 MAX_REQUEST_BYTES = 256 * 1024**2

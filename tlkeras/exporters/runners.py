@@ -4,9 +4,8 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import tensorflow as tf
 
-from tlkeras.exporters.signatures import (
+from tlkeras.exporters.version_files import (
     DEFAULT_SIGNATURE,
     HEATMAP_SIGNATURE,
 )
@@ -48,12 +47,15 @@ class SavedModelRunner(Runner):
     note = ""
 
     def __init__(self, path: Path) -> None:
+        import tensorflow as tf
+
         self._loaded = tf.saved_model.load(str(path))
+        self._as_tensor = tf.constant
         self._serve = self._loaded.signatures[DEFAULT_SIGNATURE]
 
     def run(self, contents: list[bytes], images: np.ndarray) -> np.ndarray:
         """Decodes in the graph; scores [N, C]."""
-        answers = self._serve(image_bytes=tf.constant(contents))
+        answers = self._serve(image_bytes=self._as_tensor(contents))
         return answers["probabilities"].numpy()
 
     def class_maps(self, contents: list[bytes]) -> np.ndarray | None:
@@ -61,7 +63,7 @@ class SavedModelRunner(Runner):
         locate = self._loaded.signatures.get(HEATMAP_SIGNATURE)
         if locate is None:
             return None
-        return locate(image_bytes=tf.constant(contents))["heatmap"].numpy()
+        return locate(image_bytes=self._as_tensor(contents))["heatmap"].numpy()
 
     def operators(self) -> list[str]:
         """Of all signatures and the functions that they call."""

@@ -11,10 +11,8 @@ from tlkeras import workdir
 from tlkeras.exporters.inference import ServedModel
 from tlkeras.exporters.records import ModelInfo
 from tlkeras.exporters.signatures import ClassifierModule
+from tlkeras.exporters.version_files import LABELS_PATH, MODEL_INFO
 from tlkeras.exporters.warmup import write_warmup
-
-LABELS_PATH = Path("assets") / "labels.txt"
-MODEL_INFO = "model_info.json"
 
 
 def write_saved_model(

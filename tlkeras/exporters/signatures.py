@@ -11,12 +11,15 @@ import tensorflow as tf
 from tlkeras.data.preprocess import decode_bounded
 from tlkeras.evaluation.metrics import LABEL_THRESHOLD
 from tlkeras.exporters.inference import ServedModel
+from tlkeras.exporters.version_files import (
+    DEFAULT_SIGNATURE,
+    HEATMAP_SIGNATURE,
+    IMAGE_SIGNATURE,
+)
 from tlkeras.frozen_graph import freeze_graph
 
 # A GraphDef holds at most 2 GB; larger networks keep their variables.
 MAX_CONSTANT_BYTES = 1_500_000_000
-DEFAULT_SIGNATURE = "serving_default"
-HEATMAP_SIGNATURE = "heatmap"
 
 Outputs = dict[str, tf.Tensor]
 
@@ -80,7 +83,7 @@ class ClassifierModule(tf.Module):
         functions: dict[str, tuple[Callable[[tf.Tensor], Outputs], tf.Tensor]]
         functions = {
             DEFAULT_SIGNATURE: (self.classify_bytes, encoded),
-            "image": (self.classify_checked_pixels, pixels),
+            IMAGE_SIGNATURE: (self.classify_checked_pixels, pixels),
             "features": (self.extract_features, encoded),
         }
         if self._has_maps:

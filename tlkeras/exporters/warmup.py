@@ -11,7 +11,7 @@ from tensorflow_serving.apis import (
 )
 
 from tlkeras.data.contents import read_content, size_of
-from tlkeras.exporters.signatures import DEFAULT_SIGNATURE
+from tlkeras.exporters.version_files import DEFAULT_SIGNATURE
 
 WARMUP_FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 # Each allowed batch size of export/batching.config is compiled once.
