@@ -16,6 +16,7 @@ NAMES = (
     "tuning",
     "presets",
     "activation_store",
+    "light",
 )
 
 # Takes hours, or a GPU.
