@@ -21,6 +21,7 @@ import keras
 import numpy as np
 from ml_collections import ConfigDict
 
+from tlkeras.data.parallel import untuned
 from tlkeras.errors import GateError, InputError
 from tlkeras.models.classifier import Classifier
 from tlkeras.optim.multi_optimizer import SharedStep
@@ -87,9 +88,11 @@ class Replicas(Distribution):
             lambda array: tf.TensorSpec(array.shape, array.dtype), first
         )
         return self.strategy.distribute_datasets_from_function(
-            lambda _: tf.data.Dataset.from_generator(
-                lambda: itertools.chain([first], pieces),
-                output_signature=signature,
+            lambda _: untuned(
+                tf.data.Dataset.from_generator(
+                    lambda: itertools.chain([first], pieces),
+                    output_signature=signature,
+                )
             )
         )
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tlkeras.data.parallel import for_fit
 from tlkeras.models.classifier import Classifier
 from tlkeras.optim.multi_optimizer import SharedStep
 from tlkeras.training.worker_place import ALONE
@@ -44,7 +45,7 @@ class Distribution:
 
     def feed(self, batches: Generator[tuple[Any, ...]]) -> Iterable[Any]:
         """Returns what `fit` reads, of this process' parts of batches."""
-        return batches
+        return for_fit(batches)
 
     def of_chief(self, array: np.ndarray) -> np.ndarray:
         """Returns the chief's array [...] in all processes."""

@@ -9,6 +9,7 @@ from ml_collections import ConfigDict
 
 from tlkeras.console import Console
 from tlkeras.data.dataset import Dataset
+from tlkeras.data.parallel import for_fit
 from tlkeras.errors import InputError
 from tlkeras.models.heads import HEADS
 from tlkeras.training.phases import Phase, read_phases
@@ -131,7 +132,7 @@ class ClassifierHyperModel(keras_tuner.HyperModel):
             num_epochs=kwargs["epochs"],
         ) as (batches, held_out):
             return model.fit(
-                batches,
+                for_fit(batches),
                 steps_per_epoch=phase.steps_per_epoch(len(splits["train"])),
                 validation_data=(held_out, splits["validation"].targets),
                 shuffle=False,  # the batches are in the trainer's own order

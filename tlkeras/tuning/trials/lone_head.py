@@ -12,7 +12,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from tlkeras.callbacks.validation import Validation
-from tlkeras.data.parallel import lent
+from tlkeras.data.parallel import for_fit, lent
 from tlkeras.evaluation.metrics import primary_metric
 from tlkeras.linear.head_specs import HeadData, TrainedHead
 from tlkeras.models.heads import (
@@ -160,7 +160,7 @@ def train_lone_head(
     course.trained = TrainedHead(*network.get_layer(LOGITS).get_weights())
     with lent(_rows(data, batches)) as rows:
         network.fit(
-            rows,
+            for_fit(rows),
             epochs=phase.epochs,
             steps_per_epoch=steps_per_epoch,
             callbacks=[
