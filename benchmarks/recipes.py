@@ -161,8 +161,7 @@ def measure_run(config: ConfigDict, directory: Path) -> Measured:
     from tlkeras.evaluation.records import read_result
     from tlkeras.training.trainer import train_and_evaluate
 
-    if not (directory / workdir.RESULT).exists():
-        train_and_evaluate(config, directory)
+    train_and_evaluate(config, directory)  # or reads what it was worth
     figures = workdir.read_json(
         directory / workdir.evaluation_name("validation")
     )

@@ -7,8 +7,9 @@ from tlkeras import startup
 
 LEAN = """
 import os, sys
-from tlkeras.startup import OPTIONAL_IMPORTS, import_frameworks
-import_frameworks(lean=True)
+from tlkeras.startup import *
+begin_command()
+import_frameworks()
 assert "keras" in sys.modules and "tensorflow" in sys.modules
 print(sorted(set(OPTIONAL_IMPORTS) & set(sys.modules)))
 import pandas, matplotlib

@@ -15,6 +15,8 @@ PACKAGES = (
     "numpy",
     "scikit-learn",
 )
+# Of drivers: CUDA, ROCm, Windows' own Linux, TPUs.
+DEVICE_FILES = ("/dev/nvidia[0-9]*", "/dev/kfd", "/dev/dxg", "/dev/accel*")
 PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
 
 
@@ -46,7 +48,7 @@ def may_have_accelerator() -> bool:
     A driver's device files tell; whether Keras can use it, only
     `accelerator_name` knows.
     """
-    return bool(glob.glob("/dev/nvidia[0-9]*") or glob.glob("/dev/kfd"))
+    return any(map(glob.glob, DEVICE_FILES))
 
 
 def choose_precision(precision: str, accelerator: str | None) -> str:

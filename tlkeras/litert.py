@@ -98,6 +98,11 @@ class LiteRtModel:
         """S, pixels."""
         return int(self._input["shape"][1])
 
+    @property
+    def num_outputs(self) -> int:
+        """Values of an answer, of the last dimension."""
+        return int(self._output["shape"][-1])
+
     def __call__(self, images: np.ndarray) -> np.ndarray:
         """Returns what the model says of images, float32 [N, ...].
 

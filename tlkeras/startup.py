@@ -1,11 +1,11 @@
 """Importing the frameworks quietly and quickly: what it changes for a process.
 
 `import_frameworks` lowers the log level of TensorFlow and gRPC for the whole
-process (unless the environment says otherwise). With `lean`, which only the
-command line uses, Keras is imported without the optional packages below, so
-that `fit` takes no data frames there, and `gc.freeze` exempts everything that
-exists by then from garbage collection, for good. Python code that imports
-tlkeras as a library gets neither.
+process (unless the environment says otherwise). In a process of the command
+line Keras is imported without the optional packages below, so that `fit` takes
+no data frames there, and `gc.freeze` exempts everything that exists by then
+from garbage collection, for good. Python code that imports tlkeras as a library
+gets neither.
 """
 
 import functools
@@ -36,23 +36,33 @@ def quiet_frameworks() -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
 
-def import_frameworks(lean: bool = False) -> None:
+class _Process:
+    """What this process is."""
+
+    is_command = False
+
+
+def begin_command() -> None:
+    """Says that this process is tlkeras' own: frameworks are imported lean."""
+    _Process.is_command = True
+
+
+def import_frameworks() -> None:
     """Imports Keras and its backend without their banners on stderr.
 
     TensorFlow's libraries write a few lines before any log level applies. An
     exception still comes through.
 
-    Args:
-        lean: Keep Keras from importing `OPTIONAL_IMPORTS` that its backend
-            does without, for a process that is tlkeras' own: `fit` then takes
-            no data frames and `keras.visualization` draws nothing. Whatever
-            needs those packages itself imports them as ever.
+    In a process that is tlkeras' own Keras is kept from importing
+    `OPTIONAL_IMPORTS` that its backend does without: `fit` then takes no data
+    frames and `keras.visualization` draws nothing. Whatever needs those
+    packages itself imports them as ever.
     """
     quiet_frameworks()
     _require_address_space()
     try:
         with silenced_stderr():
-            if lean:
+            if _Process.is_command:
                 with _hidden(needless_imports()), _uncollected():
                     importlib.import_module("keras")
             else:

@@ -10,6 +10,7 @@ import pytest
 from tlkeras.config import get_config
 from tlkeras.features.code_place import CodePlace
 from tlkeras.features.openvino_engine import openvino_obstacle
+from tlkeras.training import code_question
 from tlkeras.training.code_question import ask_for_codes
 
 from .conftest import run_command
@@ -97,7 +98,7 @@ def test_a_damaged_graph_is_made_again(prepared, tmp_path):
     assert graph.read_bytes() != b"damaged"
 
 
-def test_what_images_decide_is_not_remembered(tmp_path):
+def test_what_images_decide_is_not_remembered(tmp_path, monkeypatch):
     def question(place=TOP, **fields):
         config = get_config()
         config.data.source = "photos"
@@ -111,6 +112,8 @@ def test_what_images_decide_is_not_remembered(tmp_path):
     assert question(data__source="others") == plain
     assert question(data__mean="channel") == ""
     assert question(features__precision="bfloat16") == ""
+    assert question(runtime__precision="mixed_bfloat16") == ""
+    assert question(features__cache="off") == ""
     assert question(model__backbone="hub:vit_tiny") == ""
     assert question(CodePlace(augmented_copies=2)) == ""
     (own := tmp_path / "own.keras").write_bytes(b"one")
@@ -124,6 +127,11 @@ def test_what_images_decide_is_not_remembered(tmp_path):
         question(model__weights=str(own)),
         question(model__backbone=str(own), model__contract="torch"),
     ]
+    monkeypatch.setattr(code_question, "_hash_sources", lambda: "other")
+    others.append(question())
+    monkeypatch.setattr(code_question, "may_have_accelerator", lambda: True)
+    assert question() == ""
+    monkeypatch.undo()
     own.write_bytes(b"two")
     others.append(question(model__weights=str(own)))
     assert len({plain, *others}) == len(others) + 1

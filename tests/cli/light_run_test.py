@@ -148,6 +148,16 @@ def test_another_model_gets_another_file(fresh, prepared):
     assert load_light_run(fresh) is None
 
 
+def test_a_file_of_another_result_is_not_used(fresh, prepared):
+    for name in (workdir.ENGINE, workdir.ENGINE_RECORD):
+        shutil.copy(prepared / name, fresh / name)
+    result = workdir.read_json(fresh / workdir.RESULT)
+    workdir.write_json(
+        fresh / workdir.RESULT, {**result, "class_names": ["a", "b", "c"]}
+    )
+    assert load_light_run(fresh) is None
+
+
 @pytest.mark.parametrize("content", [b"", b"TFL3" * 20])
 def test_a_damaged_file_is_made_again(fresh, prepared, content):
     shutil.copy(prepared / workdir.ENGINE_RECORD, fresh)

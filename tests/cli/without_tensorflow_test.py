@@ -62,10 +62,14 @@ def test_what_needs_tensorflow_says_so(run, tmp_path, photo_folder):
     from PIL import Image
 
     Image.new("P", (40, 30), 7).save(tmp_path / "a.gif")
+    Image.new("CMYK", (40, 30), 7).save(tmp_path / "b.jpg")
     photo = next(photo_folder.rglob("*.jpg"))
     run(f"""
 from tlkeras.data.inspection import inspect_file
-assert "needs TensorFlow" in inspect_file(f"{{folder}}/a.gif").problem
+for name in ("a.gif", "b.jpg"):
+    assert "needs TensorFlow" in inspect_file(f"{{folder}}/{{name}}").problem
 assert not inspect_file({str(photo)!r}).problem
+run("features", *model, f"--output={{folder}}/codes.npz",
+    "--config.data.image_definition=1", code=2)
 run("export", f"--workdir={{folder}}/run", f"--output={{folder}}/out", code=2)
 """)

@@ -33,6 +33,7 @@ def ask(address, method, path, body=b"", headers=None):
     [
         b"[" * 100_000,
         b'{"instances": ' + b"[" * 100_000,
+        b'{"instances": ' + b"[" * 900 + b"1" + b"]" * 900 + b"}",
         b'{"instances": [' + b"9" * 5000 + b"]}",
         b'{"signature_name": "image", "instances": [1e999]}',
         b'{"signature_name": "image", "instances": [[[["1"]]]]}',
@@ -43,7 +44,7 @@ def ask(address, method, path, body=b"", headers=None):
         b'{"signature_name": "' + b"x" * 10**6 + b'", "instances": [1]}',
         b'{"inputs": {"' + b"x" * 10**6 + b'": 1}}',
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_a_hostile_body_is_answered(address, body):
     status, answer = ask(address, "POST", PREDICT, body)

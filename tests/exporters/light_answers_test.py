@@ -151,6 +151,16 @@ def test_without_the_file_the_saved_model_answers(exported, tmp_path, photos):
     assert len(found["predictions"]) == 1
 
 
+def test_a_file_that_answers_otherwise_is_not_used(exported, tmp_path):
+    folder = tmp_path / "photos"
+    shutil.copytree(exported, folder)
+    path = folder / "tflite" / "1" / workdir.EXPORT
+    record = workdir.read_json(path)
+    record["formats"]["float32"]["largest_probability_shift"] = 0.01
+    workdir.write_json(path, record)
+    assert served_version.ServedVersion(folder / "1")._light is None
+
+
 def test_a_damaged_file_is_not_used(exported, tmp_path):
     folder = tmp_path / "photos"
     shutil.copytree(exported, folder)

@@ -64,7 +64,7 @@ def _build_app():  # type: ignore[no-untyped-def]
             "exported model: leave one out."
         )
     if given.model:
-        import_frameworks(lean=True)
+        import_frameworks()
         from tlkeras.demo.tried_export import TriedExport
 
         return DemoApp(TriedExport(Path(given.model)))

@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> int:
         run = load_lightest(Path(directory), has_many=True)
         print(printable(format_evaluation(split, run.evaluate(split))))
     else:
-        import_frameworks(lean=True)
+        import_frameworks()
         from tlkeras.evaluation.run import load_run
         from tlkeras.evaluation.view_comparison import (
             evaluate_views,

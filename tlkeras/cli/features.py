@@ -118,7 +118,7 @@ def main(arguments: list[str]) -> int:
         given.augmented_copies,
     )
     if given.estimate:
-        import_frameworks(lean=True)
+        import_frameworks()
         return _estimate(config, place, console)
     if is_folder(Path(given.output)):
         if given.l2_normalize or given.power != 1:

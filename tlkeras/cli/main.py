@@ -15,7 +15,7 @@ from absl import app
 
 from tlkeras.console import complain
 from tlkeras.errors import GateError, InputError, quote
-from tlkeras.startup import import_frameworks
+from tlkeras.startup import begin_command, import_frameworks
 from tlkeras.tables import suggest
 from tlkeras.workdir import AS_THEY_ARE, ESCAPED
 
@@ -112,8 +112,9 @@ def _run(
 ) -> int:
     try:
         with _told_of_signals():
+            begin_command()
             if not alone:
-                import_frameworks(lean=True)
+                import_frameworks()
             code = int(command_main(list(rest[1:])) or 0)
             sys.stdout.flush()  # a reader that has left shows now, not at exit
             return code

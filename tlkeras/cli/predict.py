@@ -58,7 +58,7 @@ def main(arguments: list[str]) -> int:
         run = load_lightest(directory)
         predictions = run.predict(paths)
     else:
-        import_frameworks(lean=True)
+        import_frameworks()
         from tlkeras.evaluation.run import load_run
 
         run = load_run(directory)

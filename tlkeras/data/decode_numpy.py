@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 BY_DECODER = 3  # largest power of two that libjpeg reduces by
 # Of Pillow's modes, those whose RGB has TensorFlow's bytes.
-_JPEG_MODES = ("L", "RGB")
+JPEG_MODES = ("L", "RGB")
 _PNG_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")
 # Chunks of a PNG: those that count, and those that may be repeated.
 _CRITICAL = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
@@ -194,7 +194,7 @@ def _open(content: bytes, file_format: str) -> "Image":
 
 def _decode_jpeg(content: bytes, power: int) -> tuple[np.ndarray | None, int]:
     image = _open(content, "JPEG")
-    if image.mode not in _JPEG_MODES:
+    if image.mode not in JPEG_MODES:
         return None, 0
     by_decoder = min(power, BY_DECODER)
     # The size for which Pillow asks libjpeg for this reduction.

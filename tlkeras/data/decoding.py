@@ -73,7 +73,5 @@ def is_refusal(error: Exception) -> bool:
     tensorflow = sys.modules.get("tensorflow")
     if tensorflow is None:
         return False
-    kinds = tensorflow.errors
-    return isinstance(error, kinds.OpError) and not isinstance(
-        error, kinds.ResourceExhaustedError
-    )
+    kinds = tensorflow.errors  # others are about a device, or a worker
+    return isinstance(error, kinds.InvalidArgumentError | kinds.UnknownError)

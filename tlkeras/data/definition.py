@@ -17,6 +17,7 @@ from tlkeras.config.image_definition import (
     NEWEST_DEFINITION,
 )
 from tlkeras.errors import InputError
+from tlkeras.startup import has_tensorflow
 
 GREY = 128  # of the bars of a letterbox
 MAX_PIXELS = 100_000_000
@@ -67,10 +68,21 @@ FIRST = ImageDefinition(FIRST_DEFINITION)
 
 
 def configured_definition(config: ConfigDict) -> ImageDefinition:
-    """Returns the definition that a run's config names."""
+    """Returns the definition that a run's config names.
+
+    Raises:
+        InputError: If it is TensorFlow's alone, which is not installed.
+    """
     data = config.data
-    return ImageDefinition(
+    definition = ImageDefinition(
         data.image_definition or NEWEST_DEFINITION,
         data.geometry,
         data.max_pixels,
     )
+    if not (definition.is_upright or has_tensorflow()):
+        raise InputError(
+            "data.image_definition=1 needs TensorFlow, which is not installed; "
+            "expected the second definition: set "
+            "--config.data.image_definition=2, or run pip install tensorflow."
+        )
+    return definition

@@ -22,12 +22,18 @@ from tlkeras.data.conversion import (
 )
 from tlkeras.data.dataset import FileReport
 from tlkeras.data.decode_numpy import (
+    JPEG_MODES,
     UndecodableError,
     read_pixels,
     require_tensorflow,
 )
 from tlkeras.data.definition import IMAGE_FORMATS, MAX_PIXELS
-from tlkeras.data.image_header import ends_whole, read_size, refuse_pixels
+from tlkeras.data.image_header import (
+    ends_whole,
+    has_all_scans,
+    read_size,
+    refuse_pixels,
+)
 from tlkeras.data.mirror import keep_copy
 from tlkeras.data.orientation import read_orientation, turn_upright
 from tlkeras.data.perceptual_hash import HASH_SIDE, perceptual_hash
@@ -109,6 +115,8 @@ def _decode(image: "Image", content: bytes, max_pixels: int) -> "Image":
 
 
 def _decode_jpeg(image: "Image", content: bytes) -> "Image":
+    if image.mode not in JPEG_MODES or not has_all_scans(content):
+        require_tensorflow()  # which will decode it
     width, height = (max(side // 8, HASH_SIDE) for side in image.size)
     image.draft(None, (width, height))
     image.load()

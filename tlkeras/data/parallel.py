@@ -50,7 +50,7 @@ def lent(items: Generator[Item]) -> Iterator[Generator[Item]]:
     TensorFlow keeps each generator that it was given until the process ends,
     and with it the data and the network that the generator knows. It is given
     one that is empty when the block ends; that waits for the thread that reads
-    ahead. (Keras' own two first batches stay.)
+    ahead. (The first batches that Keras looks at stay.)
 
     Args:
         items: Belong to the block.

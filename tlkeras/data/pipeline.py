@@ -46,7 +46,7 @@ def read_in_order(
         num_workers: Threads, each of which reads a batch.
 
     Raises:
-        InputError: If TensorFlow refuses a file, which it names.
+        InputError: If a file cannot be decoded; it is named.
     """
 
     def read_from(begin: int) -> np.ndarray:
@@ -90,7 +90,7 @@ def naming_bad_files(split: Split, size: tuple[int, int]) -> Iterator[None]:
     """Turns a decoder's error, which names no file, into one that does.
 
     The scan leaves out what its own decoder refuses; this is for the rare file
-    that only TensorFlow refuses.
+    that only training meets.
     """
     try:
         yield

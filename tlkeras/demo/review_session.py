@@ -197,7 +197,7 @@ class ReviewSession:
 
     def _look(self) -> None:
         try:
-            import_frameworks(lean=True)
+            import_frameworks()
             from tlkeras.studies.doubts import write_doubts
 
             write_doubts(

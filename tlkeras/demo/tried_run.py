@@ -89,7 +89,7 @@ class TriedRun(TriedModel):
     def _load(self) -> "Run":
         with self._loading:
             if self._run is None:
-                import_frameworks(lean=True)
+                import_frameworks()
                 from tlkeras.evaluation.run import load_run
 
                 self._run = load_run(self._directory)

@@ -15,7 +15,7 @@ from tlkeras import workdir
 from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import largest_error
 from tlkeras.litert import LiteRtModel, convert_to_litert
-from tlkeras.startup import has_tensorflow
+from tlkeras.startup import configured_backend
 
 if TYPE_CHECKING:
     from tlkeras.evaluation.run import Run
@@ -59,7 +59,7 @@ def write_engine(run: "Run") -> bool:
         Whether there is one now. Not where LiteRT lacks an operator or answers
         otherwise, and not where nothing can be written.
     """
-    if not has_tensorflow():  # which converts
+    if configured_backend() != "tensorflow":  # which converts
         return False
     directory, digest = run.directory, _digest(run.directory)
     record = _read_record(directory)

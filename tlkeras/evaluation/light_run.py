@@ -86,7 +86,7 @@ class LightRun(FinishedRun):
         """Keeps the maps of a split's mistakes, with Keras if they are new."""
         if has_maps(self.directory, split):
             return
-        import_frameworks(lean=True)
+        import_frameworks()
         from tlkeras.evaluation.run import load_run
 
         load_run(self.directory).write_maps(split, examples)
@@ -112,7 +112,7 @@ def load_lightest(
     light = None if keeps_keras else load_light_run(directory)
     if light is not None:
         return light
-    import_frameworks(lean=True)
+    import_frameworks()
     from tlkeras.evaluation.run import load_run
 
     run = load_run(directory)
@@ -137,7 +137,8 @@ def load_light_run(directory: Path) -> LightRun | None:
     config = read_config(directory)
     if not (directory / workdir.RESULT).exists():
         return None
-    model = open_engine(directory)
-    if model is None:
+    model, result = open_engine(directory), read_result(directory)
+    told = (result.image_size, len(result.class_names))
+    if model is None or (model.image_size, model.num_outputs) != told:
         return None
-    return LightRun(directory, config, read_result(directory), model)
+    return LightRun(directory, config, result, model)

@@ -21,10 +21,10 @@ from tlkeras.exporters.tflite import (
     USUAL_KINDS,
     convert_to_tflite,
 )
+from tlkeras.exporters.version_files import PUBLISHED, TFLITE
 from tlkeras.tables import lookup
 
 SAVED_MODEL = "saved_model"
-TFLITE = "tflite"  # as a format, short for the usual kinds
 SERVED = ""  # as a folder, the export folder itself
 
 
@@ -63,7 +63,9 @@ class Format:
         """Returns its place below the export folder."""
         if self.is_served:
             return str(version)
-        return f"{self.folder}/{version}/{self.filename}"
+        return PUBLISHED.format(
+            folder=self.folder, version=version, filename=self.filename
+        )
 
 
 def _write_saved_model(job: Job, path: Path) -> None:

@@ -1,7 +1,7 @@
 """An exported version that answers from its `float32.tflite`.
 
-Without TensorFlow, and with the answers of the SavedModel to rounding, which
-the parity gate has seen on real images.
+Without TensorFlow, and with the answers of the SavedModel to rounding, where
+the export has seen that on real images.
 """
 
 import ast
@@ -15,16 +15,21 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.data.decode_numpy import try_decode
 from tlkeras.data.definition import ImageDefinition
+from tlkeras.errors import InputError
 from tlkeras.evaluation.metrics import LABEL_THRESHOLD
 from tlkeras.exporters.rest_values import Signature, TensorInfo, decode_bytes
 from tlkeras.exporters.runners import TfliteRunner
 from tlkeras.exporters.version_files import (
     DEFAULT_SIGNATURE,
+    FLOAT32,
     IMAGE_SIGNATURE,
     MODEL_INFO,
+    PUBLISHED,
+    TFLITE,
 )
 
-LIGHT_FILE = "tflite/{version}/float32.tflite"  # below the export folder
+LIGHT_FILE = f"{FLOAT32}.tflite"
+LARGEST_SHIFT = 1e-3  # of a probability, from the Keras model
 
 
 class LightAnswers:
@@ -57,8 +62,10 @@ class LightAnswers:
             self._definition = ImageDefinition(
                 **info["image_definition"], max_pixels=info["max_pixels"]
             )
-        file = folder.parent / LIGHT_FILE.format(version=folder.name)
-        file.stat()
+        file = folder.parent / PUBLISHED.format(
+            folder=TFLITE, version=folder.name, filename=LIGHT_FILE
+        )
+        _require_same_answers(file)
         self._runner = TfliteRunner(file)
         self._running = threading.Lock()  # an interpreter serves one thread
 
@@ -78,7 +85,10 @@ class LightAnswers:
         """
         side = self._runner.image_size
         if name == DEFAULT_SIGNATURE:
-            images = self._decode(decode_bytes(value), side)
+            try:
+                images = self._decode(decode_bytes(value), side)
+            except RecursionError:
+                return None
         elif name == IMAGE_SIGNATURE:
             images = _as_images(value, side)
         else:
@@ -117,6 +127,25 @@ class LightAnswers:
         scores = np.take_along_axis(probabilities, order, -1)
         labels = np.where(scores >= LABEL_THRESHOLD, classes[order], b"")
         return answers | {"labels": labels, "scores": scores}
+
+
+def _require_same_answers(file: Path) -> None:
+    """Makes sure that an exported file answers as the Keras model does.
+
+    Raises:
+        InputError: If it does not, or nothing is known of it.
+        OSError: If it is missing.
+    """
+    path = file.parent / workdir.EXPORT
+    with workdir.reading(path):
+        row = workdir.read_json(path)["formats"][FLOAT32]
+        shift = float(row["largest_probability_shift"])
+    if not shift <= LARGEST_SHIFT:
+        raise InputError(
+            f"'{file}' is {shift:.1e} from the Keras model; expected at most "
+            f"{LARGEST_SHIFT:g}: the SavedModel answers."
+        )
+    file.stat()
 
 
 def _as_images(value: Any, side: int) -> np.ndarray | None:

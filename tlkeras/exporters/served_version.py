@@ -52,7 +52,7 @@ class ServedVersion:
 
     @functools.cached_property
     def _saved(self) -> "SavedAnswers":
-        import_frameworks(lean=True)
+        import_frameworks()
         from tlkeras.exporters.saved_answers import SavedAnswers
 
         return SavedAnswers(self._folder)

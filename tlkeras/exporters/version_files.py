@@ -2,6 +2,10 @@
 
 from pathlib import Path
 
+TFLITE = "tflite"  # folder of LiteRT's files
+FLOAT32 = "float32"  # of these, the one without loss
+# Place of a file below the export folder.
+PUBLISHED = "{folder}/{version}/{filename}"
 GRAPH = "saved_model.pb"
 LABELS_PATH = Path("assets") / "labels.txt"
 MODEL_INFO = "model_info.json"

@@ -1,4 +1,4 @@
-"""A frozen prefix at work: engine, precision gate and cache in one place."""
+"""A frozen prefix at work: its engine and its cache in one place."""
 
 import dataclasses
 import time

@@ -130,6 +130,8 @@ def prepare(
     if network.decision.engine != LIGHT_ENGINE:
         return
     try:
+        workdir.make_directory(_bundles(), what="cache folder")
+        workdir.remove_leftovers(_bundles().parent, idle_seconds=workdir.DAY)
         bundle = write_bundle(_bundles(), network, definition, layout)
         record = {"bundle": bundle.name, "graph": network.graph}
         workdir.write_json(_record_path(question), record)

@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from tlkeras.data.contents import read_content
-from tlkeras.data.decoding import decode_contents, is_refusal
+from tlkeras.data.decode_numpy import UndecodableError, decode_contents
+from tlkeras.data.decoding import is_refusal
 from tlkeras.data.inspection import digest_of
 from tlkeras.features.bundle import open_bundle
 from tlkeras.features.image_probe import find_aborting
@@ -128,7 +129,8 @@ class ShardWorker:
                 [content], (side, side), self.bundle.pixels
             )
         except Exception as error:
-            if not is_refusal(error):
+            # What lacks TensorFlow here is no verdict about an image.
+            if isinstance(error, UndecodableError) or not is_refusal(error):
                 raise
             reason = f"cannot be decoded ({type(error).__name__})"
             return dataclasses.replace(listed, reason=reason, is_final=True)

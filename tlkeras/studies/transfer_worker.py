@@ -12,9 +12,10 @@ from tlkeras.processes import end_with_parent
 
 def main() -> None:
     """Trains networks one after the other; each writes its own file."""
-    from tlkeras.startup import import_frameworks
+    from tlkeras.startup import begin_command, import_frameworks
 
-    import_frameworks(lean=True)
+    begin_command()
+    import_frameworks()
     from tlkeras.data.load import load_configured
     from tlkeras.studies.transfer_trainer import NetworkTrainer
     from tlkeras.training.build import set_up_model

@@ -123,7 +123,7 @@ def lent_batches(
 
     Args:
         batches: From `phase_batches`.
-        train: Their images; one that only TensorFlow refuses is named.
+        train: Their images; one that cannot be decoded is named.
         image_size: Side of the images, pixels.
     """
     size = (image_size, image_size)

@@ -65,7 +65,7 @@ def _build(
     Raises:
         InputError: For unusable input.
     """
-    import_frameworks(lean=True)
+    import_frameworks()
     from tlkeras.training.build import set_up_model
     from tlkeras.training.code_prefix import build_code_prefix
 

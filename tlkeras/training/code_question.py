@@ -1,11 +1,13 @@
 """What decides about a config's CNN codes, beside the images.
 
-A network is remembered by all of it. What the images themselves decide (a
-training mean, the contract of one's own network, the trial of bfloat16) cannot
-be remembered so.
+A network is remembered by all of it, the program that builds it included. What
+the images themselves decide (a training mean, the contract of one's own
+network, the trial of bfloat16) cannot be remembered so.
 """
 
+import functools
 import hashlib
+from pathlib import Path
 
 from ml_collections import ConfigDict
 
@@ -26,7 +28,8 @@ def ask_for_codes(config: ConfigDict, place: CodePlace) -> str:
         place: Of the codes.
 
     Returns:
-        "" where the images decide too, or where codes are of several copies.
+        "" where the images or the device decide too, where codes are of several
+        copies, and where nothing is to be kept.
 
     Raises:
         InputError: If a file that the config names cannot be read.
@@ -39,7 +42,10 @@ def ask_for_codes(config: ConfigDict, place: CodePlace) -> str:
         measured
         or HUB in (backbone[: len(HUB)], weights[: len(HUB)])
         or config.data.mean != "none"
-        or config.features.precision == "bfloat16"
+        or "bfloat16" in config.features.precision
+        or "bfloat16" in config.runtime.precision
+        or config.features.cache == "off"  # nothing is to be kept
+        or may_have_accelerator()
         or place.augmented_copies > 1
     ):
         return ""
@@ -53,8 +59,17 @@ def ask_for_codes(config: ConfigDict, place: CodePlace) -> str:
         "engine": config.runtime.engine,
         "backend": configured_backend(),
         "versions": installed_versions(),
-        "accelerator": may_have_accelerator(),
+        "sources": _hash_sources(),
     }
     return hashlib.blake2b(
         canonical(parts).encode(), digest_size=12
     ).hexdigest()
+
+
+@functools.cache
+def _hash_sources() -> str:
+    """Returns a hash of this package's modules: a version is no identity."""
+    digest = hashlib.blake2b(digest_size=12)
+    for path in sorted(Path(__file__).parents[1].rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -126,7 +126,7 @@ def _answer(phase: Phase, run: RunContext, train: Split) -> np.ndarray:
         with workdir.reading(path), np.load(path) as kept:
             if tuple(kept["digests"].tolist()) == train.digests:
                 return np.asarray(kept["logits"])
-    from tlkeras.evaluation.run import load_run  # brings TensorFlow
+    from tlkeras.evaluation.run import load_run
 
     teacher = load_run(phase.teacher)
     logits = teacher.compute_logits(train)
