@@ -77,9 +77,10 @@ def for_fit(batches: Iterable[Any]) -> Iterable[Any]:
     """Returns batches as `fit` reads them best.
 
     Of a generator Keras makes a `tf.data` pipeline that tunes itself. The
-    thread that does sleeps twice as long each time, up to a minute, and the
-    pipeline waits for it when it ends (TensorFlow 2.21): a `fit` of 21 s takes
-    41. There is nothing to tune, so that it is told not to.
+    thread that does sleeps twice as long each time, up to a minute, and a
+    pipeline that has not met the end of its generator waits for it
+    (TensorFlow 2.21): a `fit` of 21 s takes 41. There is nothing to tune, so
+    that it is told not to.
 
     Args:
         batches: Tuples of arrays [n, ...], of one structure; what is no
