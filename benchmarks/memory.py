@@ -25,8 +25,8 @@ def run() -> Section:
         [
             f"Growth {peaks[1] - peaks[0]:.0f} MiB, of which "
             f"{9000 * 1280 * 4 / 2**20:.0f} MiB are the codes themselves.",
-            "The photos are those of clothing with a number appended to each "
-            "file, so that no two have the same bytes.",
+            "The photos are those of clothing with a number in a comment of "
+            "each, so that no two have the same bytes.",
         ],
     )
 
@@ -39,8 +39,11 @@ def make_photos(folder: Path, count: int) -> None:
         file = files[number % len(files)]
         target = folder / file.parent.name
         target.mkdir(parents=True, exist_ok=True)
-        content = file.read_bytes() + f"{number:06d}".encode()
-        (target / f"{number}.jpg").write_bytes(content)
+        content = file.read_bytes()
+        comment = b"\xff\xfe\x00\x08" + f"{number:06d}".encode()
+        (target / f"{number}.jpg").write_bytes(
+            content[:2] + comment + content[2:]
+        )
 
 
 # A process is born with its parent's peak, so it reports its own.

@@ -21,7 +21,6 @@ References:
 
 import argparse
 import dataclasses
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -67,9 +66,10 @@ class Measured:
 
     Attributes:
         scores: [N] 1 where a validation image is answered rightly.
-        log_loss: Of the run as it is served, cross-fitted where calibrated.
+        log_loss: Of the run as it is served, cross-fitted where calibrated;
+            NaN of margins, which have none.
         calibration_error: Likewise.
-        seconds: Of the whole run.
+        seconds: Of the whole run; NaN where codes were there already.
     """
 
     scores: np.ndarray
@@ -179,7 +179,7 @@ def measure_run(config: ConfigDict, directory: Path) -> Measured:
     scores = read_scores(directory, "validation")
     return Measured(
         np.array([scores[path] for path in sorted(scores)]),
-        figures["loss"],
+        np.nan if config.model.head == "svm" else figures["loss"],
         figures["expected_calibration_error"],
         read_result(directory).seconds["total"],
     )
@@ -190,7 +190,6 @@ def measure_neighbours(config: ConfigDict) -> Measured:
     from tlkeras.features.neighbours import comparable, find_nearest
     from tlkeras.training.code_table import compute_codes
 
-    started = time.perf_counter()
     table = compute_codes(config)
     splits, labels = np.array(table.splits), np.array(table.labels)
     train, held = splits == "train", splits == "validation"
@@ -206,8 +205,7 @@ def measure_neighbours(config: ConfigDict) -> Measured:
         votes = (is_class[nearest[:, :count]] * weights).sum(1)
         scores.append(votes.argmax(-1) == answers)
     best = max(scores, key=np.mean).astype(np.float64)
-    seconds = time.perf_counter() - started
-    return Measured(best, float("nan"), float("nan"), seconds)
+    return Measured(best, np.nan, np.nan, np.nan)
 
 
 def format_cells(
