@@ -33,12 +33,13 @@ def junk(tmp_path_factory):
 class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     """TF Serving's PredictionService over one loaded SavedModel."""
 
-    def __init__(self, served):
-        self.served = served
+    def __init__(self, name, model):
+        self.name = name
+        self.model = model
 
     def Predict(self, request, context):  # noqa: N802 - of the protocol
         spec = request.model_spec
-        if spec.name != self.served.name:
+        if spec.name != self.name:
             context.abort(
                 grpc.StatusCode.NOT_FOUND,
                 f"Servable not found for request: Latest({spec.name})",
@@ -50,8 +51,7 @@ class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             )
         if spec.signature_name == "slow":
             time.sleep(3)
-        _, model = self.served.find(spec.name, None)
-        if spec.signature_name not in model.signatures:
+        if spec.signature_name not in self.model.signatures:
             context.abort(
                 grpc.StatusCode.FAILED_PRECONDITION,
                 f'Serving signature key "{spec.signature_name}" not found.',
@@ -61,7 +61,7 @@ class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             for name, tensor in request.inputs.items()
         }
         try:
-            outputs = model.signatures[spec.signature_name](**inputs)
+            outputs = self.model.signatures[spec.signature_name](**inputs)
         except tf.errors.InvalidArgumentError as error:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
         response = predict_pb2.PredictResponse()
@@ -71,10 +71,10 @@ class Servicer(prediction_service_pb2_grpc.PredictionServiceServicer):
 
 
 @pytest.fixture(scope="module")
-def grpc_address(versions):
+def grpc_address(exported, saved):
     server = grpc.server(futures.ThreadPoolExecutor(4))
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        Servicer(versions), server
+        Servicer(exported.name, saved), server
     )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
