@@ -9,7 +9,6 @@ import functools
 import math
 from collections.abc import Callable
 
-import numpy as np
 import tensorflow as tf
 
 from tlkeras.data.augmentation import Augmentation
@@ -238,28 +237,6 @@ def mix_batch(
     if spec.mixup_alpha:
         return _mixup(images, targets, seed, spec.mixup_alpha)
     return _cutmix(images, targets, seed, spec.cutmix_alpha)
-
-
-def mix_step(
-    images: np.ndarray,
-    targets: np.ndarray,
-    seed: tuple[int, int],
-    spec: Augmentation,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Combines the images of a batch as `mix_batch` does, outside a graph.
-
-    Args:
-        images: float32 [N, H, W, 3].
-        targets: float32 [N, C].
-        seed: Of this step.
-        spec: `mixup_alpha` and `cutmix_alpha`.
-
-    Returns:
-        Images and targets of the same shapes.
-    """
-    mixed = mix_batch(images, targets, tf.constant(seed, tf.int64), spec)
-    shown, labels = (tensor.numpy() for tensor in mixed)
-    return shown, labels
 
 
 def _beta(seed: tf.Tensor, alpha: float) -> tf.Tensor:

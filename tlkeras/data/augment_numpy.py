@@ -1,9 +1,8 @@
 """Live augmentation without TensorFlow: `augment.py` in NumPy.
 
-The draws are TensorFlow's, so that a view of an image is the same picture: bit
-by bit where it is cropped, mirrored, rotated or erased, to rounding where
-RandAugment takes sums over an image. MixUp and CutMix draw their shares from
-NumPy's own generator.
+The draws are TensorFlow's, bit by bit, so that a view of an image is the same
+picture to rounding: TensorFlow's optimiser may fold the arithmetic of a crop
+otherwise. MixUp and CutMix draw their shares from NumPy's own generator.
 """
 
 import math

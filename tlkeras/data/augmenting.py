@@ -52,9 +52,11 @@ def mix_views(
         Images and targets of the same shapes.
     """
     if has_tensorflow():
-        from tlkeras.data.augment import mix_step
+        from tlkeras.data.augment import mix_batch
 
-        return mix_step(images, targets, seed, augmentation)
+        key = np.array(seed, np.int64)
+        shown, labels = mix_batch(images, targets, key, augmentation)
+        return shown.numpy(), labels.numpy()
     from tlkeras.data.augment_numpy import mix_images
 
     return mix_images(images, targets, seed, augmentation)

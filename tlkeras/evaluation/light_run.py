@@ -15,9 +15,7 @@ import numpy as np
 from tlkeras import workdir
 from tlkeras.config.run_directory import read_config
 from tlkeras.data.dataset import Split
-from tlkeras.data.parallel import ordered_map
-from tlkeras.data.reader import ViewReader
-from tlkeras.data.views import UNCHANGED
+from tlkeras.data.pipeline import read_in_order
 from tlkeras.devices import may_have_accelerator
 from tlkeras.evaluation.engine_file import open_engine, write_engine
 from tlkeras.evaluation.finished_run import FinishedRun
@@ -70,14 +68,10 @@ class LightRun(FinishedRun):
     def compute_logits(self, examples: Split) -> np.ndarray:
         """Returns the network's logits for images, float32 [N, C]."""
         side = self.model.image_size
-        read = ViewReader(examples, (side, side), UNCHANGED)
-        parts = [
-            np.arange(start, min(start + PREDICT_BATCH, len(examples)))
-            for start in range(0, len(examples), PREDICT_BATCH)
-        ]
-        images = ordered_map(
-            lambda rows: read(rows, np.zeros_like(rows)),
-            parts,
+        images = read_in_order(
+            examples,
+            (side, side),
+            batch_size=PREDICT_BATCH,
             num_workers=self.config.runtime.num_workers or os.cpu_count() or 1,
         )
         return np.concatenate([self.model(batch) for batch in images])
