@@ -58,6 +58,16 @@ def cache_folder(tmp_path_factory):
     return folder
 
 
+@pytest.fixture(autouse=True)
+def plain_precision():
+    """Leaves no test the precision in which the one before it trained."""
+    yield
+    if "keras" in sys.modules:
+        import keras
+
+        keras.config.set_dtype_policy("float32")
+
+
 @pytest.fixture(scope="session")
 def assets():
     """The folder of real weights and photos."""

@@ -93,10 +93,7 @@ def test_penalties_enter_the_loss(batch):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_logits_are_float32_under_mixed_precision(policy, batch):
     keras.config.set_dtype_policy(policy)
-    try:
-        model = build().model
-    finally:
-        keras.config.set_dtype_policy("float32")
+    model = build().model
     assert model.output.dtype == "float32"
     assert model.layers[-1].compute_dtype == "float32"
     assert model.get_layer("input_contract").compute_dtype == "float32"

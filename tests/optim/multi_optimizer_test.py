@@ -168,8 +168,6 @@ def test_every_optimizer_of_the_table_trains(batch, kind):
 @pytest.fixture
 def mixed_float16():
     keras.config.set_dtype_policy("mixed_float16")
-    yield
-    keras.config.set_dtype_policy("float32")
 
 
 def fit(classifier, batch, callbacks=(), epochs=4):
@@ -223,20 +221,17 @@ def test_float16_with_a_schedule_decays_every_group(mixed_float16, batch):
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
 def test_save_load_continue_equals_continuing(tmp_path, batch, policy):
     keras.config.set_dtype_policy(policy)
-    try:
-        classifier = build()
-        compile_with(
-            classifier,
-            specs("adamw", 1e-3),
-            scale_loss=policy == "mixed_float16",
-        )
-        classifier.model.train_on_batch(*batch)
-        classifier.model.save(tmp_path / "m.keras")
-        loaded = keras.saving.load_model(tmp_path / "m.keras")
-        for model in (classifier.model, loaded):
-            model.train_on_batch(*batch)
-    finally:
-        keras.config.set_dtype_policy("float32")
+    classifier = build()
+    compile_with(
+        classifier,
+        specs("adamw", 1e-3),
+        scale_loss=policy == "mixed_float16",
+    )
+    classifier.model.train_on_batch(*batch)
+    classifier.model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    for model in (classifier.model, loaded):
+        model.train_on_batch(*batch)
     tolerance = 1e-6 if policy == "float32" else 1e-3
     for a, b in zip(classifier.model.weights, loaded.weights, strict=True):
         np.testing.assert_allclose(a, b, atol=tolerance)

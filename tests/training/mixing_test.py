@@ -18,24 +18,25 @@ from .finished_runs import weights_of
 SHARES = (0.25, 0.5)
 
 
-@pytest.fixture(scope="module")
+FIELDS = {
+    "evaluation.wise_ft": SHARES,
+    "evaluation.calibrate": False,  # weights stay as they are chosen
+    "evaluation.replace_p_value": 1.0,  # the best of its own stays
+    "phases.fine_tune.batch_norm": "train",
+    "checks.enabled": False,
+    "report.enabled": False,
+}
+
+
+@pytest.fixture
 def config(make_small_config):
-    return make_small_config(
-        {
-            "evaluation.wise_ft": SHARES,
-            "evaluation.calibrate": False,  # weights stay as they are chosen
-            "evaluation.replace_p_value": 1.0,  # the best of its own stays
-            "phases.fine_tune.batch_norm": "train",
-            "checks.enabled": False,
-            "report.enabled": False,
-        }
-    )
+    return make_small_config(FIELDS)
 
 
 @pytest.fixture(scope="module")
-def finished(config, tmp_path_factory):
+def finished(make_small_config, tmp_path_factory):
     directory = tmp_path_factory.mktemp("mixing") / "run"
-    train_and_evaluate(config, directory)
+    train_and_evaluate(make_small_config(FIELDS), directory)
     return directory
 
 
@@ -117,10 +118,9 @@ def test_a_stopped_run_goes_on_to_the_point_that_is_chosen(
 def test_the_log_loss_decides_whether_a_phase_stays(
     config, tmp_path, monkeypatch, shares, losses, p_value, kept
 ):
-    changed = config.copy_and_resolve_references()
-    changed.evaluation.wise_ft = shares
-    changed.evaluation.replace_p_value = p_value
-    changed.phases.fine_tune.epochs = 1
+    config.evaluation.wise_ft = shares
+    config.evaluation.replace_p_value = p_value
+    config.phases.fine_tune.epochs = 1
     try_point = mixing._try_point
 
     def set_losses(share, *rest):
@@ -130,7 +130,7 @@ def test_the_log_loss_decides_whether_a_phase_stays(
         return dataclasses.replace(point, log_losses=chosen)
 
     monkeypatch.setattr(mixing, "_try_point", set_losses)
-    train_and_evaluate(changed, tmp_path / "run")
+    train_and_evaluate(config, tmp_path / "run")
     phase = tuned(tmp_path / "run")
     own = shares[0] if shares else 1.0
     assert phase.kept == kept
@@ -154,10 +154,9 @@ def test_what_did_not_change_stays_to_the_bit_and_so_do_the_ends():
     "shares", [(0.0,), (1.0,), (0.5, 0.25), (0.5, 0.5), ("half",), (True,)]
 )
 def test_shares_lie_between_the_ends(config, shares):
-    changed = config.copy_and_resolve_references()
-    changed.evaluation.wise_ft = shares
+    config.evaluation.wise_ft = shares
     with pytest.raises(InputError, match=r"wise_ft.*expected increasing"):
-        validate(changed)
+        validate(config)
 
 
 @pytest.mark.parametrize("is_cut", [False, True])
