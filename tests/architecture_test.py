@@ -19,6 +19,7 @@ LINES = {
     "workdir": 0,
     "stores": 0,
     "remote_directory": 0,
+    "remote_output": 0,
     "remote": 0,
     "locks": 0,
     "processes": 0,

@@ -3,9 +3,10 @@
 import pytest
 
 from tests.web_server import serving
-from tlkeras import remote, remote_directory, workdir
+from tlkeras import remote, remote_directory, remote_output, workdir
 from tlkeras.errors import InputError
-from tlkeras.remote_directory import commit, publishing, working_in
+from tlkeras.remote_directory import commit, helping_in, refresh, working_in
+from tlkeras.remote_output import publishing
 
 
 class KilledError(BaseException):
@@ -73,8 +74,10 @@ def test_another_machine_finds_what_was_done(enter, url):
 def test_a_commit_uploads_and_removes(enter, url):
     with enter() as directory:
         write_epoch(directory, 1)
-        commit(directory / "checkpoints")
+        commit(directory)
         write_epoch(directory, 2)
+        commit(directory / "history.csv")
+        assert read_store(url)["history.csv"] == "up to 2"
         assert read_store(url)["checkpoints/state.npz"] == "1"
         commit(directory)
         assert read_store(url) == read(directory)
@@ -85,14 +88,17 @@ def test_a_commit_uploads_and_removes(enter, url):
 
 def test_only_what_changed_travels(enter, monkeypatch):
     moved = []
-    for name in ("fetch", "upload"):
-        move = getattr(remote_directory, name)
+    for name, home in {
+        "fetch": remote_directory,
+        "upload": remote_output,
+    }.items():
+        move = getattr(home, name)
 
         def count(*arguments, name=name, move=move):
             moved.append(name)
             move(*arguments)
 
-        monkeypatch.setattr(remote_directory, name, count)
+        monkeypatch.setattr(home, name, count)
     with enter() as directory:
         write_epoch(directory, 1)
     assert moved == ["upload"] * 4
@@ -128,8 +134,8 @@ def test_a_kill_between_two_uploads_leaves_a_commit(
 
     with monkeypatch.context() as patch:
         for name in ("upload", "remove"):
-            change = or_die(getattr(remote_directory, name))
-            patch.setattr(remote_directory, name, change)
+            change = or_die(getattr(remote_output, name))
+            patch.setattr(remote_output, name, change)
         with pytest.raises(KilledError):
             end_the_run()
     # Neither this machine nor another one finds less than a whole commit.
@@ -153,9 +159,9 @@ def test_a_kill_between_two_uploads_leaves_a_commit(
 
 def test_the_first_upload_is_what_a_run_begins_with(enter, monkeypatch):
     order = []
-    upload = remote_directory.upload
+    upload = remote_output.upload
     monkeypatch.setattr(
-        remote_directory,
+        remote_output,
         "upload",
         lambda path, url: (order.append(path.name), upload(path, url)),
     )
@@ -218,6 +224,47 @@ def test_two_writers_are_told_apart(enter, tmp_path, url):
     assert read_store(url)["checkpoints/state.npz"] == "2"
 
 
+def test_a_helper_writes_its_own_part_beside_the_one_whose_it_is(
+    enter, tmp_path, url
+):
+    def own_part(directory):
+        return {k: v for k, v in read(directory).items() if "trial" in k}
+
+    with enter() as directory:
+        write(directory, "search.json", "search")
+        commit(directory)
+        with helping_in(url, tmp_path / "there") as there:
+            assert read(there) == read(directory)
+            write(directory, "trials/1/trial.json", "begun")
+            write(directory, "trials/10/trial.json", "begun")
+            commit(directory)
+            write(there, "trials/1/outcome.json", "ended")
+            write(there, "search.json", "of no concern to others")
+            write(there, "trials/10/unfinished", "likewise")
+            commit(there / "trials/1")
+            refresh(there / "trials/10")
+            assert own_part(there) == {
+                "trials/1/outcome.json": "ended",
+                "trials/10/trial.json": "begun",
+                "trials/10/unfinished": "likewise",
+            }
+            write(directory, "trials/1/trial.json", "changed, not uploaded")
+            refresh(directory / "trials/1")
+            assert own_part(directory) == {
+                "trials/1/outcome.json": "ended",
+                "trials/1/trial.json": "changed, not uploaded",
+                "trials/10/trial.json": "begun",
+            }
+            # One that overwrites what another one wrote is told.
+            write(there, "trials/1/outcome.json", "otherwise")
+            commit(there / "trials/1")
+            write(directory, "trials/1/outcome.json", "once more")
+            with pytest.raises(InputError, match="changed by somebody else"):
+                commit(directory / "trials/1")
+    assert read_store(url)["search.json"] == "search"
+    assert "trials/10/unfinished" not in read_store(url)
+
+
 def test_a_reader_uploads_nothing_and_keeps_what_it_made(enter, url):
     with enter() as directory:
         write_epoch(directory, 1)
@@ -235,7 +282,7 @@ def test_a_store_that_fails_is_told_once(enter, monkeypatch):
         calls.append(url)
         raise OSError(5, "the server answered 500; tried 5 times")
 
-    monkeypatch.setattr(remote_directory, "upload", fail)
+    monkeypatch.setattr(remote_output, "upload", fail)
 
     def work():
         with enter() as directory:

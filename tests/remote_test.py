@@ -53,7 +53,8 @@ def test_a_store_lists_and_gives_what_lies_in_it(url, tmp_path):
     assert remote.look_up([remote.join(url, "absent")]) == [None]
     with pytest.raises(FileNotFoundError):
         remote.read_bytes(remote.join(url, "absent"))
-    assert remote.list_files(remote.join(url, "nothing")) == []
+    for name in ("nothing", "note", "ca"):  # of `notes.txt`, of `cat`
+        assert remote.list_files(remote.join(url, name)) == []
     (itself,) = remote.list_files(files[1].url)
     assert itself.name == ""
 

@@ -98,6 +98,8 @@ def list_files(url: str) -> list[RemoteFile]:
     prefix = f"{root.rstrip('/')}/"
     files = []
     for path, about in found.items():
+        if path != root and not path.startswith(prefix):
+            continue  # `photos2`, which some stores find below `photos`
         name = path.removeprefix(prefix) if path != root else ""
         name = urllib.parse.unquote(name) if scheme_of(url) in WEB else name
         if not path.endswith("/"):  # what stands for an empty folder

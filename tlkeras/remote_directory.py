@@ -12,8 +12,9 @@ on with from the last commit that is whole.
 import contextlib
 import dataclasses
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePosixPath
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
@@ -25,25 +26,12 @@ from tlkeras.remote import (
     join,
     last_name,
     list_files,
-    remove,
-    upload,
 )
+from tlkeras.remote_output import counts, names_below, upload_all
 from tlkeras.stores import require_writable
 
 INDEX = "uploaded.json"  # beside the copy: what both sides were when equal
 LocalStamp = tuple[int, int, int]  # bytes; ns of the time; inode
-# Files with which the use of a directory begins, in any folder of it.
-FIRST = (workdir.CONFIG, workdir.SEARCH, workdir.PROTOCOL)
-# What says that something before it is there; later ones say more.
-LAST = (
-    workdir.STATE,
-    workdir.OUTCOME,
-    *("trial.json", "oracle.json"),  # of keras-tuner
-    "saved_model.pb",  # without it a server finds no model in a version
-    workdir.EXPORT,
-    workdir.RESULT,
-    workdir.TUNING,
-)
 # Directories that are worked in now, by this process.
 _OPEN: list["RemoteDirectory"] = []
 
@@ -56,7 +44,10 @@ class RemoteDirectory:
         url: Its address.
         local: The copy.
         index: Name -> stamps of a file, there and here, when both were equal.
+        is_shared: Whether others write there too: only what is written must
+            be as it was.
         is_given_up: Whether the store refused or failed.
+        lock: Held by the thread that compares or moves files.
     """
 
     url: str
@@ -64,7 +55,9 @@ class RemoteDirectory:
     index: dict[str, tuple[RemoteStamp | None, LocalStamp]] = dataclasses.field(
         default_factory=dict
     )
+    is_shared: bool = False
     is_given_up: bool = False
+    lock: threading.RLock = dataclasses.field(default_factory=threading.RLock)
 
     def pull(self, *, exact: bool) -> None:
         """Makes the local copy equal to the store.
@@ -75,61 +68,84 @@ class RemoteDirectory:
         Raises:
             InputError: If the store refuses or fails.
         """
-        there = {f.name: f for f in list_files(self.url) if _counts(f.name)}
+        there = self._there()
         self._read_index()
         for name, file in there.items():
             known = self.index.get(name)
             here = _stamp_of(self.local / name)
             if known is None or known != (file.stamp, here) or not file.stamp:
-                self.index[name] = (file.stamp, self._fetch(file))
-        for name in _names_below(self.local) - there.keys() if exact else ():
+                self.index[name] = (file.stamp, self._fetch(name, file))
+        for name in names_below(self.local) - there.keys() if exact else ():
             (self.local / name).unlink()
         for name in self.index.keys() - there.keys():
             del self.index[name]
         self._write_index()
 
-    def push(self) -> None:
+    def refresh(self, below: str) -> None:
+        """Fetches what others wrote; what is here alone stays as it is.
+
+        Args:
+            below: At or below which place it is looked for; "" is everywhere.
+
+        Raises:
+            InputError: If the store refuses or fails.
+        """
+        for name, file in self._there(below).items():
+            known = self.index.get(name)
+            if known is None or known[0] != file.stamp:
+                self.index[name] = (file.stamp, self._fetch(name, file))
+        self._write_index()
+
+    def push(self, below: str = "") -> None:
         """Uploads what changed, and then removes what is gone.
+
+        Args:
+            below: At or below which place; "" is everywhere.
 
         Raises:
             InputError: If somebody else wrote there meanwhile, or the store
                 refuses or fails: the local copy stays as it is.
         """
-        here = {n: _stamp_of(self.local / n) for n in _names_below(self.local)}
+        stamps = {
+            name: _stamp_of(self.local / name)
+            for name in names_below(self.local, below)
+        }
+        here = {name: stamp for name, stamp in stamps.items() if stamp}
         changed = [
             name
             for name, stamp in here.items()
             if name not in self.index or self.index[name][1] != stamp
         ]
-        gone = sorted(self.index.keys() - here.keys())
+        known = [name for name in self.index if _is_within(name, below)]
+        gone = sorted(set(known) - here.keys())
         if changed or gone:
             self.is_given_up = True  # unless what follows succeeds
-            self._require_own()
-            _upload_all(self.local, self.url, changed, gone)
-            self._note(changed, gone, here)
+            touched = [n for n in changed if n in self.index] + gone
+            own = touched if self.is_shared else known
+            self._require_own(own, self._there(below))
+            upload_all(self.local, self.url, changed, gone)
+            there = self._there(below)
+            for name in changed:
+                stamp = there[name].stamp if name in there else None
+                self.index[name] = (stamp, here[name])
+            for name in gone:
+                del self.index[name]
+            self._write_index()
             self.is_given_up = False
 
-    def _note(
-        self,
-        changed: Sequence[str],
-        gone: Sequence[str],
-        here: dict[str, LocalStamp | None],
-    ) -> None:
-        """Writes down that both sides are equal now."""
-        there = {file.name: file.stamp for file in list_files(self.url)}
-        for name in changed:
-            stamp = here[name]
-            assert stamp is not None
-            self.index[name] = (there.get(name), stamp)
-        for name in gone:
-            del self.index[name]
-        self._write_index()
+    def _there(self, below: str = "") -> dict[str, RemoteFile]:
+        """Returns name -> file of what the store holds at or below a place."""
+        listed = list_files(join(self.url, below) if below else self.url)
+        files = {"/".join(filter(None, (below, f.name))): f for f in listed}
+        return {name: file for name, file in files.items() if counts(name)}
 
-    def _require_own(self) -> None:
+    def _require_own(
+        self, known: Sequence[str], there: Mapping[str, RemoteFile]
+    ) -> None:
         """Refuses to overwrite what another process wrote."""
-        there = {file.name: file.stamp for file in list_files(self.url)}
-        for name, (stamp, _) in self.index.items():
-            if there.get(name) != stamp:
+        for name in known:
+            file = there.get(name)
+            if file is None or file.stamp != self.index[name][0]:
                 raise InputError(
                     f"'{join(self.url, name)}' was changed by somebody else "
                     "since this command began; expected one process at a time "
@@ -137,8 +153,8 @@ class RemoteDirectory:
                     "command again."
                 )
 
-    def _fetch(self, file: RemoteFile) -> LocalStamp:
-        path = self.local / file.name
+    def _fetch(self, name: str, file: RemoteFile) -> LocalStamp:
+        path = self.local / name
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with workdir.replacing(path, durable=False) as temporary:
@@ -167,22 +183,8 @@ class RemoteDirectory:
         workdir.write_json(self.local.parent / INDEX, self.index)
 
 
-def _counts(name: str) -> bool:
-    """Says whether a file is neither hidden, a lock, nor unfinished.
-
-    Nor leads out of the directory: a store may hold any name.
-    """
-    parts = name.replace("\\", "/").split("/")
-    return all(part and not part.startswith(".") for part in parts)
-
-
-def _names_below(folder: Path) -> set[str]:
-    names = {
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-    return set(filter(_counts, names))
+def _is_within(name: str, below: str) -> bool:
+    return not below or name == below or name.startswith(f"{below}/")
 
 
 def _stamp_of(path: Path) -> LocalStamp | None:
@@ -193,31 +195,36 @@ def _stamp_of(path: Path) -> LocalStamp | None:
     return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
-def _rank(name: str) -> tuple[int, str]:
-    file = PurePosixPath(name).name
-    if file in FIRST:
-        return -1, name
-    return LAST.index(file) + 1 if file in LAST else 0, name
+@contextlib.contextmanager
+def _local_copy(
+    url: str, folder: Path, *, exact: bool = True, is_shared: bool = False
+) -> Iterator[RemoteDirectory]:
+    """Yields a directory whose copy is as the store, and this process' own."""
+    workdir.make_directory(folder, what="cache folder")
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(sole_use(folder))
+        except InputError:
+            raise InputError(
+                f"Another process of this machine is at work in '{url}'; "
+                "expected one at a time: wait for it, or choose another place."
+            ) from None
+        directory = RemoteDirectory(
+            url, folder / last_name(url), is_shared=is_shared
+        )
+        directory.local.mkdir(exist_ok=True)
+        directory.pull(exact=exact)
+        yield directory
 
 
-def _upload_all(
-    local: Path, url: str, names: Iterable[str], gone: Iterable[str] = ()
-) -> None:
-    """Uploads files below a folder, those that say that all is there last.
-
-    What is gone is removed after them.
-    """
+@contextlib.contextmanager
+def _opened(directory: RemoteDirectory) -> Iterator[Path]:
+    """Lets `commit` and `refresh` find a directory meanwhile."""
+    _OPEN.append(directory)
     try:
-        for name in sorted(names, key=_rank):
-            upload(local / name, join(url, name))
-        for name in gone:
-            remove(join(url, name))
-    except OSError as error:
-        raise InputError(
-            f"'{url}' cannot be written ({error.strerror}); expected a store "
-            "that answers: try again later, the same command goes on from "
-            "what was uploaded before."
-        ) from None
+        yield directory.local
+    finally:
+        _OPEN.remove(directory)
 
 
 @contextlib.contextmanager
@@ -239,42 +246,71 @@ def working_in(
     """
     if uploads:
         require_writable(url)
-    with contextlib.ExitStack() as stack:
-        workdir.make_directory(folder, what="cache folder")
-        try:
-            stack.enter_context(sole_use(folder))
-        except InputError:
-            raise InputError(
-                f"Another process of this machine is at work in '{url}'; "
-                "expected one at a time: wait for it, or choose another place."
-            ) from None
-        directory = RemoteDirectory(url, folder / last_name(url))
-        directory.local.mkdir(exist_ok=True)
-        directory.pull(exact=uploads)
+    with _local_copy(url, folder, exact=uploads) as directory:
         if not uploads:
             yield directory.local
             return
-        _OPEN.append(directory)
         try:
-            yield directory.local
+            with _opened(directory) as local:
+                yield local
         finally:
-            _OPEN.remove(directory)
             if not directory.is_given_up:
                 directory.push()
 
 
-def commit(path: Path) -> None:
-    """Uploads what changed in a directory, if it is the copy of a remote one.
+@contextlib.contextmanager
+def helping_in(url: str, folder: Path) -> Iterator[Path]:
+    """Yields a local copy of a directory that another process works in.
+
+    Nothing is uploaded but what `commit` names, and what others write comes
+    by `refresh`.
 
     Args:
-        path: Of the directory, or in it.
+        url: Of the directory.
+        folder: As for `working_in`; of this helper alone.
+
+    Raises:
+        InputError: As `working_in`.
+    """
+    require_writable(url)
+    with (
+        _local_copy(url, folder, is_shared=True) as directory,
+        _opened(directory) as local,
+    ):
+        yield local
+
+
+def _places_of(path: Path) -> Iterator[tuple[RemoteDirectory, str]]:
+    """Yields the remote directories that hold a path, and its name there."""
+    for directory in _OPEN:
+        if path.is_relative_to(directory.local):
+            name = path.relative_to(directory.local).as_posix()
+            yield directory, "" if name == "." else name
+
+
+def commit(path: Path) -> None:
+    """Uploads what changed at or below a path, if that is a remote one's copy.
+
+    Args:
+        path: A directory of a store, or something in it.
 
     Raises:
         InputError: As `RemoteDirectory.push`.
     """
-    for directory in _OPEN:
-        if path.is_relative_to(directory.local):
-            directory.push()
+    for directory, name in _places_of(path):
+        with directory.lock:
+            directory.push(name)
+
+
+def refresh(path: Path) -> None:
+    """Fetches what others wrote at or below a path, likewise.
+
+    Raises:
+        InputError: As `RemoteDirectory.refresh`.
+    """
+    for directory, name in _places_of(path):
+        with directory.lock:
+            directory.refresh(name)
 
 
 def address_of(path: Path) -> str:
@@ -287,39 +323,3 @@ def address_of(path: Path) -> str:
         if path == directory.local:
             return directory.url
     return str(path)
-
-
-@contextlib.contextmanager
-def publishing(url: str, folder: Path) -> Iterator[Path]:
-    """Yields where to write a file or folder that goes to a store at the end.
-
-    Folders that are there are there, without their files: versions of exports
-    are counted by them.
-
-    Args:
-        url: Of what is to be written.
-        folder: Empty, of this process.
-
-    Raises:
-        InputError: If the store refuses or fails, or somebody else wrote the
-            same files meanwhile.
-    """
-    require_writable(url)
-    before = {file.name for file in list_files(url)}
-    local = folder / last_name(url)
-    for name in filter(_counts, before):
-        (local / name).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        yield local
-    finally:
-        if local.is_file():
-            _upload_all(folder, url.rpartition("/")[0], [local.name])
-        elif names := _names_below(local):
-            taken = names & {file.name for file in list_files(url)} - before
-            if taken:
-                raise InputError(
-                    f"'{join(url, min(taken))}' was written by somebody else "
-                    "meanwhile; expected one process at a time on all "
-                    "machines: run the same command again."
-                )
-            _upload_all(local, url, names)

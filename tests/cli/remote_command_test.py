@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tlkeras import remote, remote_directory, workdir
+from tlkeras import remote, remote_output, workdir
 from tlkeras.data import mirror
 
 
@@ -46,7 +46,7 @@ def train(run, config_file):
 
 def die_at(monkeypatch, name, count):
     """Lets the process be killed before its `count`-th upload of a file."""
-    upload, left = remote_directory.upload, [count]
+    upload, left = remote_output.upload, [count]
 
     def act(path, url):
         left[0] -= path.name == name
@@ -54,7 +54,7 @@ def die_at(monkeypatch, name, count):
             raise KilledError
         upload(path, url)
 
-    monkeypatch.setattr(remote_directory, "upload", act)
+    monkeypatch.setattr(remote_output, "upload", act)
 
 
 def test_the_main_job_needs_no_disk_of_its_own(

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlkeras import train_and_evaluate, workdir
+from tlkeras import remote, train_and_evaluate, workdir
+from tlkeras.config.config_file import write_config_file
 from tlkeras.errors import InputError
 from tlkeras.studies.advise import advise
 from tlkeras.studies.lr_search import find_phase_rates
@@ -20,18 +21,20 @@ from tlkeras.training.distribution import open_devices
 from tlkeras.training.one_device import ONE
 from tlkeras.training.replicated_model import require_tested_keras
 from tlkeras.tuning.plan import make_plan
+from tlkeras.tuning.trials.watched_process import tlkeras_command
 
 from .finished_runs import assert_same_weights, history_of, weights_of
 from .kill_test import wait_for
+from .small_run_fields import SMALL_RUN
 
 CHILD = Path(__file__).parent / "replicas_child.py"
 ON_JAX = CHILD.with_name("jax_child.py")
 TOLERANCE = 1e-6
 
 
-def start(*arguments, child=CHILD, **environment):
+def start(*arguments, child=CHILD, command=None, **environment):
     return subprocess.Popen(
-        [sys.executable, str(child), *map(str, arguments)],
+        command or [sys.executable, str(child), *map(str, arguments)],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -53,13 +56,14 @@ def free_ports(count):
         return [probe.getsockname()[1] for probe in probes]
 
 
-def start_workers(*arguments):
+def start_workers(*arguments, command=None):
     """Starts two processes that know of each other."""
     hosts = [f"127.0.0.1:{port}" for port in free_ports(2)]
     for index in range(2):
         task = {"type": "worker", "index": index}
         known = {"cluster": {"worker": hosts}, "task": task}
-        yield start(*arguments, TF_CONFIG=json.dumps(known))
+        known = json.dumps(known)
+        yield start(*arguments, command=command, TF_CONFIG=known)
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +205,27 @@ def test_processes_go_on_after_one_was_killed(
     for process in list(start_workers("train", *arguments)):
         finish(process)
     assert_same_weights(folder / "all", place)
+
+
+@pytest.mark.slow
+def test_two_processes_have_one_run_in_a_store(
+    make_small_config, s3_url, tmp_path
+):
+    url = f"{s3_url}/run"
+    config = tmp_path / "small.py"
+    fields = {**SMALL_RUN, "runtime.devices": "workers"}
+    write_config_file(config, make_small_config(fields), "Two processes.")
+    command = tlkeras_command(
+        "train", f"--config={config}", f"--workdir={url}", "--quiet"
+    )
+    chief, other = (
+        process.communicate(timeout=500)[0]
+        for process in list(start_workers(command=command))
+    )
+    assert "top_1_accuracy" in chief
+    assert f"this process has helped; the chief has '{url}'" in other
+    stored = {file.name for file in remote.list_files(url)}
+    assert {workdir.RESULT, workdir.MODEL} <= stored
 
 
 def test_other_versions_of_keras_are_refused():

@@ -25,7 +25,9 @@ def on_local_copies(
 
     Args:
         module: Of the command: `ONLY_READS` says that it changes no run,
-            `OUTPUT_IS_A_RUN` that --output is a run directory.
+            `OUTPUT_IS_A_RUN` that --output is a run directory, and
+            `helps_as()` which of those this process is that help another one
+            in its --workdir, "" if none.
 
     Returns:
         Arguments -> exit code; raises InputError if a store refuses or fails.
@@ -62,11 +64,18 @@ def _local_copies(module: ModuleType) -> Iterator[None]:
 def _local_copy(url: str, flag: str, module: ModuleType) -> Iterator[str]:
     from tlkeras.data.shared_folder import shared_folder
     from tlkeras.data.splits import digest_text
-    from tlkeras.remote_directory import publishing, working_in
+    from tlkeras.remote_directory import helping_in, working_in
+    from tlkeras.remote_output import publishing
 
     is_run = flag == "workdir" or getattr(module, "OUTPUT_IS_A_RUN", False)
     if is_run:
-        folder = shared_folder("workdirs") / digest_text(url.rstrip("/"))
+        helper = module.helps_as() if hasattr(module, "helps_as") else ""
+        name = " ".join(filter(None, (url.rstrip("/"), helper)))
+        folder = shared_folder("workdirs") / digest_text(name)
+        if helper:
+            with helping_in(url, folder) as local:
+                yield str(local)
+            return
         uploads = not getattr(module, "ONLY_READS", False)
         with working_in(url, folder, uploads=uploads) as local:
             yield str(local)

@@ -18,6 +18,16 @@ def define_flags(argv: list[str]) -> None:
     parsing.define_config_flags(argv)
 
 
+def helps_as() -> str:
+    """Returns which process of `runtime.devices=workers` helps; else ""."""
+    from tlkeras.training.worker_place import read_place
+
+    if parsing.resolve_config().runtime.devices != "workers":
+        return ""
+    place = read_place()
+    return "" if place.is_chief else f"process {place.index}"
+
+
 def main(arguments: list[str]) -> int:
     """Trains and prints the result; 1 if a phase diverged."""
     import sys
@@ -25,6 +35,7 @@ def main(arguments: list[str]) -> int:
 
     from tlkeras.console import Console
     from tlkeras.evaluation.records import RunResult
+    from tlkeras.remote_directory import address_of
     from tlkeras.report.text import format_diagnosis, format_result
     from tlkeras.startup import BEGUN
     from tlkeras.training.trainer import train_and_evaluate
@@ -34,7 +45,8 @@ def main(arguments: list[str]) -> int:
     console = Console(quiet=parsing.FLAGS.quiet)
     found = train_and_evaluate(config, directory, console=console, begun=BEGUN)
     if not found:
-        console.result(f"this process has helped; the chief has '{directory}'")
+        place = address_of(directory)
+        console.result(f"this process has helped; the chief has '{place}'")
         return 0
     result = RunResult.from_dict(found)
     if config.report.enabled:

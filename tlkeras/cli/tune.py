@@ -29,6 +29,14 @@ def define_flags(argv: list[str]) -> None:
     )
 
 
+def helps_as() -> str:
+    """Returns this worker's id; "" of a chief, or a search without one."""
+    from tlkeras.tuning.address import read_address
+
+    address = read_address()
+    return "" if address is None or address.is_chief else address.tuner_id
+
+
 def main(arguments: list[str]) -> int:
     """Searches and prints the trials; a worker works for its chief."""
     from pathlib import Path

@@ -14,11 +14,13 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent import futures
+from pathlib import Path
 from typing import Any
 
+from keras_tuner.engine.trial import Trial, TrialStatus
 from threadpoolctl import threadpool_limits
 
-from tlkeras import workdir
+from tlkeras import remote_directory, workdir
 from tlkeras.errors import GateError, InputError
 from tlkeras.processes import kill_tree
 from tlkeras.tuning.address import IP, PORT, TUNER, Address, read_address
@@ -29,10 +31,15 @@ from tlkeras.tuning.store.keras_tuner_private import (
     have_all_left,
 )
 from tlkeras.tuning.store.stored_oracle import StoredOracle
-from tlkeras.tuning.trials.outcome import read_outcomes
+from tlkeras.tuning.trials.outcome import (
+    read_outcomes,
+    store_of,
+    trial_folder,
+)
 from tlkeras.tuning.trials.watched_process import tlkeras_command
 
 LOOK_SECONDS = 0.5
+CLOCK_SECONDS = 10.0  # between uploads of the clock to a store
 # What Kubernetes and others ask: gRPC Health Checking Protocol, v1.
 HEALTH = "grpc.health.v1.Health"
 SERVING = b"\x08\x01"  # HealthCheckResponse(status=SERVING)
@@ -56,7 +63,9 @@ def lead_workers(context: SearchContext, table: LiveTable) -> None:
         context.oracle.leave_to_holders(
             lambda name: not _ended_with_chief(name, tuning.workers)
         )
-    with _serve(context.oracle, address) as servicer:
+    remote_directory.commit(context.directory)  # workers read it there
+    oracle = SharedOracle(context.oracle, context.directory)
+    with _serve(oracle, address) as servicer:
         context.console.line(
             f"chief at {address.ip}:{address.port}; trials in {context.store}"
         )
@@ -73,8 +82,38 @@ def _ended_with_chief(tuner_id: str, count: int) -> bool:
     return re.fullmatch(rf"({own})\d+", tuner_id) is not None
 
 
+class SharedOracle:
+    """An oracle whose workers find in a store what they hear of, and it them.
+
+    Args:
+        oracle: That is asked.
+        directory: Of the search; a store's, or nothing travels.
+    """
+
+    def __init__(self, oracle: StoredOracle, directory: Path) -> None:
+        self.oracle = oracle
+        self.directory = directory
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.oracle, name)
+
+    def create_trial(self, tuner_id: str) -> Trial:
+        """Returns a trial, which another chief would know of by then."""
+        trial = self.oracle.create_trial(tuner_id)
+        if trial.status == TrialStatus.RUNNING:
+            remote_directory.commit(self.directory)
+        return trial
+
+    def end_trial(self, trial: Trial) -> None:
+        """Notes that a trial has ended; its files are here before."""
+        name = trial_folder(store_of(self.directory), trial.trial_id)
+        remote_directory.refresh(name)
+        self.oracle.end_trial(trial)
+        remote_directory.commit(self.directory)
+
+
 @contextlib.contextmanager
-def _serve(oracle: StoredOracle, address: Address) -> Iterator[Any]:
+def _serve(oracle: Any, address: Address) -> Iterator[Any]:
     """Serves an oracle over gRPC, as keras-tuner's chief does.
 
     Unlike its `start_server` this one notices a port that is in use, and ends
@@ -120,7 +159,11 @@ def _watch(
     """Waits for the end, shows what has ended, keeps workers alive."""
     seen = {outcome.trial_id for outcome in read_outcomes(context.store)}
     leave_at = math.inf
+    clock_at = 0.0
     while True:
+        if time.monotonic() > clock_at:  # workers read their deadline there
+            remote_directory.commit(context.directory / workdir.SEARCH_CLOCK)
+            clock_at = time.monotonic() + CLOCK_SECONDS
         for outcome in read_outcomes(context.store):
             if outcome.trial_id not in seen:
                 seen.add(outcome.trial_id)

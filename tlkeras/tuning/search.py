@@ -24,6 +24,7 @@ from tlkeras.tuning.trials.outcome import (
     FAILED,
     TrialOutcome,
     read_outcome,
+    trial_folder,
     write_outcome,
 )
 
@@ -47,7 +48,7 @@ def describe_trial(trial: Trial, store: Path, default_epochs: int) -> Asked:
     return Asked(
         searched_values(values),
         int(values.get(EPOCHS, default_epochs)),
-        store / f"trial_{trial.trial_id}",
+        trial_folder(store, trial.trial_id),
         int(values.get(STAGE, values.get("tuner/round", 0) + 1)),
         trial,
     )
@@ -82,7 +83,7 @@ def search(
             for one in asked:
                 if one.trial is not None and one.folder in outcomes:
                     tell(oracle, one.trial, outcomes[one.folder])
-        remote_directory.commit(store)
+        remote_directory.commit(store.parent)
         if len(outcomes) < len(asked):
             oracle.end_search(TIME_IS_UP)
             return

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from tlkeras import remote_directory, workdir
 from tlkeras.tuning.address import Address
 from tlkeras.tuning.plan import SearchPlan
 from tlkeras.tuning.search import (
@@ -37,17 +38,26 @@ def work(plan: SearchPlan, directory: Path, address: Address) -> int:
     client = connect(oracle_kind(plan).build(plan.resolved(1)))
     if not has_epochs(directory):
         client.get_space()  # waits for the chief, who writes them
+        remote_directory.refresh(directory)
     require_search(directory, plan)
     plan = follow_plan(plan, directory)
     runner = ProcessTrials.of(plan)
     store = store_of(directory)
     count = 0
     # Asked of the directory first: the chief may have left.
-    while not is_search_over(directory) and (
+    while not _is_over(directory) and (
         trial := wait_for_trial(client, address.tuner_id)
     ):
         asked = describe_trial(trial, store, plan.epochs)
+        # Another worker may have ended it, which its chief never heard.
+        remote_directory.refresh(asked.folder)
         (outcome,) = finish([asked], runner.until(read_deadline(directory)))
+        remote_directory.commit(asked.folder)
         tell(client, trial, outcome)
         count += 1
     return count
+
+
+def _is_over(directory: Path) -> bool:
+    remote_directory.refresh(directory / workdir.SEARCH_CLOCK)
+    return is_search_over(directory)

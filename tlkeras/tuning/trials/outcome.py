@@ -130,3 +130,8 @@ def read_outcomes(store: Path) -> list[TrialOutcome]:
 def store_of(directory: Path) -> Path:
     """Returns the trial store of a search directory."""
     return directory / workdir.TRIALS
+
+
+def trial_folder(store: Path, trial_id: str) -> Path:
+    """Returns the folder of a trial in a store, which keras-tuner names."""
+    return store / f"trial_{trial_id}"
