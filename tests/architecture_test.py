@@ -20,6 +20,7 @@ LINES = {
     "stores": 0,
     "remote_directory": 0,
     "remote_output": 0,
+    "remote_listing": 0,
     "remote": 0,
     "locks": 0,
     "processes": 0,

@@ -3,7 +3,13 @@
 import pytest
 
 from tests.web_server import serving
-from tlkeras import remote, remote_directory, remote_output, workdir
+from tlkeras import (
+    remote,
+    remote_directory,
+    remote_listing,
+    remote_output,
+    workdir,
+)
 from tlkeras.errors import InputError
 from tlkeras.remote_directory import commit, helping_in, refresh, working_in
 from tlkeras.remote_output import publishing
@@ -45,7 +51,7 @@ def read(directory):
 def read_store(url):
     return {
         file.name: remote.read_bytes(file.url).decode()
-        for file in remote.list_files(url)
+        for file in remote_listing.list_files(url)
     }
 
 

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from tests.web_server import serving
-from tlkeras import remote, stores
+from tlkeras import remote, remote_listing, stores
+from tlkeras.data.folder_tree import read_remote_tree
 from tlkeras.errors import InputError
 
 
@@ -43,20 +44,43 @@ def url(request, folder):
 
 
 def test_a_store_lists_and_gives_what_lies_in_it(url, tmp_path):
-    files = remote.list_files(url)
+    files = remote_listing.list_files(url)
     assert [file.name for file in files] == ["cat/a b#é.jpg", "notes.txt"]
     assert [file.stamp[0] for file in files] == [1000, 5]
     assert remote.read_bytes(files[1].url, files[1].stamp) == b"notes"
     remote.fetch(files[0].url, tmp_path / "copy", files[0].stamp)
     assert (tmp_path / "copy").read_bytes() == b"0123456789" * 100
-    assert remote.look_up([f.url for f in files]) == [f.stamp for f in files]
-    assert remote.look_up([remote.join(url, "absent")]) == [None]
+    assert remote_listing.look_up([f.url for f in files]) == [
+        f.stamp for f in files
+    ]
+    assert remote_listing.look_up([remote.join(url, "absent")]) == [None]
     with pytest.raises(FileNotFoundError):
         remote.read_bytes(remote.join(url, "absent"))
     for name in ("nothing", "note", "ca"):  # of `notes.txt`, of `cat`
-        assert remote.list_files(remote.join(url, name)) == []
-    (itself,) = remote.list_files(files[1].url)
+        assert remote_listing.list_files(remote.join(url, name)) == []
+    (itself,) = remote_listing.list_files(files[1].url)
     assert itself.name == ""
+
+
+def test_folder_by_folder_the_same_files_are_found(url):
+    for place in (url, f"{url}/cat", f"{url}/notes.txt", f"{url}/nothing"):
+        found = list(remote_listing.walk_files(place))
+        files = remote_listing.list_files(place)
+        assert sorted(found, key=lambda file: file.name) == files
+
+
+def test_a_file_may_be_called_as_a_folder_of_a_bucket(s3_url, tmp_path):
+    (tmp_path / "f").write_bytes(b"x")
+    names = ["a.jpg", *(f"{n}/{n}.jpg" for n in range(40)), "7", "a.jpg/b.jpg"]
+    for name in names:
+        remote.upload(tmp_path / "f", f"{s3_url}/{name}")
+    found = {file.name for file in remote_listing.walk_files(s3_url)}
+    assert found == set(names)
+    tree = read_remote_tree(s3_url)
+    assert [f.path for f in tree.walk() if not f.problem] == [
+        f"{s3_url}/{name}"
+        for name in ["a.jpg", *sorted(n for n in names if "/" in n)]
+    ]
 
 
 def test_many_files_of_a_folder_are_looked_up_by_listing_it(
@@ -66,8 +90,8 @@ def test_many_files_of_a_folder_are_looked_up_by_listing_it(
     urls = [f"{memory_url}/{number}.jpg" for number in range(20)]
     for url in urls:
         remote.upload(tmp_path / "f", url)
-    monkeypatch.setattr(remote, "_ask_about", None)
-    stamps = remote.look_up([*urls, f"{memory_url}/absent.jpg"])
+    monkeypatch.setattr(remote_listing, "_ask_about", None)
+    stamps = remote_listing.look_up([*urls, f"{memory_url}/absent.jpg"])
     assert all(stamps[:20])
     assert stamps[20] is None
 
@@ -76,14 +100,14 @@ def test_other_bytes_have_another_stamp(s3_url, tmp_path):
     path, url = tmp_path / "f", f"{s3_url}/f"
     path.write_bytes(b"1")
     remote.upload(path, url)
-    before = remote.look_up([url])
+    before = remote_listing.look_up([url])
     remote.upload(path, url)
-    assert remote.look_up([url]) == before
+    assert remote_listing.look_up([url]) == before
     path.write_bytes(b"2")
     remote.upload(path, url)
-    assert remote.look_up([url]) != before
+    assert remote_listing.look_up([url]) != before
     remote.remove(url)
-    assert remote.look_up([url]) == [None]
+    assert remote_listing.look_up([url]) == [None]
     remote.remove(url)  # again
 
 
@@ -156,24 +180,24 @@ def test_a_refusal_is_not_tried_again(server):
 def test_a_list_that_is_refused_is_told(server):
     server.faults["/cat/"] = [403]
     with pytest.raises(InputError, match=r"may not be used .*403"):
-        remote.list_files(server.url)
+        remote_listing.list_files(server.url)
 
 
 def test_a_page_that_fails_is_no_empty_folder(server):
     server.faults["/cat/"] = [500] * 99
     with pytest.raises(InputError, match=r"/cat/' cannot be reached .*500"):
-        remote.list_files(server.url)
+        remote_listing.list_files(server.url)
 
 
 def test_a_link_to_nothing_is_told(server):
     server.faults["/cat/"] = [404]
     with pytest.raises(InputError, match="is linked to but does not exist"):
-        remote.list_files(server.url)
+        remote_listing.list_files(server.url)
 
 
 def test_a_bucket_that_does_not_exist_is_told(s3_url):
     with pytest.raises(InputError, match=r"bucket of .* does not exist"):
-        remote.list_files("s3://no-such-bucket/photos")
+        remote_listing.list_files("s3://no-such-bucket/photos")
 
 
 def test_credentials_that_are_missing_are_told(s3_url, monkeypatch):
@@ -187,19 +211,19 @@ def test_credentials_that_are_missing_are_told(s3_url, monkeypatch):
     s3fs.S3FileSystem.clear_instance_cache()
     begun = time.monotonic()
     with pytest.raises(InputError, match=r"may not be used .*credentials"):
-        remote.list_files(s3_url)
+        remote_listing.list_files(s3_url)
     assert time.monotonic() - begun < stores.SILENCE_SECONDS
 
 
 def test_an_unknown_scheme_is_told():
     with pytest.raises(InputError, match="Unknown scheme of an address 'ft"):
-        remote.list_files("ftps://host/photos")
+        remote_listing.list_files("ftps://host/photos")
 
 
 def test_a_missing_package_is_told_with_the_command(monkeypatch):
     monkeypatch.setitem(sys.modules, "gcsfs", None)
     with pytest.raises(InputError, match=r"pip install 'tlkeras\[cloud\]'"):
-        remote.list_files("gs://bucket/photos")
+        remote_listing.list_files("gs://bucket/photos")
 
 
 def test_nothing_is_written_to_the_web():

@@ -1,29 +1,19 @@
-"""Files of object stores and web servers: listing, reading and writing them.
+"""Files of object stores and web servers: their addresses, bytes, and writing.
 
 TensorFlow reads none of them, so bytes are fetched here, outside its graphs,
 and decoded as ever.
 """
 
-import contextlib
 import dataclasses
 import urllib.parse
-from collections import Counter
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 from tlkeras.errors import InputError
-from tlkeras.stores import ask_store, open_store, persist, refuse, scheme_of
+from tlkeras.stores import open_store, persist, scheme_of
 
 OUTAGE = 8  # files in a row that a store fails to give, and it is given up
-LOOK_UPS = 16  # requests at once, where each file is asked about
-LISTED_FROM = 10  # files of one folder, which is listed instead
 
 WEB = ("http", "https")  # addresses are quoted there
-# Of what a store says of a file, the first that is there.
-TAGS = ("ETag", "etag", "Last-Modified", "LastModified", "updated", "created")
-
 # Bytes, and what changes with them.
 RemoteStamp = tuple[int, str]
 
@@ -72,142 +62,6 @@ def last_name(url: str) -> str:
     name = url.rstrip("/").rpartition("/")[2]
     is_quoted = scheme_of(url) in WEB
     return urllib.parse.unquote(name) if is_quoted else name
-
-
-def list_files(url: str) -> list[RemoteFile]:
-    """Lists all files at and below an address, sorted by name.
-
-    Raises:
-        InputError: If the store cannot be reached or refuses, or there is no
-            such bucket.
-    """
-    system, root = open_store(url)
-    system.invalidate_cache()
-    try:
-        if scheme_of(url) in WEB:
-            found = _walk_pages(system, root)
-        else:
-            found = ask_store(url, lambda: system.find(root, detail=True))
-    except FileNotFoundError:  # of a prefix without files it would be empty
-        raise InputError(
-            f"The bucket of '{url}' does not exist; expected one that does: "
-            "check the address."
-        ) from None
-    except PermissionError as error:
-        raise refuse(url, str(error.strerror)) from None
-    prefix = f"{root.rstrip('/')}/"
-    files = []
-    for path, about in found.items():
-        if path != root and not path.startswith(prefix):
-            continue  # `photos2`, which some stores find below `photos`
-        name = path.removeprefix(prefix) if path != root else ""
-        name = urllib.parse.unquote(name) if scheme_of(url) in WEB else name
-        if not path.endswith("/"):  # what stands for an empty folder
-            address = join(url, name) if name else url
-            files.append(RemoteFile(address, name, _stamp(about)))
-    return sorted(_with_stamps(files), key=lambda file: file.name.split("/"))
-
-
-def _walk_pages(system: Any, root: str) -> dict[str, dict[str, Any]]:
-    """Follows the links of a web server's listings, downwards only.
-
-    fsspec's own walk passes over pages that fail, silently.
-    """
-    first = f"{root.rstrip('/')}/"
-    found: dict[str, dict[str, Any]] = {}
-    pages = [first]
-    while pages:
-        page = pages.pop()
-        for about in _read_page(system, page, is_first=page == first):
-            path = about["name"]
-            if "?" in path or path in found:  # the same page, otherwise sorted
-                continue
-            found[path] = about
-            if about["type"] == "directory":
-                pages.append(path)
-    return {p: a for p, a in found.items() if a["type"] == "file"}
-
-
-def _read_page(system: Any, page: str, *, is_first: bool) -> list[Any]:
-    """Returns what a page links to; of a file, what is known of it."""
-    try:
-        return ask_store(page, lambda: system.ls(page))
-    except FileNotFoundError:
-        if not is_first:
-            raise InputError(
-                f"'{page}' is linked to but does not exist; expected links to "
-                "what is there: mend the server's listing, or name the images "
-                "in a manifest."
-            ) from None
-    with contextlib.suppress(FileNotFoundError):
-        file = page.rstrip("/")
-        return [ask_store(file, lambda: system.info(file))]
-    return []
-
-
-def _with_stamps(files: Sequence[RemoteFile]) -> list[RemoteFile]:
-    """Asks about each file that a listing says too little of."""
-    bare = [file for file in files if file.stamp is None]
-    stamps = dict(zip(bare, look_up([f.url for f in bare]), strict=True))
-    return [
-        dataclasses.replace(file, stamp=stamps.get(file, file.stamp))
-        for file in files
-    ]
-
-
-def _stamp(about: dict[str, Any]) -> RemoteStamp | None:
-    size = about.get("size")
-    tag = next((about[key] for key in TAGS if about.get(key)), "")
-    if hasattr(tag, "timestamp"):
-        tag = tag.timestamp()
-    if isinstance(tag, float):
-        tag = round(tag, 3)  # seconds; a listing and a look-up agree in these
-    return (int(size), str(tag)) if size is not None and tag else None
-
-
-def look_up(urls: Sequence[str]) -> list[RemoteStamp | None]:
-    """Returns the stamps of files; None for what is missing or not shown.
-
-    One request each, or one for a thousand of those of one folder.
-
-    Raises:
-        InputError: If a store cannot be reached.
-    """
-    folders = Counter(url.rpartition("/")[0] for url in urls)
-    large = [
-        folder
-        for folder, count in folders.items()
-        if count >= LISTED_FROM and scheme_of(folder) not in WEB
-    ]
-    listed: dict[str, RemoteStamp | None] = {}
-    for folder in large:
-        listed |= _list_one_level(folder)
-    rest = [u for u in urls if u.rpartition("/")[0] not in large]
-    with ThreadPoolExecutor(LOOK_UPS) as pool:
-        asked = dict(zip(rest, pool.map(_ask_about, rest), strict=True))
-    return [asked[url] if url in asked else listed.get(url) for url in urls]
-
-
-def _list_one_level(folder: str) -> dict[str, RemoteStamp | None]:
-    system, path = open_store(folder)
-    system.invalidate_cache()
-    try:
-        entries = ask_store(folder, lambda: system.ls(path, detail=True))
-    except (FileNotFoundError, PermissionError):
-        return {}
-    prefix = f"{path.rstrip('/')}/"
-    return {
-        join(folder, about["name"].removeprefix(prefix)): _stamp(about)
-        for about in entries
-    }
-
-
-def _ask_about(url: str) -> RemoteStamp | None:
-    system, path = open_store(url)
-    try:
-        return _stamp(ask_store(url, lambda: system.info(path)))
-    except (FileNotFoundError, PermissionError):
-        return None
 
 
 def read_bytes(url: str, stamp: RemoteStamp | None = None) -> bytes:

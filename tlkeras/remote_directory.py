@@ -25,8 +25,8 @@ from tlkeras.remote import (
     fetch,
     join,
     last_name,
-    list_files,
 )
+from tlkeras.remote_listing import list_files
 from tlkeras.remote_output import counts, names_below, upload_all
 from tlkeras.stores import require_writable
 

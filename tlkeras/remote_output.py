@@ -6,7 +6,8 @@ from pathlib import Path, PurePosixPath
 
 from tlkeras import workdir
 from tlkeras.errors import InputError
-from tlkeras.remote import join, last_name, list_files, remove, upload
+from tlkeras.remote import join, last_name, remove, upload
+from tlkeras.remote_listing import list_files
 from tlkeras.stores import require_writable
 
 # Files with which the use of a directory begins, in any folder of it.

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from tlkeras import remote, remote_output, workdir
+from tlkeras import remote, remote_listing, remote_output, workdir
 from tlkeras.data import mirror
 
 
@@ -65,7 +65,7 @@ def test_the_main_job_needs_no_disk_of_its_own(
         die_at(patch, workdir.STATE, 3)
         with pytest.raises(KilledError):
             train(photos, first)
-    uploaded = {file.name for file in remote.list_files(first)}
+    uploaded = {file.name for file in remote_listing.list_files(first)}
     assert workdir.CONFIG in uploaded
     assert f"{workdir.CHECKPOINTS}/{workdir.STATE}" in uploaded
     assert workdir.RESULT not in uploaded
@@ -77,7 +77,7 @@ def test_the_main_job_needs_no_disk_of_its_own(
     assert f"{first} holds what changed" in err
     (directory,) = (tmp_path / "elsewhere" / "workdirs").glob("*/first")
     local = tmp_path / "photos"
-    for file in remote.list_files(photos):
+    for file in remote_listing.list_files(photos):
         (local / file.name).parent.mkdir(parents=True, exist_ok=True)
         (local / file.name).write_bytes(remote.read_bytes(file.url))
     assert train(local, tmp_path / "plain")[0] == 0
@@ -103,12 +103,12 @@ def check_what_follows(run, bucket, tmp_path):
     first, photo = f"{bucket}/runs/first", f"{bucket}/photos/flower/03.jpg"
     code, _, err = run("evaluate", f"--workdir={first}")
     assert code == 0, err
-    stored = {file.name for file in remote.list_files(first)}
+    stored = {file.name for file in remote_listing.list_files(first)}
     assert workdir.evaluation_name("validation") in stored
     code, out, err = run("predict", f"--workdir={first}", photo)
     assert code == 0, err
     assert photo in out
-    assert {file.name for file in remote.list_files(first)} == stored
+    assert {file.name for file in remote_listing.list_files(first)} == stored
     models = f"{bucket}/models/photos"
     for version in (1, 2):
         code, _, err = run(
@@ -118,7 +118,7 @@ def check_what_follows(run, bucket, tmp_path):
             "--formats=float32",
         )
         assert code == 0, err
-        names = {file.name for file in remote.list_files(models)}
+        names = {file.name for file in remote_listing.list_files(models)}
         assert any(n.startswith(f"tflite/{version}/") for n in names)
         content = remote.read_bytes(f"{models}/export.json")
         record = json.loads(content)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tlkeras import remote, train_and_evaluate, workdir
+from tlkeras import remote_listing, train_and_evaluate, workdir
 from tlkeras.config.config_file import write_config_file
 from tlkeras.errors import InputError
 from tlkeras.studies.advise import advise
@@ -224,7 +224,7 @@ def test_two_processes_have_one_run_in_a_store(
     )
     assert "top_1_accuracy" in chief
     assert f"this process has helped; the chief has '{url}'" in other
-    stored = {file.name for file in remote.list_files(url)}
+    stored = {file.name for file in remote_listing.list_files(url)}
     assert {workdir.RESULT, workdir.MODEL} <= stored
 
 

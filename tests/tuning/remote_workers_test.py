@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests.tuning.chief_test import WORKER
-from tlkeras import remote, workdir
+from tlkeras import remote_listing, workdir
 from tlkeras.remote_directory import working_in
 from tlkeras.tuning import address, chief
 from tlkeras.tuning.plan import make_plan
@@ -67,7 +67,7 @@ def start_worker(plan, tmp_path, monkeypatch):
 def stored_trials(url):
     """Trial -> names of its files in the store."""
     found = {}
-    for file in remote.list_files(f"{url}/{workdir.TRIALS}"):
+    for file in remote_listing.list_files(f"{url}/{workdir.TRIALS}"):
         folder, _, name = file.name.partition("/")
         if name:
             found.setdefault(folder, set()).add(name)
@@ -122,6 +122,6 @@ def test_a_chief_elsewhere_knows_the_trials_that_workers_hold(
         shared = chief.SharedOracle(context.oracle, directory)
         trial = shared.create_trial("gpu0")
         assert stored_trials(url) == {f"trial_{trial.trial_id}": {"trial.json"}}
-        names = {file.name for file in remote.list_files(url)}
+        names = {file.name for file in remote_listing.list_files(url)}
         assert f"{workdir.TRIALS}/oracle.json" in names
         assert shared.ongoing_trials == {"gpu0": trial}  # the oracle's own

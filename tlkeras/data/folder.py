@@ -10,12 +10,12 @@ from tlkeras.data.folder_tree import (
     OURS,
     Folder,
     FoundFile,
-    build_tree,
+    read_remote_tree,
     read_tree,
 )
 from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError
-from tlkeras.remote import is_remote, list_files
+from tlkeras.remote import is_remote
 from tlkeras.workdir import as_text
 
 NO_IMAGE = "holds no image"
@@ -248,8 +248,7 @@ def _list_below(folder: str) -> Sequence[Path | str]:
     """Returns the images of a folder; what is a remote file itself."""
     if not is_remote(folder):
         return list_images(Path(folder))
-    files = list_files(folder)
-    if not files or not files[0].name:
+    tree = read_remote_tree(folder)
+    if tree is None:
         return [folder]
-    tree = build_tree(folder, files)
     return [file.path for file in tree.walk() if not file.problem]

@@ -7,13 +7,13 @@ without a word.
 import dataclasses
 import functools
 import os
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from tlkeras.data.conversion import CONVERTED_SUFFIXES, is_convertible
 from tlkeras.data.image_header import JPEG, PNG
-from tlkeras.remote import RemoteFile, RemoteStamp, join, last_name
+from tlkeras.remote import RemoteStamp, join, last_name
+from tlkeras.remote_listing import walk_files
 from tlkeras.workdir import is_written_by_us
 
 # A file so named is taken for an image whatever it holds: where it is none, it
@@ -43,7 +43,7 @@ MAX_LINKS = 3  # to folders on one way, so that links among many end
 OURS = "written by tlkeras"
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file, or a folder that is not entered; `problem` says why it is none.
 
@@ -110,31 +110,53 @@ def read_tree(directory: Path) -> Folder:
     return _read(directory, frozenset(map(_identity, above)), 0)
 
 
-def build_tree(url: str, files: Iterable[RemoteFile]) -> Folder:
-    """Returns what lies below an address as a folder.
+@dataclasses.dataclass(slots=True)
+class _Level:
+    """A folder of a store, as far as it is known."""
+
+    files: list[FoundFile] = dataclasses.field(default_factory=list)
+    hidden: set[str] = dataclasses.field(default_factory=set)
+    folders: dict[str, "_Level"] = dataclasses.field(default_factory=dict)
+
+    def as_folder(self, url: str) -> Folder:
+        """Returns it, sorted by names, with the address that it has."""
+        self.files.sort(key=lambda file: last_name(file.path))
+        hidden = [FoundFile(join(url, n), HIDDEN) for n in sorted(self.hidden)]
+        folders = [
+            self.folders.pop(name).as_folder(join(url, name))
+            for name in sorted(self.folders)
+        ]
+        return Folder(url, last_name(url), (*self.files, *hidden, *folders))
+
+
+def read_remote_tree(url: str) -> Folder | None:
+    """Reads what lies below an address; None where that is no folder.
 
     Images are known by their names alone: a look into each file would cost a
     request.
 
-    Args:
-        url: Of the folder.
-        files: As they were listed, sorted.
+    Raises:
+        InputError: As `walk_files`.
     """
-    below: dict[str, list[RemoteFile]] = defaultdict(list)
-    hidden: dict[str, None] = {}
-    entries: list[FoundFile | Folder] = []
-    for file in files:
-        first, _, rest = file.name.partition("/")
-        if is_hidden(first):
-            hidden[join(url, first)] = None
-        elif rest:
-            below[first].append(dataclasses.replace(file, name=rest))
+    root = _Level()
+    for file in walk_files(url):
+        if not file.name:
+            return None
+        *above, name = file.name.split("/")
+        level = root
+        for part in above:
+            if is_hidden(part):
+                level.hidden.add(part)
+                break
+            level = level.folders.setdefault(part, _Level())
         else:
-            problem = "" if _is_named(first) else "no image by its name"
-            entries.append(FoundFile(file.url, problem, file.stamp))
-    entries += [FoundFile(address, HIDDEN) for address in hidden]
-    entries += [build_tree(join(url, n), inner) for n, inner in below.items()]
-    return Folder(url, last_name(url), tuple(entries))
+            if is_hidden(name):
+                level.hidden.add(name)
+                continue
+            problem = "" if _is_named(name) else "no image by its name"
+            level.files.append(FoundFile(file.url, problem, file.stamp))
+    is_empty = not (root.files or root.hidden or root.folders)
+    return None if is_empty else root.as_folder(url)
 
 
 def _identity(path: Path) -> tuple[int, int]:

@@ -11,7 +11,8 @@ from tlkeras.data.manifest_table import read_rows
 from tlkeras.data.remote_source import announce
 from tlkeras.data.split_names import split_of
 from tlkeras.errors import InputError, quote
-from tlkeras.remote import is_remote, join, look_up
+from tlkeras.remote import is_remote, join
+from tlkeras.remote_listing import look_up
 
 LABEL_SEPARATOR = "|"
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from tlkeras.console import Console
 from tlkeras.data.dataset import Example
 from tlkeras.data.folder import survey_tree
-from tlkeras.data.folder_tree import build_tree
+from tlkeras.data.folder_tree import read_remote_tree
 from tlkeras.data.mirror import FOLDER, room_for_copies
 from tlkeras.data.shared_folder import shared_folder
 from tlkeras.errors import InputError
-from tlkeras.remote import RemoteStamp, list_files
+from tlkeras.remote import RemoteStamp
 
 
 def list_remote(url: str, console: Console) -> list[Example]:
@@ -23,13 +23,13 @@ def list_remote(url: str, console: Console) -> list[Example]:
         InputError: If the store refuses, nothing is there, or it leaves open
             which folders are splits and which classes.
     """
-    files = list_files(url)
-    if not files or not files[0].name:
+    tree = read_remote_tree(url)
+    if tree is None:
         raise InputError(
             f"There is no folder '{url}'; expected one with one sub-folder of "
             "images per class: check --data."
         )
-    examples = survey_tree(build_tree(url, files))
+    examples = survey_tree(tree)
     announce(url, [e.stamp for e in examples if not e.problem], console)
     return examples
 
