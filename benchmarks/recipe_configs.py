@@ -12,6 +12,7 @@ from ml_collections import ConfigDict
 from benchmarks.harness import assets, mobilenet_weights
 
 NEAREST = "nearest neighbours"
+FORMER = "defaults of 12 epochs"
 IMAGE_SIZE = 96
 
 
@@ -101,14 +102,18 @@ RECIPES: dict[str, Mapping[str, Any]] = {
         f"{TUNE}.label_smoothing": 0.0,
     },
     # Candidates for the defaults.
-    "defaults, everything trains": {f"{TUNE}.trainable_from": "all"},
-    "defaults, upper part trains": {f"{TUNE}.trainable_from": "stage4"},
-    "defaults, RandAugment": {"data.augment.randaugment_layers": 2},
-    "defaults, MixUp": {"data.augment.mixup_alpha": 0.2},
-    "defaults, no smoothing": {f"{TUNE}.label_smoothing": 0.0},
-    "defaults, rate 1e-3": {f"{TUNE}.learning_rate": 1e-3},
-    "defaults, one rate 3e-4": {**ONE_RATE, f"{TUNE}.learning_rate": 3e-4},
-    "defaults, dropout .5": {"model.dropout": 0.5},
+    "defaults with all layers trained": {f"{TUNE}.trainable_from": "all"},
+    "defaults with the upper part trained": {
+        f"{TUNE}.trainable_from": "stage4"
+    },
+    "defaults with RandAugment": {"data.augment.randaugment_layers": 2},
+    "defaults with MixUp": {"data.augment.mixup_alpha": 0.2},
+    "defaults with no smoothing": {f"{TUNE}.label_smoothing": 0.0},
+    FORMER: {f"{TUNE}.learning_rate": 3e-3},
+    "defaults with rate 1e-3": {f"{TUNE}.learning_rate": 1e-3},
+    "defaults with rate 1e-2": {f"{TUNE}.learning_rate": 1e-2},
+    "defaults with one rate 3e-4": {**ONE_RATE, f"{TUNE}.learning_rate": 3e-4},
+    "defaults with dropout .5": {"model.dropout": 0.5},
 }
 
 
@@ -132,7 +137,18 @@ def make_config(name: str, recipe: str, seed: int) -> ConfigDict:
         set_value(config, field, value)
     if recipe == "BiT-HyperRule":
         set_hyper_rule(config)
+    if recipe == FORMER:
+        steps = steps_an_epoch(config)
+        config.phases.fine_tune.epochs = max(12, round(375 / steps))
     return config
+
+
+def steps_an_epoch(config: ConfigDict) -> int:
+    """Returns how many whole batches of fine-tuning the images make."""
+    from tlkeras.data.load import load_configured
+
+    num_images = len(load_configured(config).splits["train"])
+    return max(num_images // config.phases.fine_tune.batch_size, 1)
 
 
 def set_hyper_rule(config: ConfigDict) -> None:
@@ -141,12 +157,8 @@ def set_hyper_rule(config: ConfigDict) -> None:
     500 steps, the rate divided by ten at 30, 60 and 90 %. Batches are of 64
     images, not of 512, which is half of such a set; the rate falls with them.
     """
-    from tlkeras.data.load import load_configured
-
     phase = config.phases.fine_tune
     phase.batch_size = 64
     phase.learning_rate = 3e-3 * phase.batch_size / 512
-    num_images = len(load_configured(config).splits["train"])
-    steps_an_epoch = max(num_images // phase.batch_size, 1)
-    phase.epochs = max(round(500 / steps_an_epoch), 1)
+    phase.epochs = max(round(500 / steps_an_epoch(config)), 1)
     phase.schedule_args.drop_every_epochs = 0.3 * phase.epochs

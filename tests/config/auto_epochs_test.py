@@ -11,9 +11,11 @@ from tlkeras.config.run_directory import follow_run, open_run_directory
 from tlkeras.errors import InputError
 
 
-def make(warmup="auto", p_value=0.95, **epochs):
+def make(warmup="auto", p_value=0.95, rate=None, **epochs):
     config = get_config()
     config.evaluation.replace_p_value = p_value
+    if rate:
+        config.phases.fine_tune.learning_rate = rate
     for name in config.phases.phase_order:
         config.phases[name].schedule_args.warmup_epochs = warmup
     config.data.source = "photos"
@@ -22,7 +24,13 @@ def make(warmup="auto", p_value=0.95, **epochs):
     return config
 
 
-EARLIER = {"linear_probe": 20, "fine_tune": 12, "warmup": 1.0, "p_value": 0.05}
+EARLIER = {
+    "linear_probe": 20,
+    "fine_tune": 12,
+    "warmup": 1.0,
+    "p_value": 0.05,
+    "rate": 3e-3,
+}
 
 
 def test_both_phases_leave_it_to_the_data():
@@ -54,9 +62,13 @@ def test_auto_goes_on_with_the_epochs_of_an_earlier_version(tmp_path):
     assert config.phases.fine_tune.epochs == 12
     assert config.phases.fine_tune.schedule_args.warmup_epochs == 1.0
     assert config.evaluation.replace_p_value == 0.05
+    assert config.phases.fine_tune.learning_rate == 3e-3
     open_run_directory(tmp_path, config)  # is the same run
     other = follow_run(make(fine_tune=7), tmp_path)
     with pytest.raises(InputError, match=r"epochs was 12 and is 7"):
+        open_run_directory(tmp_path, other)
+    other = follow_run(make(rate=1e-3), tmp_path)
+    with pytest.raises(InputError, match=r"rate was 0\.003 and is 0\.001"):
         open_run_directory(tmp_path, other)
 
 

@@ -11,14 +11,16 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from tlkeras.config.dotted import get_value, set_value
 from tlkeras.errors import InputError, quote
 
 AUTO = "auto"
 # Defaults of the versions without `auto`.
 BEFORE = {"linear_probe": 20, "fine_tune": 12}
 WARMUP_BEFORE = 1.0
-# Of `evaluation.replace_p_value`, the default and that of before.
-P_VALUE, P_VALUE_BEFORE = 0.95, 0.05
+# Field -> its default, and that of before.
+P_VALUE, RATE = "evaluation.replace_p_value", "phases.fine_tune.learning_rate"
+CHANGED = {P_VALUE: (0.95, 0.05), RATE: (6e-3, 3e-3)}
 
 
 def are_epochs(name: str, value: Any) -> None:
@@ -70,31 +72,32 @@ def follow(config: ConfigDict, stored: Mapping[str, Any] | None) -> ConfigDict:
         for name in config.phases.phase_order
         if name in stored["phases"]
     }
-    return _with_former(
-        with_epochs(config, {n: p["epochs"] for n, p in phases.items()}),
+    config = with_epochs(config, {n: p["epochs"] for n, p in phases.items()})
+    config = _with_warmup(
+        config,
         {n: p["schedule_args"]["warmup_epochs"] for n, p in phases.items()},
-        stored["evaluation"]["replace_p_value"],
     )
+    return _with_former(config, stored)
 
 
 def as_before(config: ConfigDict) -> ConfigDict:
     """Returns the config that an earlier version would have made of flags."""
-    return _with_former(
-        with_epochs(config, BEFORE),
-        dict.fromkeys(config.phases.phase_order, WARMUP_BEFORE),
-        P_VALUE_BEFORE,
+    config = with_epochs(config, BEFORE)
+    config = _with_warmup(
+        config, dict.fromkeys(config.phases.phase_order, WARMUP_BEFORE)
     )
+    before: dict[str, Any] = {}
+    for name, (_, value) in CHANGED.items():
+        set_value(before, name, value)
+    return _with_former(config, before)
 
 
-def _with_former(
-    config: ConfigDict, warmup: Mapping[str, Any], p_value: float
-) -> ConfigDict:
-    """Returns a config with numbers of before in place of today's defaults.
+def _with_warmup(config: ConfigDict, warmup: Mapping[str, Any]) -> ConfigDict:
+    """Returns a config with numbers for warm-ups that say `auto`.
 
     Args:
         config: Stays as it is.
-        warmup: Phase -> number, for a warm-up that says `auto`.
-        p_value: In place of the default, if it is that of before.
+        warmup: Phase -> number; `auto` counts as absent.
     """
     found = {
         name: warmup[name]
@@ -102,15 +105,33 @@ def _with_former(
         if config.phases[name].schedule_args.warmup_epochs == AUTO
         and warmup.get(name, AUTO) != AUTO
     }
-    is_former = (
-        p_value == P_VALUE_BEFORE
-        and config.evaluation.replace_p_value == P_VALUE
-    )
-    if not found and not is_former:
+    if not found:
         return config
     stated = copy.deepcopy(config)
     for name, number in found.items():
         stated.phases[name].schedule_args.warmup_epochs = number
-    if is_former:
-        stated.evaluation.replace_p_value = p_value
+    return stated
+
+
+def _with_former(config: ConfigDict, stored: Mapping[str, Any]) -> ConfigDict:
+    """Returns a config with the defaults of before, where a run has those.
+
+    Args:
+        config: Stays as it is.
+        stored: The values of that run.
+    """
+    found = {}
+    for name, (default, before) in CHANGED.items():
+        try:
+            is_former = get_value(stored, name) == before
+            is_default = get_value(config, name) == default
+        except (KeyError, AttributeError):  # a phase that one of them lacks
+            continue
+        if is_former and is_default:
+            found[name] = before
+    if not found:
+        return config
+    stated = copy.deepcopy(config)
+    for name, value in found.items():
+        set_value(stated, name, value)
     return stated

@@ -7,7 +7,7 @@ from `get_config()` here and changes what its experiment is about.
 from ml_collections import ConfigDict, FieldReference
 from ml_collections.config_dict import placeholder
 
-from tlkeras.config.auto_epochs import P_VALUE
+from tlkeras.config.auto_epochs import CHANGED, P_VALUE, RATE
 
 
 def data_section() -> ConfigDict:
@@ -258,7 +258,7 @@ def get_config() -> ConfigDict:
     fine_tune = phase_section()
     fine_tune.epochs = "auto"
     fine_tune.trainable_from = "stage3"
-    fine_tune.learning_rate = 3e-3
+    fine_tune.learning_rate = CHANGED[RATE][0]
     fine_tune.augment = True
     fine_tune.label_smoothing = 0.1
     fine_tune.schedule = "cosine"
@@ -288,7 +288,7 @@ def get_config() -> ConfigDict:
     # loss on validation is not the lower one. 0.95 = unless it surely is the
     # higher one, 0.5 = where it is lower, 0.05 = where it surely is. A phase
     # that max_seconds cut short must have the lower one (at most 0.5 there).
-    config.evaluation.replace_p_value = P_VALUE
+    config.evaluation.replace_p_value = CHANGED[P_VALUE][0]
     config.evaluation.test_at_end = True  # one look, when all is decided
 
     config.report = ConfigDict()

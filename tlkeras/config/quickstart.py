@@ -42,5 +42,6 @@ def get_config(arguments: str = "seed=0") -> ConfigDict:
     config.phases.fine_tune.batch_size = 20
     config.phases.fine_tune.trainable_from = "all"
     # As it was measured.
+    config.phases.fine_tune.learning_rate = 3e-3
     config.phases.fine_tune.schedule_args.warmup_epochs = 1.0
     return config

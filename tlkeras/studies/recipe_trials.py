@@ -17,7 +17,7 @@ from tlkeras.models.depths import depth_sections, upper_start
 from tlkeras.studies.linear_trials import Fold
 from tlkeras.training.trainer import train_and_evaluate
 
-EPOCHS = 6  # of fine-tuning; the default recipe has twice as many
+EPOCHS = 6  # of fine-tuning; the default recipe has two more
 MEASURED = "measured"  # folder of the runs
 
 

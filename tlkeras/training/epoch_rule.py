@@ -2,9 +2,9 @@
 
 from tlkeras.data.epoch import steps_per_epoch
 
-USUAL_EPOCHS = 12
-# What 1000 images take in 12 epochs of batches of 32.
-FEWEST_STEPS = 375
+USUAL_EPOCHS = 8
+# What 1000 images take in 8 epochs of batches of 32.
+FEWEST_STEPS = 250
 MOST_STEPS = 20_000
 # A step of a few images ends an epoch, which costs a validation of its own.
 MOST_EPOCHS = 100
@@ -15,10 +15,10 @@ def auto_epochs(num_images: int, batch_size: int) -> int:
 
     BiT-HyperRule counts steps, not epochs, and has three sizes of data: few
     images get as many steps as some thousands, and beyond half a million they
-    stay at 20 000. So do these; in between it is twelve epochs, which were
+    stay at 20 000. So do these; in between it is eight epochs, which were
     chosen by measurement (docs/measurements.md).
 
-        steps = clip(12 N / B, 375, 20 000)
+        steps = clip(8 N / B, 250, 20 000)
 
     Args:
         num_images: N of the training split, at least 1.
@@ -32,7 +32,7 @@ def auto_epochs(num_images: int, batch_size: int) -> int:
 
     Example:
     >>> [auto_epochs(n, 32) for n in (100, 1000, 10_000, 100_000, 1_000_000)]
-    [100, 12, 12, 6, 1]
+    [83, 8, 8, 6, 1]
     """
     steps = steps_per_epoch(num_images, batch_size)
     wanted = min(max(USUAL_EPOCHS * steps, FEWEST_STEPS), MOST_STEPS)
