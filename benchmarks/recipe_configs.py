@@ -144,11 +144,12 @@ def make_config(name: str, recipe: str, seed: int) -> ConfigDict:
 
 
 def steps_an_epoch(config: ConfigDict) -> int:
-    """Returns how many whole batches of fine-tuning the images make."""
+    """Returns how many batches of fine-tuning the training images make."""
+    from tlkeras.data.epoch import steps_per_epoch
     from tlkeras.data.load import load_configured
 
     num_images = len(load_configured(config).splits["train"])
-    return max(num_images // config.phases.fine_tune.batch_size, 1)
+    return steps_per_epoch(num_images, config.phases.fine_tune.batch_size)
 
 
 def set_hyper_rule(config: ConfigDict) -> None:

@@ -11,7 +11,13 @@ from tlkeras import (
     workdir,
 )
 from tlkeras.errors import InputError
-from tlkeras.remote_directory import commit, helping_in, refresh, working_in
+from tlkeras.remote_directory import (
+    commit,
+    commit_part,
+    helping_in,
+    refresh,
+    working_in,
+)
 from tlkeras.remote_output import publishing
 
 
@@ -80,9 +86,9 @@ def test_another_machine_finds_what_was_done(enter, url):
 def test_a_commit_uploads_and_removes(enter, url):
     with enter() as directory:
         write_epoch(directory, 1)
-        commit(directory)
+        commit(directory / "checkpoints")
         write_epoch(directory, 2)
-        commit(directory / "history.csv")
+        commit_part(directory / "history.csv")
         assert read_store(url)["history.csv"] == "up to 2"
         assert read_store(url)["checkpoints/state.npz"] == "1"
         commit(directory)
@@ -240,14 +246,17 @@ def test_a_helper_writes_its_own_part_beside_the_one_whose_it_is(
         write(directory, "search.json", "search")
         commit(directory)
         with helping_in(url, tmp_path / "there") as there:
-            assert read(there) == read(directory)
+            assert not read(there)
             write(directory, "trials/1/trial.json", "begun")
             write(directory, "trials/10/trial.json", "begun")
-            commit(directory)
+            write(directory, "trials/10/history.csv", "not yet")
+            commit_part(directory / "trials/1")
+            commit_part(directory / "trials/10/trial.json")
             write(there, "trials/1/outcome.json", "ended")
             write(there, "search.json", "of no concern to others")
             write(there, "trials/10/unfinished", "likewise")
-            commit(there / "trials/1")
+            commit(there)  # is not its own
+            commit_part(there / "trials/1")
             refresh(there / "trials/10")
             assert own_part(there) == {
                 "trials/1/outcome.json": "ended",
@@ -260,13 +269,14 @@ def test_a_helper_writes_its_own_part_beside_the_one_whose_it_is(
                 "trials/1/outcome.json": "ended",
                 "trials/1/trial.json": "changed, not uploaded",
                 "trials/10/trial.json": "begun",
+                "trials/10/history.csv": "not yet",
             }
             # One that overwrites what another one wrote is told.
             write(there, "trials/1/outcome.json", "otherwise")
-            commit(there / "trials/1")
+            commit_part(there / "trials/1")
             write(directory, "trials/1/outcome.json", "once more")
             with pytest.raises(InputError, match="changed by somebody else"):
-                commit(directory / "trials/1")
+                commit_part(directory / "trials/1")
     assert read_store(url)["search.json"] == "search"
     assert "trials/10/unfinished" not in read_store(url)
 
@@ -307,38 +317,3 @@ def test_a_run_is_read_but_not_written_at_a_web_server(tmp_path):
             assert read(directory) == read(tmp_path / "www")
         with pytest.raises(InputError, match="Nothing can be written to"):
             working_in(server.url, tmp_path / "a").__enter__()
-
-
-def test_an_output_sees_the_versions_that_there_are(tmp_path, url):
-    (tmp_path / "one").mkdir()
-    with publishing(url, tmp_path / "one") as output:
-        write(output, "1/variables/v.data", "weights")
-        write(output, "1/saved_model.pb", "graph")
-    (tmp_path / "two").mkdir()
-    with publishing(url, tmp_path / "two") as output:
-        assert [path.name for path in output.iterdir()] == ["1"]
-        write(output, "2/saved_model.pb", "graph")
-    assert set(read_store(url)) == {
-        *("1/saved_model.pb", "1/variables/v.data", "2/saved_model.pb"),
-    }
-
-
-def test_an_output_may_be_one_file(tmp_path, url):
-    with publishing(f"{url}/codes.npz", tmp_path) as output:
-        workdir.write_text(output, "codes")
-    assert read_store(url) == {"codes.npz": "codes"}
-
-
-def test_two_exports_of_one_version_are_told_apart(tmp_path, url):
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-
-    def export_both():
-        with publishing(url, tmp_path / "one") as first:
-            with publishing(url, tmp_path / "two") as second:
-                write(second, "1/saved_model.pb", "second")
-            write(first, "1/saved_model.pb", "first")
-
-    with pytest.raises(InputError, match="written by somebody else meanwhile"):
-        export_both()
-    assert read_store(url) == {"1/saved_model.pb": "second"}

@@ -12,6 +12,7 @@ on with from the last commit that is whole.
 import contextlib
 import dataclasses
 import os
+import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,8 +45,8 @@ class RemoteDirectory:
         url: Its address.
         local: The copy.
         index: Name -> stamps of a file, there and here, when both were equal.
-        is_shared: Whether others write there too: only what is written must
-            be as it was.
+        is_shared: Whether it is another process' own: only what is named is
+            uploaded.
         is_given_up: Whether the store refused or failed.
         lock: Held by the thread that compares or moves files.
     """
@@ -92,8 +93,10 @@ class RemoteDirectory:
         """
         for name, file in self._there(below).items():
             known = self.index.get(name)
-            if known is None or known[0] != file.stamp:
-                self.index[name] = (file.stamp, self._fetch(name, file))
+            if known is None or known[0] != file.stamp or not file.stamp:
+                # It may have other bytes than were listed by now.
+                latest = dataclasses.replace(file, stamp=None)
+                self.index[name] = (file.stamp, self._fetch(name, latest))
         self._write_index()
 
     def push(self, below: str = "") -> None:
@@ -120,9 +123,9 @@ class RemoteDirectory:
         gone = sorted(set(known) - here.keys())
         if changed or gone:
             self.is_given_up = True  # unless what follows succeeds
+            # Others may write beside a part.
             touched = [n for n in changed if n in self.index] + gone
-            own = touched if self.is_shared else known
-            self._require_own(own, self._there(below))
+            self._require_own(touched if below else known, self._there(below))
             upload_all(self.local, self.url, changed, gone)
             there = self._there(below)
             for name in changed:
@@ -196,10 +199,8 @@ def _stamp_of(path: Path) -> LocalStamp | None:
 
 
 @contextlib.contextmanager
-def _local_copy(
-    url: str, folder: Path, *, exact: bool = True, is_shared: bool = False
-) -> Iterator[RemoteDirectory]:
-    """Yields a directory whose copy is as the store, and this process' own."""
+def _local_copy(url: str, folder: Path) -> Iterator[RemoteDirectory]:
+    """Yields a directory whose copy is this process' own."""
     workdir.make_directory(folder, what="cache folder")
     with contextlib.ExitStack() as stack:
         try:
@@ -209,11 +210,8 @@ def _local_copy(
                 f"Another process of this machine is at work in '{url}'; "
                 "expected one at a time: wait for it, or choose another place."
             ) from None
-        directory = RemoteDirectory(
-            url, folder / last_name(url), is_shared=is_shared
-        )
+        directory = RemoteDirectory(url, folder / last_name(url))
         directory.local.mkdir(exist_ok=True)
-        directory.pull(exact=exact)
         yield directory
 
 
@@ -246,7 +244,8 @@ def working_in(
     """
     if uploads:
         require_writable(url)
-    with _local_copy(url, folder, exact=uploads) as directory:
+    with _local_copy(url, folder) as directory:
+        directory.pull(exact=uploads)
         if not uploads:
             yield directory.local
             return
@@ -254,16 +253,17 @@ def working_in(
             with _opened(directory) as local:
                 yield local
         finally:
-            if not directory.is_given_up:
-                directory.push()
+            with directory.lock:
+                if not directory.is_given_up:
+                    directory.push()
 
 
 @contextlib.contextmanager
 def helping_in(url: str, folder: Path) -> Iterator[Path]:
     """Yields a local copy of a directory that another process works in.
 
-    Nothing is uploaded but what `commit` names, and what others write comes
-    by `refresh`.
+    It is empty at first. What others wrote comes by `refresh`, and nothing is
+    uploaded but what `commit_part` names.
 
     Args:
         url: Of the directory.
@@ -273,11 +273,12 @@ def helping_in(url: str, folder: Path) -> Iterator[Path]:
         InputError: As `working_in`.
     """
     require_writable(url)
-    with (
-        _local_copy(url, folder, is_shared=True) as directory,
-        _opened(directory) as local,
-    ):
-        yield local
+    with _local_copy(url, folder) as directory:
+        shutil.rmtree(directory.local)
+        directory.local.mkdir()
+        directory.is_shared = True
+        with _opened(directory) as local:
+            yield local
 
 
 def _places_of(path: Path) -> Iterator[tuple[RemoteDirectory, str]]:
@@ -289,10 +290,25 @@ def _places_of(path: Path) -> Iterator[tuple[RemoteDirectory, str]]:
 
 
 def commit(path: Path) -> None:
-    """Uploads what changed at or below a path, if that is a remote one's copy.
+    """Uploads what changed in a directory, if it is the copy of a remote one.
 
     Args:
-        path: A directory of a store, or something in it.
+        path: Of the directory, or in it.
+
+    Raises:
+        InputError: As `RemoteDirectory.push`.
+    """
+    for directory, _ in _places_of(path):
+        if not directory.is_shared:
+            with directory.lock:
+                directory.push()
+
+
+def commit_part(path: Path) -> None:
+    """Uploads what changed at or below a path, and nothing beside it.
+
+    Args:
+        path: In the copy of a remote directory; of another one nothing is done.
 
     Raises:
         InputError: As `RemoteDirectory.push`.
@@ -303,7 +319,7 @@ def commit(path: Path) -> None:
 
 
 def refresh(path: Path) -> None:
-    """Fetches what others wrote at or below a path, likewise.
+    """Fetches what others wrote at or below a path, where `commit_part` acts.
 
     Raises:
         InputError: As `RemoteDirectory.refresh`.

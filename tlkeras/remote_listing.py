@@ -53,14 +53,18 @@ def walk_files(url: str) -> Iterator[RemoteFile]:
     with _in_words(url), ThreadPoolExecutor(LOOK_UPS) as pool:
         while levels:
             some, levels = levels[:LOOK_UPS], levels[LOOK_UPS:]
-            for found in pool.map(lambda p: read(system, p, p == root), some):
+            for found in pool.map(
+                lambda place: read(system, place, url, place == root), some
+            ):
                 new = [about for about in found if about["name"] not in seen]
                 yield from _as_files(url, root, new)
                 inner = [
                     about["name"]
                     for about in new
+                    # With a stamp it stands for the folder that is listed.
                     if about["type"] == "directory"
-                    and about["name"].rstrip("/") != root.rstrip("/")
+                    and not _stamp(about)
+                    and about["name"] not in (root, f"{root}/" * is_web)
                 ]
                 levels += inner
                 seen.update((a["name"] for a in new) if is_web else inner)
@@ -107,18 +111,25 @@ def _as_files(
     return _with_stamps(files)
 
 
-def _read_folder(system: Any, folder: str, is_first: bool) -> list[Any]:
+def _read_folder(
+    system: Any, folder: str, url: str, is_first: bool
+) -> list[Any]:
     """Returns what lies in a folder of a store."""
+    if folder.endswith("/") and not is_first:  # of `cat//a.jpg`: without a name
+        above = folder.rstrip("/")
+        found = ask_store(url, lambda: system.find(above, detail=True))
+        return [a for a in found.values() if a["name"].startswith(f"{folder}/")]
     try:
-        return ask_store(folder, lambda: system.ls(folder, detail=True))
+        return ask_store(url, lambda: system.ls(folder, detail=True))
     except FileNotFoundError:
         if not is_first:  # gone since it was listed
             return []
     # Empty, or an error where there is no such bucket.
-    return list(ask_store(folder, lambda: system.find(folder, detail=True)))
+    found = ask_store(url, lambda: system.find(folder, detail=True))
+    return list(found.values())
 
 
-def _read_page(system: Any, page: str, is_first: bool) -> list[Any]:
+def _read_page(system: Any, page: str, _: str, is_first: bool) -> list[Any]:
     """Returns what a page of a web server links to, downwards only.
 
     fsspec's own walk passes over pages that fail, silently.

@@ -7,7 +7,11 @@ import pytest
 from tlkeras import workdir
 from tlkeras.config import config_hash, default_workdir, get_config, validate
 from tlkeras.config.config_file import write_config_file
-from tlkeras.config.run_directory import follow_run, open_run_directory
+from tlkeras.config.run_directory import (
+    follow_run,
+    open_run_directory,
+    own_run_directory,
+)
 from tlkeras.errors import InputError
 
 
@@ -70,6 +74,13 @@ def test_auto_goes_on_with_the_epochs_of_an_earlier_version(tmp_path):
     other = follow_run(make(rate=1e-3), tmp_path)
     with pytest.raises(InputError, match=r"rate was 0\.003 and is 0\.001"):
         open_run_directory(tmp_path, other)
+
+
+def test_a_default_that_a_run_keeps_is_told(tmp_path, capsys):
+    begin(tmp_path, make(rate=3e-3))
+    with own_run_directory(tmp_path, make()) as (config, _):
+        assert config.phases.fine_tune.learning_rate == 3e-3
+    assert "fine_tune.learning_rate stays 0.003" in capsys.readouterr().err
 
 
 def test_a_run_that_began_with_auto_keeps_it(tmp_path):

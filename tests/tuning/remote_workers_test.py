@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+from keras_tuner.engine.trial import TrialStatus
 
 from tests.tuning.chief_test import WORKER
 from tlkeras import remote_listing, workdir
@@ -125,3 +126,8 @@ def test_a_chief_elsewhere_knows_the_trials_that_workers_hold(
         names = {file.name for file in remote_listing.list_files(url)}
         assert f"{workdir.TRIALS}/oracle.json" in names
         assert shared.ongoing_trials == {"gpu0": trial}  # the oracle's own
+        context.oracle.end_search("the time is up")
+        shared.ongoing_trials.clear()
+        assert shared.create_trial("gpu0").status == TrialStatus.STOPPED
+        with working_in(url, tmp_path / "elsewhere") as there:
+            assert is_search_over(there)

@@ -10,9 +10,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from tlkeras import remote_directory, workdir
-from tlkeras.config.auto_epochs import follow
+from tlkeras.config.auto_epochs import CHANGED, follow
 from tlkeras.config.defaults import get_config, phase_section
-from tlkeras.config.dotted import first_difference, walk
+from tlkeras.config.dotted import differences, first_difference, walk
 from tlkeras.config.fields import row_of
 from tlkeras.config.hashing import ADDED_TO_PHASES, config_hash, identity
 from tlkeras.config.image_definition import (
@@ -21,6 +21,7 @@ from tlkeras.config.image_definition import (
     state_definition,
 )
 from tlkeras.config.values import check_value
+from tlkeras.console import warn
 from tlkeras.errors import InputError, quote
 from tlkeras.locks import own_directory
 
@@ -100,7 +101,13 @@ def own_run_directory(
     with own_directory(
         directory, first=workdir.CONFIG, last=workdir.RESULT, what="run"
     ):
-        config = follow_run(config, directory)
+        given, config = config, follow_run(config, directory)
+        for name, now, before in differences(given, config):
+            if name in CHANGED:
+                warn(
+                    f"{name} stays {before}, with which the run in "
+                    f"'{directory}' began; its default is {now} by now."
+                )
         opened = open_run_directory(directory, config)
         remote_directory.commit(opened)  # shows now whether it can be written
         yield config, opened
@@ -109,7 +116,8 @@ def own_run_directory(
 def follow_run(config: ConfigDict, directory: Path) -> ConfigDict:
     """Returns the config with what a run that goes on keeps.
 
-    That is its image definition, and its epochs where the config says `auto`.
+    That is its image definition, its epochs where the config says `auto`, and
+    defaults that have changed since.
 
     Raises:
         InputError: If the config states another definition.

@@ -78,7 +78,7 @@ class Checkpoints:
         with workdir.replacing(self.directory / workdir.STATE) as temporary:
             _save(temporary, arrays)
         self._drop_unreferenced(progress)
-        remote_directory.commit(self.directory.parent)
+        remote_directory.commit(self.directory)
 
     def try_write(
         self, model: keras.Model, optimizer: keras.optimizers.Optimizer

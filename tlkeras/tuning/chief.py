@@ -1,8 +1,8 @@
 """A chief and its workers, by keras-tuner's own protocol and variables.
 
-The chief holds the oracle and serves it; all share the work directory. A
-worker that died is started again under its own id, since the chief keeps its
-trial for that id.
+The chief holds the oracle and serves it; all share the work directory, on a
+disk or in a store. A worker that died is started again under its own id, since
+the chief keeps its trial for that id.
 """
 
 import contextlib
@@ -71,7 +71,7 @@ def lead_workers(context: SearchContext, table: LiveTable) -> None:
         )
         supervisor = Supervisor(context, address, tuning.workers)
         try:
-            _watch(context, servicer, supervisor, table)
+            _watch(context, oracle, servicer, supervisor, table)
         finally:
             supervisor.stop()
 
@@ -88,11 +88,16 @@ class SharedOracle:
     Args:
         oracle: That is asked.
         directory: Of the search; a store's, or nothing travels.
+
+    Attributes:
+        error: What the store refused, or failed with, if it did: those who ask
+            see no more than that the chief failed.
     """
 
     def __init__(self, oracle: StoredOracle, directory: Path) -> None:
         self.oracle = oracle
         self.directory = directory
+        self.error: InputError | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.oracle, name)
@@ -100,16 +105,36 @@ class SharedOracle:
     def create_trial(self, tuner_id: str) -> Trial:
         """Returns a trial, which another chief would know of by then."""
         trial = self.oracle.create_trial(tuner_id)
-        if trial.status == TrialStatus.RUNNING:
-            remote_directory.commit(self.directory)
+        with self._keeping_errors():
+            if trial.status == TrialStatus.RUNNING:
+                self._commit(self.oracle.trial_file(trial.trial_id))
+            elif trial.status == TrialStatus.STOPPED:
+                self._commit(self.directory / workdir.SEARCH_CLOCK)
         return trial
 
     def end_trial(self, trial: Trial) -> None:
         """Notes that a trial has ended; its files are here before."""
-        name = trial_folder(store_of(self.directory), trial.trial_id)
-        remote_directory.refresh(name)
-        self.oracle.end_trial(trial)
-        remote_directory.commit(self.directory)
+        folder = trial_folder(store_of(self.directory), trial.trial_id)
+        with self._keeping_errors():
+            remote_directory.refresh(folder)
+            self.oracle.end_trial(trial)
+            self._commit(folder)
+
+    def _commit(self, part: Path) -> None:
+        """Uploads a part, and what the oracle says then.
+
+        Nothing else: other trials may be written at by workers here.
+        """
+        remote_directory.commit_part(part)
+        remote_directory.commit_part(self.oracle.state_file)
+
+    @contextlib.contextmanager
+    def _keeping_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except InputError as error:
+            self.error = error
+            raise
 
 
 @contextlib.contextmanager
@@ -152,6 +177,7 @@ def _serve(oracle: Any, address: Address) -> Iterator[Any]:
 
 def _watch(
     context: SearchContext,
+    oracle: SharedOracle,
     servicer: Any,
     supervisor: "Supervisor",
     table: LiveTable,
@@ -161,8 +187,11 @@ def _watch(
     leave_at = math.inf
     clock_at = 0.0
     while True:
+        if oracle.error:
+            raise oracle.error
         if time.monotonic() > clock_at:  # workers read their deadline there
-            remote_directory.commit(context.directory / workdir.SEARCH_CLOCK)
+            clock = context.directory / workdir.SEARCH_CLOCK
+            remote_directory.commit_part(clock)
             clock_at = time.monotonic() + CLOCK_SECONDS
         for outcome in read_outcomes(context.store):
             if outcome.trial_id not in seen:

@@ -1,5 +1,6 @@
 """The trials of a search: here, or by workers, until there are none left."""
 
+from tlkeras import remote_directory
 from tlkeras.tuning.address import read_address
 from tlkeras.tuning.chief import lead_workers
 from tlkeras.tuning.context import SearchContext
@@ -16,6 +17,7 @@ def run_search(context: SearchContext) -> None:
         with clock:
             _run_trials(context)
             clock.end(context.oracle.ended)
+        remote_directory.commit(context.directory)
     else:
         console.line("the search is over: going on after it")
     for line in context.oracle.stage_notes():

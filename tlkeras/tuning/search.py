@@ -83,7 +83,7 @@ def search(
             for one in asked:
                 if one.trial is not None and one.folder in outcomes:
                     tell(oracle, one.trial, outcomes[one.folder])
-        remote_directory.commit(store.parent)
+        remote_directory.commit(store)
         if len(outcomes) < len(asked):
             oracle.end_search(TIME_IS_UP)
             return

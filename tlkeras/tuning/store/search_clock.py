@@ -108,7 +108,8 @@ class SearchClock:
 def read_deadline(directory: Path) -> float | None:
     """Returns `time.monotonic()` at which a search's time is up, for workers.
 
-    Within `TICK_SECONDS`: machines need not agree on the time of day.
+    Within `TICK_SECONDS`, in a store within those of the chief's uploads:
+    machines need not agree on the time of day.
 
     Args:
         directory: Of the search; the chief's clock runs.

@@ -112,7 +112,8 @@ def open_search_directory(directory: Path, plan: SearchPlan) -> Path:
 def follow_search(config: ConfigDict, directory: Path) -> ConfigDict:
     """Returns the config with what the search there keeps.
 
-    That is its image definition, and its epochs where the config says `auto`.
+    That is its image definition, its epochs where the config says `auto`, and
+    defaults that have changed since.
 
     Raises:
         InputError: If the config states another definition.
@@ -197,8 +198,8 @@ def require_search(directory: Path, plan: SearchPlan) -> None:
     if not path.exists():
         raise InputError(
             f"The work directory '{directory}' holds no search; expected the "
-            "chief's own, on a disk that all machines see: give this worker "
-            "the chief's --workdir."
+            "chief's own, on a disk that all machines see or in a bucket: give "
+            "this worker the chief's --workdir."
         )
     _require_same(path, plan)
 
