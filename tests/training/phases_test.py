@@ -70,10 +70,10 @@ def test_a_run_looks_for_each_cutoff_once(small_config, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("num_images", "epochs", "warmup"),
     [
-        (15, 100, 100 / 12),
-        (1000, 12, 1.0),
-        (10_000, 12, 1.0),
-        (10**6, 1, 1 / 12),
+        (15, 100, 100 / 8),
+        (1000, 8, 1.0),
+        (10_000, 8, 1.0),
+        (10**6, 1, 1 / 8),
     ],
 )
 def test_a_phase_that_is_stretched_warms_up_as_long(num_images, epochs, warmup):

@@ -46,7 +46,7 @@ def test_a_trial_trains_for_its_epochs_and_never_sees_the_test_split():
     assert config.seed == 5
     assert config.evaluation.test_at_end is False
     own = plan.trial_config({"model.head_l2": 0.1})
-    assert own.phases.linear_probe.epochs == plan.epochs == 12
+    assert own.phases.linear_probe.epochs == plan.epochs == 8
 
 
 @pytest.mark.parametrize(
@@ -115,8 +115,8 @@ def test_a_single_stage_trains_for_all_epochs(tmp_path):
     config = get_config()
     config.tuning.stages = 1
     plan = make_plan(config, L2).resolved(1000)
-    assert build_oracle(plan, tmp_path).stage_epochs == (12,)
+    assert build_oracle(plan, tmp_path).stage_epochs == (8,)
     config.tuning.stages = 2
     plan = make_plan(config, L2).resolved(1000)
     oracle = build_oracle(plan, tmp_path / "two")
-    assert oracle.stage_epochs == (config.tuning.coarse_epochs, 12)
+    assert oracle.stage_epochs == (config.tuning.coarse_epochs, 8)
