@@ -91,13 +91,14 @@ class RemoteDirectory:
         Raises:
             InputError: If the store refuses or fails.
         """
-        for name, file in self._there(below).items():
-            known = self.index.get(name)
-            if known is None or known[0] != file.stamp or not file.stamp:
-                # It may have other bytes than were listed by now.
-                latest = dataclasses.replace(file, stamp=None)
-                self.index[name] = (file.stamp, self._fetch(name, latest))
-        self._write_index()
+        with self.lock:
+            for name, file in self._there(below).items():
+                known = self.index.get(name)
+                if known is None or known[0] != file.stamp or not file.stamp:
+                    # It may have other bytes than were listed by now.
+                    latest = dataclasses.replace(file, stamp=None)
+                    self.index[name] = (file.stamp, self._fetch(name, latest))
+            self._write_index()
 
     def push(self, below: str = "") -> None:
         """Uploads what changed, and then removes what is gone.
@@ -109,32 +110,42 @@ class RemoteDirectory:
             InputError: If somebody else wrote there meanwhile, or the store
                 refuses or fails: the local copy stays as it is.
         """
-        stamps = {
-            name: _stamp_of(self.local / name)
-            for name in names_below(self.local, below)
-        }
-        here = {name: stamp for name, stamp in stamps.items() if stamp}
-        changed = [
-            name
-            for name, stamp in here.items()
-            if name not in self.index or self.index[name][1] != stamp
-        ]
-        known = [name for name in self.index if _is_within(name, below)]
-        gone = sorted(set(known) - here.keys())
-        if changed or gone:
-            self.is_given_up = True  # unless what follows succeeds
-            # Others may write beside a part.
-            touched = [n for n in changed if n in self.index] + gone
-            self._require_own(touched if below else known, self._there(below))
-            upload_all(self.local, self.url, changed, gone)
-            there = self._there(below)
-            for name in changed:
-                stamp = there[name].stamp if name in there else None
-                self.index[name] = (stamp, here[name])
-            for name in gone:
-                del self.index[name]
-            self._write_index()
-            self.is_given_up = False
+        with self.lock:
+            stamps = {
+                name: _stamp_of(self.local / name)
+                for name in names_below(self.local, below)
+            }
+            here = {name: stamp for name, stamp in stamps.items() if stamp}
+            known = [name for name in self.index if _is_within(name, below)]
+            changed = [
+                name
+                for name, stamp in here.items()
+                if name not in self.index or self.index[name][1] != stamp
+            ]
+            gone = sorted(set(known) - here.keys())
+            if changed or gone:
+                # Others may write beside a part.
+                touched = [n for n in changed if n in self.index] + gone
+                self.is_given_up = True  # unless what follows succeeds
+                self._require_own(touched if below else known, below)
+                upload_all(self.local, self.url, changed, gone)
+                self._note({name: here[name] for name in changed}, gone, below)
+                self.is_given_up = False
+
+    def _note(
+        self,
+        changed: Mapping[str, LocalStamp],
+        gone: Sequence[str],
+        below: str,
+    ) -> None:
+        """Writes down that both sides are equal now."""
+        there = self._there(below)
+        for name, stamp in changed.items():
+            stored = there[name].stamp if name in there else None
+            self.index[name] = (stored, stamp)
+        for name in gone:
+            del self.index[name]
+        self._write_index()
 
     def _there(self, below: str = "") -> dict[str, RemoteFile]:
         """Returns name -> file of what the store holds at or below a place."""
@@ -142,11 +153,10 @@ class RemoteDirectory:
         files = {"/".join(filter(None, (below, f.name))): f for f in listed}
         return {name: file for name, file in files.items() if counts(name)}
 
-    def _require_own(
-        self, known: Sequence[str], there: Mapping[str, RemoteFile]
-    ) -> None:
+    def _require_own(self, names: Sequence[str], below: str) -> None:
         """Refuses to overwrite what another process wrote."""
-        for name in known:
+        there = self._there(below)
+        for name in names:
             file = there.get(name)
             if file is None or file.stamp != self.index[name][0]:
                 raise InputError(
@@ -253,7 +263,7 @@ def working_in(
             with _opened(directory) as local:
                 yield local
         finally:
-            with directory.lock:
+            with directory.lock:  # a push under way is no failed one
                 if not directory.is_given_up:
                     directory.push()
 
@@ -300,8 +310,7 @@ def commit(path: Path) -> None:
     """
     for directory, _ in _places_of(path):
         if not directory.is_shared:
-            with directory.lock:
-                directory.push()
+            directory.push()
 
 
 def commit_part(path: Path) -> None:
@@ -314,8 +323,7 @@ def commit_part(path: Path) -> None:
         InputError: As `RemoteDirectory.push`.
     """
     for directory, name in _places_of(path):
-        with directory.lock:
-            directory.push(name)
+        directory.push(name)
 
 
 def refresh(path: Path) -> None:
@@ -325,8 +333,7 @@ def refresh(path: Path) -> None:
         InputError: As `RemoteDirectory.refresh`.
     """
     for directory, name in _places_of(path):
-        with directory.lock:
-            directory.refresh(name)
+        directory.refresh(name)
 
 
 def address_of(path: Path) -> str:

@@ -196,8 +196,7 @@ def look_up(urls: Sequence[str]) -> list[RemoteStamp | None]:
 
 
 def _list_one_level(folder: str) -> dict[str, RemoteStamp | None]:
-    system, path = open_store(folder)
-    system.invalidate_cache()
+    system, path = _open_anew(folder)
     try:
         entries = ask_store(folder, lambda: system.ls(path, detail=True))
     except (FileNotFoundError, PermissionError):

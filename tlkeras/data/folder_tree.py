@@ -146,13 +146,12 @@ def read_remote_tree(url: str) -> Folder | None:
         level = root
         for part in above:
             if is_hidden(part):
-                level.hidden.add(part)
+                name = part
                 break
             level = level.folders.setdefault(part, _Level())
+        if is_hidden(name):
+            level.hidden.add(name)
         else:
-            if is_hidden(name):
-                level.hidden.add(name)
-                continue
             problem = "" if _is_named(name) else "no image by its name"
             level.files.append(FoundFile(file.url, problem, file.stamp))
     is_empty = not (root.files or root.hidden or root.folders)
